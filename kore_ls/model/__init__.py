@@ -1,0 +1,1 @@
+"""Pure values: no I/O, nothing of ours but `errors`."""

@@ -1,0 +1,31 @@
+"""What a client may set for itself and for the folders it opens (`initializationOptions.kore`)."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from kore_ls.model.mode import AgentMode
+
+
+@frozen(kw_only=True)
+class ClientSettings:
+    """A connection's settings; those about a store count from the connection that opens the store first."""
+
+    storage_dir: str = ".kore"
+    """Where a folder's store lives, relative to the folder and inside it."""
+    auto_save_interval: int = 30_000
+    """Milliseconds."""
+    max_sessions: int = 10
+    """Loaded sessions; 0 means no limit."""
+    evict_idle: bool = True
+    session_name_prefix: str | None = None
+    """None: by locale, "会话" or "Session"."""
+    default_mode: AgentMode = AgentMode.BUILD
+    locale: str | None = None
+    synchronous: str = "normal"
+    trusted: bool | None = None
+    """None: the user's own trust list decides."""
+    events: bool | tuple[str, ...] = False
+    """Whether (or which types of) `kore/event` notifications are wanted."""
+    permissions: bool = False
+    workspace_symbols: bool = False

@@ -1,0 +1,111 @@
+"""The declaration of a method: one decorated handler gives request, workspace command, reference and client types."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, TypeVar, get_type_hints
+
+from attrs import fields, frozen
+
+from kore_ls.errors import KoreError
+
+Handler = Callable[[Any, Any], Awaitable[Any]]
+H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
+
+_MARK = "__kore_method__"
+
+
+@frozen(kw_only=True)
+class NoParams:
+    """The params of a method that takes none."""
+
+
+@frozen(kw_only=True)
+class Method:
+    """One method of the protocol, as everything that speaks about it sees it."""
+
+    name: str
+    params: type
+    result: Any
+    handler: Handler
+    doc: str
+    raises: tuple[type[KoreError], ...]
+    command: str | None
+    confirm: str | None
+
+    @property
+    def namespace(self) -> str:
+        """`session` of `kore/session/rename`."""
+        return self.name.split("/")[1]
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The names of the params without a default, as in Python."""
+        return tuple(a.name for a in fields(self.params) if _is_required(a))
+
+
+def _is_required(attribute: Any) -> bool:
+    from attrs import NOTHING
+
+    return attribute.default is NOTHING
+
+
+def method(
+    name: str,
+    *,
+    raises: Iterable[type[KoreError]] = (),
+    command: bool = True,
+    confirm: str | None = None,
+) -> Callable[[H], H]:
+    """Declare `async def handler(workspace, params: Params) -> Result` as the method `name` (`kore/a/b`).
+
+    `command=False` keeps it from being a workspace command (secrets, answers). `confirm` is the question a command
+    called without arguments asks before it destroys something.
+    """
+
+    def mark(handler: H) -> H:
+        hints = get_type_hints(handler, include_extras=True)
+        parameters = list(inspect.signature(handler).parameters)
+        declared = Method(
+            name=name,
+            params=hints[parameters[1]],
+            result=hints["return"],
+            handler=handler,
+            doc=inspect.cleandoc(handler.__doc__ or ""),
+            raises=tuple(raises),
+            command=name.replace("/", ".") if command else None,
+            confirm=confirm,
+        )
+        setattr(handler, _MARK, declared)
+        return handler
+
+    return mark
+
+
+class MethodTable(Mapping[str, Method]):
+    """All methods a server offers, by name, in order of declaration."""
+
+    def __init__(self, methods: Iterable[Method]) -> None:
+        self._methods: dict[str, Method] = {}
+        for each in methods:
+            if each.name in self._methods:
+                raise ValueError(f"declared twice: {each.name}")
+            self._methods[each.name] = each
+        self.commands: Mapping[str, Method] = {m.command: m for m in self._methods.values() if m.command}
+
+    @classmethod
+    def of(cls, *modules: ModuleType) -> MethodTable:
+        """The methods declared in these modules."""
+        declared = (getattr(value, _MARK, None) for module in modules for value in vars(module).values())
+        return cls(each for each in declared if each is not None)
+
+    def __getitem__(self, name: str) -> Method:
+        return self._methods[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._methods)
+
+    def __len__(self) -> int:
+        return len(self._methods)
