@@ -1,6 +1,7 @@
 """What user data may look like: one rule per kind of field, used by the wire, the Python API and imports alike.
 
 A rule takes a value of the right type and returns what is wrong with it, or None. No text repeats the value.
+Its docstring is what the reference says of the field, less what stands before the first colon.
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ def between(least: int, most: int) -> Rule:
     def rule(value: int) -> str | None:
         return None if least <= value <= most else f"must be from {least} to {most}"
 
+    rule.__doc__ = f"{least} to {most}"
     return rule
 
 
@@ -117,4 +119,6 @@ def one_of(*words: str) -> Rule:
     def rule(value: str) -> str | None:
         return None if value in words else "must be one of " + ", ".join(words)
 
+    rule.__doc__ = "One of " + ", ".join(words)
+    rule.words = words  # type: ignore[attr-defined]  # the client types make a union of them
     return rule

@@ -1,0 +1,1 @@
+"""The tests of Kore LS; the folders mirror the package."""

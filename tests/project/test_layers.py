@@ -1,0 +1,100 @@
+"""Who may import whom, wherever in a file the import stands."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.project.source import PACKAGE, ROOT, modules, tree
+
+OURS = {
+    "errors": set(),
+    "model": set(),
+    "storage": set(),
+    "agents": set(),
+    "rpc": set(),
+    "sessions": {"storage", "agents"},
+    "api": {"sessions", "rpc"},
+    "lsp": {"api", "rpc", "sessions"},
+    "cli": {"storage", "agents", "rpc", "sessions", "api", "lsp"},
+    "__init__": {"storage", "agents", "sessions"},
+    "__main__": {"storage", "agents", "rpc", "sessions", "api", "lsp", "cli"},
+}
+"""What each room may import, beside itself; `errors` and `model` are open to all but `errors`."""
+
+THEIRS = {
+    "pygls": {"lsp"},
+    "lsprotocol": {"lsp"},
+    "sqlite3": {"storage"},
+    "aiosqlite": {"storage"},
+    "cryptography": {"storage"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "prompt_toolkit": {"cli"},
+    "orjson": {"rpc", "sessions"},
+    "cattrs": {"rpc", "sessions"},
+    "pydantic_ai": {"agents/model"},
+    "acp": {"agents/acp"},
+}
+"""The rooms of the packages that have one; all others may be imported anywhere."""
+
+
+def room_of(module: str) -> str:
+    """`storage` of `storage/rows.py`, `errors` of `errors.py`."""
+    return module.removesuffix(".py").split("/")[0]
+
+
+def imports(module: str) -> Iterator[str]:
+    """Every dotted name that a file imports, `from a import b` as `a.b`, relative ones made absolute."""
+    package = ["kore_ls", *module.split("/")[:-1]]
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            start = ".".join(base + ([node.module] if node.module else []))
+            yield from (f"{start}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("import_module", "importlib.import_module"):
+            yield from (str(each.value) for each in node.args[:1] if isinstance(each, ast.Constant))
+
+
+def test_every_room_has_its_rules() -> None:
+    assert {room_of(module) for module in modules()} <= OURS.keys()
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_imports_only_the_rooms_it_may(module: str) -> None:
+    room = room_of(module)
+    allowed = OURS[room] | {room, "errors"} | (set() if room == "errors" else {"model"})
+    for name in imports(module):
+        package, _, rest = name.partition(".")
+        other = rest.split(".")[0]
+        if package != "kore_ls":
+            continue
+        if other and ((PACKAGE / other).exists() or (PACKAGE / f"{other}.py").exists()):
+            assert other in allowed, f"{module} may not import {name}"
+        else:
+            assert other in ("", "__version__"), f"{module} imports {name} by its public name, which makes a circle"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_third_party_package_is_used_only_in_its_room(module: str) -> None:
+    for name in imports(module):
+        package = name.split(".")[0]
+        if package in THEIRS:
+            assert any(module.startswith(f"{room}/") for room in THEIRS[package]), f"{module} may not import {name}"
+
+
+def test_every_third_party_import_is_a_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [extra for name, extra in project["optional-dependencies"].items() if name != "dev"]
+    requirements = [each for group in [project["dependencies"], *extras] for each in group]
+    declared = {re.split(r"[^\w-]", each)[0].replace("-", "_") for each in requirements}
+    used = {name.split(".")[0] for module in modules() for name in imports(module)}
+
+    assert used - sys.stdlib_module_names - {"kore_ls"} <= declared
