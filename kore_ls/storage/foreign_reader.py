@@ -1,0 +1,199 @@
+"""Reads the sessions in an SQLite file that nobody vouches for, from a private copy; never opens the file in place.
+
+Knows the seed's schema and our own, of any version. What it returns is unchecked: `parse_rows` judges it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from kore_ls.errors import ImportInvalid, StoreFull
+from kore_ls.model.limits import IMPORT_FILE_BYTES, IMPORT_MESSAGES
+from kore_ls.model.problems import Problems
+from kore_ls.storage.foreign_table import ForeignDatabase, Row
+from kore_ls.storage.regular_file import open_regular
+
+SQLITE_MAGIC = b"SQLite format 3\0"
+READING_SECONDS = 300.0
+
+_CHUNK = 1 << 20
+_SESSION_COLUMNS = (
+    "id", "name", "agent_mode", "status", "created_at", "updated_at", "metadata", "tags", "description", "pinned",
+    "archived", "deleted_at", "hidden", "parent_id", "forked_at_seq", "usage",
+)  # fmt: skip
+_MESSAGE_COLUMNS = (
+    "id", "session_id", "role", "content", "timestamp", "metadata", "uid", "seq", "turn_id", "state", "thinking",
+)  # fmt: skip
+_TOOL_CALL_COLUMNS = (
+    "message_id", "position", "id", "name", "kind", "title", "arguments", "status", "result", "started_at", "ended_at",
+)  # fmt: skip
+_OWN_MARKS = {"uid", "seq"}
+_JSON_COLUMNS = ("metadata", "tags", "usage", "arguments", "result")
+
+
+@frozen(kw_only=True)
+class ForeignContent:
+    """What a foreign file holds.
+
+    `sessions`: dicts with the keys of the export document (and `deleted_at`, and `seq` in messages), `messages`
+    inside; those of our own schema have `format`. `problems`: what could not be read, by its place.
+    """
+
+    sessions: list[dict[str, Any]]
+    problems: list[str]
+
+
+def read_foreign(path: Path, *, seconds: float = READING_SECONDS) -> ForeignContent:
+    """Read all that can be read in `seconds`; blocks, so call it in a thread.
+
+    Only the main file counts: a journal beside it could rewrite what is read. Raises ImportInvalid (place `path`) if
+    the file is no SQLite database of at most 1 GiB with a table of sessions, StoreFull if the copy finds no room.
+    """
+    problems = Problems()
+    if _has_content(path.with_name(path.name + "-wal")):
+        problems.note("changes that are still in the -wal file beside it are left out")
+    with tempfile.TemporaryDirectory(prefix="kore-") as folder:
+        copy = Path(folder) / "copy.db"
+        size = _copy(path, copy)
+        uri = f"{copy.as_uri()}?mode=ro&immutable=1"
+        most_bytes = 2 * size + _CHUNK  # text stored as UTF-16 may grow by half
+        try:
+            database = ForeignDatabase(uri, seconds=seconds, most_bytes=most_bytes, problems=problems)
+            with closing(database):
+                sessions = _sessions(database)
+        except sqlite3.Error:
+            raise _refused("is too damaged to be read") from None
+    return ForeignContent(sessions=sessions, problems=problems.texts())
+
+
+def _copy(path: Path, copy: Path) -> int:
+    """Copy a database's main file, at most as many bytes as it has now; their number."""
+    with open_regular(path, most=IMPORT_FILE_BYTES) as source:
+        try:
+            chunk = source.read(_CHUNK)
+        except OSError:
+            raise _refused("can't be read") from None
+        if not chunk.startswith(SQLITE_MAGIC):
+            raise _refused("is not an SQLite database")
+        size = 0
+        try:
+            with copy.open("xb") as target:
+                while chunk and size <= IMPORT_FILE_BYTES:
+                    size += target.write(chunk)
+                    chunk = source.read(_CHUNK)
+        except OSError:
+            raise StoreFull("no room for a copy of the file") from None
+    return size
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.lstat().st_size > 0
+    except OSError:
+        return False
+
+
+def _refused(problem: str) -> ImportInvalid:
+    return ImportInvalid(f"path: {problem}", place="path")
+
+
+def _sessions(database: ForeignDatabase) -> list[Row]:
+    if not database.has_table("sessions"):
+        raise _refused("holds no table of sessions")
+    tables = [name for name in ("sessions", "messages", "tool_calls") if database.has_table(name)]
+    own = "messages" in tables and set(database.columns("messages")) >= _OWN_MARKS
+    sessions = list(_session_rows(database, own))
+    if "messages" in tables:
+        messages = _attach_messages(database, sessions, own)
+        if own and "tool_calls" in tables:
+            _attach_tool_calls(database, messages)
+    for table in tables:
+        database.check(table)
+    return sessions
+
+
+def _session_rows(database: ForeignDatabase, own: bool) -> Iterator[Row]:
+    index = 0
+    for row in database.rows("sessions", _SESSION_COLUMNS, most=IMPORT_MESSAGES):
+        if row.pop("hidden", 0):
+            continue  # on its way out, or not yet completely in
+        place = f"sessions[{index}]"
+        index += 1
+        session = _plain(row, place, database.problems)
+        for flag in ("pinned", "archived"):
+            if session.get(flag) in (0, 1):
+                session[flag] = bool(session[flag])
+        if own:
+            session |= {"format": "kore-session", "version": 1}
+        yield session | {"messages": []}
+
+
+def _attach_messages(database: ForeignDatabase, sessions: list[Row], own: bool) -> dict[Any, tuple[str, Row]]:
+    """Put the messages into their sessions; by row id, where each is and the message."""
+    places = {session.get("id"): (f"sessions[{index}]", session) for index, session in enumerate(sessions)}
+    attached: dict[Any, tuple[str, Row]] = {}
+    lost = 0
+    for row in database.rows("messages", _MESSAGE_COLUMNS, most=IMPORT_MESSAGES):
+        place, session = places.get(_text(row.get("session_id")), ("", None))
+        if session is None:
+            lost += 1
+            continue
+        place = f"{place}.messages[{len(session['messages'])}]"
+        message = _plain(row, place, database.problems)
+        if own:
+            attached[row.get("id")] = (place, message)
+            message["id"] = message.pop("uid", None)
+        session["messages"].append(message)
+    if lost:
+        database.problems.note(f"messages: {lost} rows belong to no session that could be read")
+    return attached
+
+
+def _attach_tool_calls(database: ForeignDatabase, messages: dict[Any, tuple[str, Row]]) -> None:
+    for row in database.rows("tool_calls", _TOOL_CALL_COLUMNS, most=IMPORT_MESSAGES):
+        place, message = messages.get(row.pop("message_id", None), ("", None))
+        if message is None:
+            continue
+        calls = message.setdefault("tool_calls", [])
+        calls.append(_plain(row, f"{place}.tool_calls[{len(calls)}]", database.problems))
+    for _, message in messages.values():
+        calls = message.get("tool_calls", [])
+        if all(isinstance(call.get("position"), int) for call in calls):
+            calls.sort(key=lambda call: int(call["position"]))
+
+
+def _plain(row: Row, place: str, problems: Problems) -> Row:
+    """The row with its texts as `str` and its JSON columns parsed; broken JSON is left out and noted."""
+    plain = {name: _text(value) for name, value in row.items() if value is not None}
+    for name in _JSON_COLUMNS:
+        text = plain.get(name)
+        if text is None:
+            continue
+        try:
+            plain[name] = json.loads(text, parse_constant=_refuse)
+        except (ValueError, TypeError, RecursionError):
+            del plain[name]
+            problems.note(f"{place}.{name}: is not JSON")
+    return plain
+
+
+def _refuse(_: str) -> Any:
+    raise ValueError
+
+
+def _text(value: Any) -> Any:
+    """A BLOB that is UTF-8 as text: some programs store their JSON and texts so."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    return value

@@ -1,0 +1,161 @@
+"""Reads a table of a database that nobody vouches for: known columns of a plain table, within limits of time and size.
+
+Writes nothing, uses no view, trigger, index, function or generated column of the file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kore_ls.model.limits import CONTENT_BYTES
+from kore_ls.model.problems import Problems
+
+Row = dict[str, Any]
+
+STEPS_PER_CHECK = 10_000
+MOST_GAPS = 1_000
+LONGEST_ROW = 4 * CONTENT_BYTES
+"""Bytes: more than any message that an import takes."""
+
+_ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_PRAGMA})
+_LAST_ROWID = (1 << 63) - 1
+_ROWID_NAMES = ("rowid", "_rowid_", "oid")
+
+
+class ForeignDatabase:
+    """A read-only connection to a private copy of a foreign file.
+
+    Reading stops for good when `seconds` have passed or `most_bytes` of values have been read; `stopped` says so.
+    """
+
+    def __init__(self, uri: str, *, seconds: float, most_bytes: int, problems: Problems) -> None:
+        self.problems = problems
+        self.stopped = False
+        self._left = most_bytes
+        self._deadline = time.monotonic() + seconds
+        self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
+        self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_ROW)
+        self._db.set_progress_handler(self._out_of_time, STEPS_PER_CHECK)
+        self._db.execute("PRAGMA trusted_schema = OFF")
+        for pragma in ("query_only", "cell_size_check", "ignore_check_constraints"):
+            self._db.execute(f"PRAGMA {pragma} = ON")
+        self._db.execute("PRAGMA mmap_size = 0")
+        self._db.set_authorizer(_authorize)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def has_table(self, name: str) -> bool:
+        """Whether there is exactly one entry of this name in the schema, and it is a plain table."""
+        entries = self._db.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        named = [(kind, sql) for kind, entry, sql in entries if isinstance(entry, str) and entry.lower() == name]
+        if len(named) != 1:
+            return False
+        kind, sql = named[0]
+        return kind == "table" and isinstance(sql, str) and sql.upper().startswith("CREATE TABLE ")
+
+    def columns(self, table: str) -> list[str]:
+        """The names of the table's stored columns; generated ones would run code of the file's author."""
+        rows = self._db.execute(f"PRAGMA table_xinfo({table})").fetchall()
+        return [row[1].lower() for row in rows if row[6] == 0]
+
+    def rows(self, table: str, wanted: Sequence[str], *, most: int) -> Iterator[Row]:
+        """Up to `most` rows in the order of their row numbers, with those of the wanted columns that exist.
+
+        Rows that can't be read are passed over and noted as a problem.
+        """
+        present = self.columns(table)
+        names = [name for name in wanted if name in present]
+        if not names:
+            return
+        selected = ", ".join(f'"{name}"' for name in names)
+        for count, values in enumerate(self._scan(table, selected, present)):
+            if count == most:
+                self.problems.note(f"{table}: only the first {most} rows were read")
+                return
+            self._left -= sum(len(value) for value in values if isinstance(value, str | bytes))
+            if self._left < 0:
+                self._stop(f"{table}: holds more than its file can; reading stopped")
+                return
+            yield dict(zip(names, values, strict=True))
+
+    def check(self, table: str) -> None:
+        """Note as problems what SQLite finds wrong with the table's pages."""
+        if self.stopped:
+            return
+        try:
+            found = self._db.execute(f"PRAGMA quick_check({table})").fetchall()
+        except sqlite3.Error:
+            found = [("the check failed",)]
+        if found != [("ok",)] and not self.stopped:
+            self.problems.note(f"{table}: the file is damaged; what could be read was read")
+
+    def _scan(self, table: str, selected: str, present: list[str]) -> Iterator[tuple[Any, ...]]:
+        rowid = next((name for name in _ROWID_NAMES if name not in present), None)
+        if rowid is None or not self._accepts(f"SELECT {rowid} FROM {table} LIMIT 0"):
+            yield from self._scan_without_rowid(table, f"SELECT {selected} FROM {table} NOT INDEXED")
+            return
+        statement = f"SELECT {rowid}, {selected} FROM {table} NOT INDEXED WHERE {rowid} >= ? ORDER BY {rowid}"
+        start = -_LAST_ROWID - 1
+        for gaps in range(MOST_GAPS):
+            try:
+                for number, *values in self._db.execute(statement, (start,)):
+                    start = number + 1
+                    yield tuple(values)
+                return
+            except (sqlite3.Error, OverflowError):
+                if self.stopped:
+                    return
+            if gaps == 0:
+                self.problems.note(f"{table}: some rows can't be read")
+            after = self._after_gap(f"{statement} LIMIT 1", max(start, 0))
+            if after is None:
+                return
+            start = after
+        self.problems.note(f"{table}: too damaged to be read to its end")
+
+    def _scan_without_rowid(self, table: str, statement: str) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._db.execute(statement)
+        except (sqlite3.Error, OverflowError):
+            if not self.stopped:
+                self.problems.note(f"{table}: too damaged to be read to its end")
+
+    def _after_gap(self, probe: str, bad: int) -> int | None:
+        """The lowest row number found from which reading works again, by steps that double and then halve."""
+        low, step = bad, 1
+        while not self._accepts(probe, high := min(bad + step, _LAST_ROWID)):
+            if self.stopped or high == _LAST_ROWID:
+                return None
+            low, step = high, step * 2
+        while low + 1 < high and not self.stopped:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._accepts(probe, middle) else (middle, high)
+        return high
+
+    def _accepts(self, statement: str, *values: int) -> bool:
+        with suppress(sqlite3.Error, OverflowError):
+            self._db.execute(statement, values).fetchall()
+            return True
+        return False
+
+    def _out_of_time(self) -> int:
+        if time.monotonic() > self._deadline:
+            self._stop("reading took too long and was stopped")
+        return int(self.stopped)
+
+    def _stop(self, problem: str) -> None:
+        if not self.stopped:
+            self.problems.note(problem)
+        self.stopped = True
+
+
+def _authorize(action: int, first: str | None, second: str | None, database: str | None, source: str | None) -> int:
+    """Plain reads only, and none on behalf of a view or trigger of the file."""
+    return sqlite3.SQLITE_OK if action in _ALLOWED and source is None else sqlite3.SQLITE_DENY

@@ -1,0 +1,169 @@
+"""Statements about messages and their tool calls; synchronous, run inside a hop."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from attrs import evolve, frozen
+
+from kore_ls.errors import InvalidParams, MessageNotFound, SessionClosed, SessionNotFound
+from kore_ls.model.ids import MessageId, SessionId
+from kore_ls.model.limits import PAGE_BYTES
+from kore_ls.model.message import UNFINISHED, Message, ToolCall
+from kore_ls.model.session import SessionStatus, preview_of
+from kore_ls.storage.rows import (
+    MESSAGE_COLUMNS,
+    TOOL_CALL_COLUMNS,
+    Row,
+    marks,
+    message_of,
+    message_row,
+    tool_call_of,
+    tool_call_row,
+)
+
+_STORED = MESSAGE_COLUMNS.removeprefix("id, ")
+_INSERT = f"INSERT INTO messages ({_STORED}) VALUES ({marks(_STORED)})"
+_UNFINISHED = ", ".join(sorted(repr(status.value) for status in UNFINISHED))
+_COUNT = (
+    "UPDATE sessions SET message_count = message_count + ?, last_seq = ?, last_role = ?, last_preview = ?, "
+    "last_timestamp = ?, updated_at = max(updated_at, ?) WHERE id = ?"
+)
+_COPIED_CALL = TOOL_CALL_COLUMNS.removeprefix("message_id, ")
+_COPY_TOOL_CALLS = (
+    f"INSERT INTO tool_calls (message_id, {_COPIED_CALL}) "
+    f"SELECT new.id, {', '.join('t.' + column for column in _COPIED_CALL.split(', '))} FROM messages old "
+    "CROSS JOIN tool_calls t ON t.message_id = old.id "
+    "CROSS JOIN messages new ON new.session_id = ? AND new.seq = old.seq "
+    "WHERE old.session_id = ? AND old.tool_calls > 0 AND old.seq <= ?"
+).replace("t.status", f"CASE WHEN t.status IN ({_UNFINISHED}) THEN 'cancelled' ELSE t.status END")
+
+
+@frozen(kw_only=True)
+class MessagePage:
+    """Messages in `seq` order; `has_more` tells whether there are more in the direction asked for."""
+
+    messages: tuple[Message, ...] = ()
+    has_more: bool = False
+
+
+def add_message(db: sqlite3.Connection, message: Message, now: int) -> tuple[Message, bool]:
+    """Append to an open session; (stored, whether it is new).
+
+    The same id again answers the stored message if role and content agree, else InvalidParams. Raises
+    SessionNotFound, SessionClosed.
+    """
+    session = db.execute(
+        "SELECT status, deleted_at, hidden, last_seq FROM sessions WHERE id = ?", (message.session_id,)
+    ).fetchone()
+    if session is None or session[2]:
+        raise SessionNotFound(sessionId=message.session_id)
+    if session[1] is not None:
+        raise SessionNotFound(sessionId=message.session_id, deleted=True)
+    if session[0] == SessionStatus.CLOSED.value:
+        raise SessionClosed(sessionId=message.session_id)
+    known = _message_with_id(db, message.session_id, message.id)
+    if known is not None:
+        if (known.role, known.content) != (message.role, message.content):
+            raise InvalidParams(["params.id: already names another message of this session"])
+        return known, False
+    stored = evolve(message, seq=session[3] + 1)
+    insert_messages(db, (stored,))
+    count_messages(db, 1, stored, now)
+    return stored, True
+
+
+def insert_messages(db: sqlite3.Connection, messages: Iterable[Message]) -> None:
+    """Store numbered messages as they are; the caller keeps the counters."""
+    for message in messages:
+        row_id = db.execute(_INSERT, message_row(message)).lastrowid
+        if message.tool_calls:
+            _insert_tool_calls(db, row_id or 0, message.tool_calls)
+
+
+def _insert_tool_calls(db: sqlite3.Connection, row_id: int, calls: Sequence[ToolCall]) -> None:
+    db.executemany(
+        f"INSERT INTO tool_calls ({TOOL_CALL_COLUMNS}) VALUES ({marks(TOOL_CALL_COLUMNS)})",
+        [tool_call_row(row_id, position, call) for position, call in enumerate(calls)],
+    )
+
+
+def count_messages(db: sqlite3.Connection, added: int, last: Message, now: int) -> None:
+    """Bring the session's counters in step with messages just inserted, `last` being the newest."""
+    db.execute(
+        _COUNT,
+        (added, last.seq, last.role.value, preview_of(last.content), last.timestamp, now, last.session_id),
+    )
+
+
+def list_messages(
+    db: sqlite3.Connection, session_id: SessionId, *, after: int | None, before: int | None, limit: int
+) -> MessagePage:
+    """The oldest after `after` (and before `before`), else the newest before `before`, else the newest.
+
+    A page ends early at 8 MiB, but always holds one message if there is one.
+    """
+    forward = after is not None
+    rows = db.execute(
+        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND seq > ? AND seq < ? "
+        f"ORDER BY seq {'ASC' if forward else 'DESC'}",
+        (session_id, after or 0, before if before is not None else 1 << 62),
+    )
+    found: list[Message] = []
+    size = 0
+    has_more = False
+    for row in rows:
+        message = _with_tool_calls(db, row)
+        size += _size(message)
+        if len(found) == limit or (found and size > PAGE_BYTES):
+            has_more = True
+            break
+        found.append(message)
+    rows.close()  # an unfinished read would keep the write-ahead log from being reset
+    if not forward:
+        found.reverse()
+    return MessagePage(messages=tuple(found), has_more=has_more)
+
+
+def find_message(db: sqlite3.Connection, session_id: SessionId, message_id: MessageId) -> Message:
+    """Raises MessageNotFound."""
+    message = _message_with_id(db, session_id, message_id)
+    if message is None:
+        raise MessageNotFound(sessionId=session_id, messageId=message_id)
+    return message
+
+
+def copy_messages(db: sqlite3.Connection, source: SessionId, target: SessionId, last_seq: int) -> None:
+    """Copy a session's messages up to `last_seq`; unfinished tool calls become cancelled in the copy."""
+    copied = _STORED.removeprefix("session_id, ")
+    db.execute(
+        f"INSERT INTO messages (session_id, {copied}) SELECT ?, {copied} FROM messages "
+        "WHERE session_id = ? AND seq <= ? ORDER BY seq",
+        (target, source, last_seq),
+    )
+    db.execute(_COPY_TOOL_CALLS, (target, source, last_seq))
+
+
+def _message_with_id(db: sqlite3.Connection, session_id: SessionId, message_id: MessageId) -> Message | None:
+    row = db.execute(
+        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND uid = ?", (session_id, message_id)
+    ).fetchone()
+    return None if row is None else _with_tool_calls(db, row)
+
+
+def _with_tool_calls(db: sqlite3.Connection, row: Row) -> Message:
+    if not row[11]:
+        return message_of(row, None)
+    rows = db.execute(
+        f"SELECT {TOOL_CALL_COLUMNS} FROM tool_calls WHERE message_id = ? ORDER BY position", (row[0],)
+    ).fetchall()
+    return message_of(row, tuple(tool_call_of(each, MessageId(row[6])) for each in rows))
+
+
+def _size(message: Message) -> int:
+    """About the bytes of a message as JSON; exact enough to keep a page within bounds."""
+    texts = [message.content, message.thinking or ""]
+    texts += [str(call.result) + str(call.arguments) for call in message.tool_calls or ()]
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts) + 400
+

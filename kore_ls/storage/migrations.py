@@ -1,0 +1,143 @@
+"""The schema as numbered steps, only ever appended to; each runs once, in its own transaction.
+
+No statement needs more than SQLite 3.31.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cache
+
+from kore_ls.errors import StoreDamaged, UnsupportedStore
+
+APPLICATION_ID = 0x4B4F5245
+"""`KORE` in the file's header: tells our files from other programs'."""
+
+_FIRST = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    """CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        agent_mode TEXT NOT NULL,
+        status TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL,
+        metadata JSON,
+        tags JSON,
+        description TEXT,
+        pinned INTEGER NOT NULL DEFAULT 0,
+        archived INTEGER NOT NULL DEFAULT 0,
+        deleted_at INTEGER,
+        hidden INTEGER NOT NULL DEFAULT 0,
+        hidden_at INTEGER,
+        imported INTEGER NOT NULL DEFAULT 0,
+        parent_id TEXT,
+        forked_at_seq INTEGER,
+        message_count INTEGER NOT NULL DEFAULT 0,
+        last_seq INTEGER NOT NULL DEFAULT 0,
+        last_role TEXT,
+        last_preview TEXT,
+        last_timestamp INTEGER,
+        usage JSON,
+        agent JSON,
+        config JSON
+    )""",
+    """CREATE INDEX idx_sessions_listed ON sessions (pinned DESC, updated_at DESC, id DESC)
+        WHERE hidden = 0 AND deleted_at IS NULL AND archived = 0""",
+    """CREATE INDEX idx_sessions_archived ON sessions (pinned DESC, updated_at DESC, id DESC)
+        WHERE hidden = 0 AND deleted_at IS NULL AND archived = 1""",
+    """CREATE INDEX idx_sessions_deleted ON sessions (pinned DESC, updated_at DESC, id DESC)
+        WHERE hidden = 0 AND deleted_at IS NOT NULL""",
+    "CREATE INDEX idx_sessions_hidden ON sessions (hidden) WHERE hidden <> 0",
+    """CREATE TABLE messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        session_id TEXT NOT NULL,
+        role TEXT NOT NULL,
+        content TEXT NOT NULL,
+        timestamp INTEGER NOT NULL,
+        metadata JSON,
+        uid TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        turn_id TEXT,
+        state TEXT,
+        thinking TEXT,
+        tool_calls INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (session_id, uid),
+        FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+    )""",
+    "CREATE UNIQUE INDEX idx_messages_session_id ON messages (session_id, seq)",
+    "CREATE INDEX idx_messages_timestamp ON messages (timestamp)",
+    """CREATE TABLE tool_calls (
+        message_id INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        title TEXT NOT NULL,
+        arguments JSON NOT NULL,
+        status TEXT NOT NULL,
+        result JSON,
+        started_at INTEGER,
+        ended_at INTEGER,
+        PRIMARY KEY (message_id, position)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE changes (n INTEGER PRIMARY KEY AUTOINCREMENT, writer TEXT NOT NULL, session_id TEXT, kind TEXT)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring an open file to SCHEMA_VERSION. Raises UnsupportedStore for a newer one, StoreDamaged for odd entries."""
+    version = _user_version(db)
+    if version > SCHEMA_VERSION:
+        raise UnsupportedStore("the store was written by a newer version of Kore LS", version=version)
+    if version == SCHEMA_VERSION:
+        verify_schema(db)
+        return
+    if version:
+        _verify(db, version)
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            if _user_version(db) < number:  # another process may have been faster
+                for statement in statements:
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {number}")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+def verify_schema(db: sqlite3.Connection) -> None:
+    """Raise StoreDamaged unless the schema is exactly what the migrations make: a trigger would run with our writes."""
+    _verify(db, SCHEMA_VERSION)
+
+
+def _verify(db: sqlite3.Connection, version: int) -> None:
+    if _entries(db) != _expected(version):
+        raise StoreDamaged("the store's schema is not the one Kore LS made", reason="schema")
+
+
+def _user_version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _entries(db: sqlite3.Connection) -> frozenset[tuple[str, str, str, str | None]]:
+    rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")
+    return frozenset((str(t), str(n), str(b), s) for t, n, b, s in rows)
+
+
+@cache
+def _expected(version: int) -> frozenset[tuple[str, str, str, str | None]]:
+    db = sqlite3.connect(":memory:")
+    try:
+        for statements in MIGRATIONS[:version]:
+            for statement in statements:
+                db.execute(statement)
+        return _entries(db)
+    finally:
+        db.close()

@@ -1,0 +1,221 @@
+"""Rows to values and back; the one place that knows column order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from kore_ls.errors import StoreDamaged
+from kore_ls.model.ids import MessageId, SessionId, TurnId
+from kore_ls.model.message import Message, MessageState, Role, ToolCall, ToolKind, ToolStatus
+from kore_ls.model.mode import AgentMode
+from kore_ls.model.session import AgentChoice, LastMessage, SessionRecord, SessionStatus, Usage
+
+SESSION_COLUMNS = (
+    "id, name, agent_mode, status, created_at, updated_at, metadata, tags, description, pinned, archived, deleted_at, "
+    "imported, parent_id, forked_at_seq, message_count, last_seq, last_role, last_preview, last_timestamp, "
+    "usage, agent, config"
+)
+EDITABLE_COLUMNS = (
+    "name, agent_mode, status, updated_at, metadata, tags, description, pinned, archived, deleted_at, usage, agent, config"
+)
+MESSAGE_COLUMNS = "id, session_id, role, content, timestamp, metadata, uid, seq, turn_id, state, thinking, tool_calls"
+TOOL_CALL_COLUMNS = "message_id, position, id, name, kind, title, arguments, status, result, started_at, ended_at"
+
+Row = tuple[Any, ...]
+P = ParamSpec("P")
+V = TypeVar("V")
+
+
+def _damage_named(read: Callable[P, V]) -> Callable[P, V]:
+    """What can't be read back as a value was not written by us, or has rotted."""
+
+    @wraps(read)
+    def reading(*args: P.args, **kwargs: P.kwargs) -> V:
+        try:
+            return read(*args, **kwargs)
+        except (ValueError, TypeError) as error:
+            raise StoreDamaged("the store holds a row that can't be read", reason="row") from error
+
+    return reading
+
+
+def marks(columns: str) -> str:
+    """`?, ?, ...`: one for each of the columns."""
+    return ", ".join("?" for _ in columns.split(","))
+
+
+def to_json(value: Any) -> str | None:
+    """Compact JSON text; None for what is empty, which most metadata is."""
+    if value is None or value == {} or value == ():
+        return None
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(text: str | None) -> Any:
+    """What `to_json` stored."""
+    return None if text is None else json.loads(text)
+
+
+def session_row(record: SessionRecord) -> Row:
+    """The values of SESSION_COLUMNS."""
+    last = record.last_message
+    return (
+        record.id,
+        record.name,
+        record.agent_mode.value,
+        record.status.value,
+        record.created_at,
+        record.updated_at,
+        to_json(record.metadata),
+        to_json(record.tags),
+        record.description,
+        record.pinned,
+        record.archived,
+        record.deleted_at,
+        record.imported,
+        record.parent_id,
+        record.forked_at_seq,
+        record.message_count,
+        record.last_seq,
+        last and last.role.value,
+        last and last.preview,
+        last and last.timestamp,
+        to_json(_usage_object(record.usage)),
+        to_json(_agent_object(record.agent)),
+        to_json(record.config),
+    )
+
+
+def editable_row(record: SessionRecord) -> Row:
+    """The values of EDITABLE_COLUMNS."""
+    return (
+        record.name,
+        record.agent_mode.value,
+        record.status.value,
+        record.updated_at,
+        to_json(record.metadata),
+        to_json(record.tags),
+        record.description,
+        record.pinned,
+        record.archived,
+        record.deleted_at,
+        to_json(_usage_object(record.usage)),
+        to_json(_agent_object(record.agent)),
+        to_json(record.config),
+    )
+
+
+@_damage_named
+def session_of(row: Row) -> SessionRecord:
+    """A row of SESSION_COLUMNS as a value."""
+    usage, agent = from_json(row[20]), from_json(row[21])
+    last = None
+    if row[17] is not None:
+        last = LastMessage(seq=row[16], role=Role(row[17]), preview=row[18], timestamp=row[19])
+    return SessionRecord(
+        id=SessionId(row[0]),
+        name=row[1],
+        agent_mode=AgentMode(row[2]),
+        status=SessionStatus(row[3]),
+        created_at=row[4],
+        updated_at=row[5],
+        metadata=from_json(row[6]) or {},
+        tags=tuple(from_json(row[7]) or ()),
+        description=row[8],
+        pinned=bool(row[9]),
+        archived=bool(row[10]),
+        deleted_at=row[11],
+        imported=bool(row[12]),
+        parent_id=row[13],
+        forked_at_seq=row[14],
+        message_count=row[15],
+        last_seq=row[16],
+        last_message=last,
+        usage=Usage(**usage) if usage else None,
+        agent=AgentChoice(**agent) if agent else None,
+        config=from_json(row[22]),
+    )
+
+
+def message_row(message: Message) -> Row:
+    """The values of MESSAGE_COLUMNS but the first."""
+    return (
+        message.session_id,
+        message.role.value,
+        message.content,
+        message.timestamp,
+        to_json(message.metadata),
+        message.id,
+        message.seq,
+        message.turn_id,
+        message.state and message.state.value,
+        message.thinking,
+        len(message.tool_calls or ()),
+    )
+
+
+@_damage_named
+def message_of(row: Row, tool_calls: tuple[ToolCall, ...] | None) -> Message:
+    """A row of MESSAGE_COLUMNS, with its tool calls, as a value."""
+    return Message(
+        id=MessageId(row[6]),
+        session_id=SessionId(row[1]),
+        seq=row[7],
+        role=Role(row[2]),
+        content=row[3],
+        timestamp=row[4],
+        metadata=from_json(row[5]) or {},
+        turn_id=cast(TurnId | None, row[8]),
+        state=MessageState(row[9]) if row[9] else None,
+        thinking=row[10],
+        tool_calls=tool_calls,
+    )
+
+
+def tool_call_row(message_row_id: int, position: int, call: ToolCall) -> Row:
+    """The values of TOOL_CALL_COLUMNS."""
+    return (
+        message_row_id,
+        position,
+        call.id,
+        call.name,
+        call.kind.value,
+        call.title,
+        json.dumps(call.arguments, ensure_ascii=False),
+        call.status.value,
+        None if call.result is None else json.dumps(call.result, ensure_ascii=False),
+        call.started_at,
+        call.ended_at,
+    )
+
+
+@_damage_named
+def tool_call_of(row: Row, message_id: MessageId) -> ToolCall:
+    """A row of TOOL_CALL_COLUMNS as a value."""
+    return ToolCall(
+        id=row[2],
+        message_id=message_id,
+        name=row[3],
+        kind=ToolKind(row[4]),
+        title=row[5],
+        arguments=json.loads(row[6]),
+        status=ToolStatus(row[7]),
+        result=from_json(row[8]),
+        started_at=row[9],
+        ended_at=row[10],
+    )
+
+
+def _usage_object(usage: Usage | None) -> dict[str, Any] | None:
+    if usage is None:
+        return None
+    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "cost": usage.cost}
+
+
+def _agent_object(agent: AgentChoice | None) -> dict[str, Any] | None:
+    if agent is None:
+        return None
+    return {"backend": agent.backend, "name": agent.name, "model": agent.model}

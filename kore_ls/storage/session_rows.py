@@ -1,0 +1,209 @@
+"""Statements about sessions; synchronous, run inside a hop. A hidden session (being imported or purged) is nowhere."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+from attrs import frozen
+
+from kore_ls.errors import SessionExists, SessionNotFound
+from kore_ls.model.ids import SessionId
+from kore_ls.model.limits import JsonObject
+from kore_ls.model.mode import AgentMode
+from kore_ls.model.session import SessionRecord, SessionStatus
+from kore_ls.storage.rows import (
+    EDITABLE_COLUMNS,
+    SESSION_COLUMNS,
+    editable_row,
+    marks,
+    session_of,
+    session_row,
+)
+
+_SCAN = 200
+_SCAN_LIMIT = 5_000
+_EDIT = ", ".join(f"{column.strip()} = ?" for column in EDITABLE_COLUMNS.split(","))
+
+
+class Hidden(IntEnum):
+    """Why a session row is not to be seen."""
+
+    NO = 0
+    IMPORTING = 1
+    PURGING = 2
+
+
+Position = tuple[bool, int, SessionId]
+"""A place in a list: (pinned, updated_at, id), newest first."""
+
+
+@frozen(kw_only=True)
+class SessionQuery:
+    """Which sessions to list, and after which place. `metadata` and `tags` must all match."""
+
+    statuses: tuple[SessionStatus, ...] = ()
+    modes: tuple[AgentMode, ...] = ()
+    tags: tuple[str, ...] = ()
+    metadata: JsonObject | None = None
+    archived: bool = False
+    deleted: bool = False
+    limit: int = 50
+    after: Position | None = None
+
+
+@frozen(kw_only=True)
+class SessionPage:
+    """Sessions in list order; `position` is where to go on (None: that was all). May be short of the limit."""
+
+    sessions: tuple[SessionRecord, ...] = ()
+    position: Position | None = None
+
+
+def position_of(record: SessionRecord) -> Position:
+    """Where a session stands in a list."""
+    return (record.pinned, record.updated_at, record.id)
+
+
+def insert_session(db: sqlite3.Connection, record: SessionRecord, hidden: Hidden = Hidden.NO, now: int = 0) -> None:
+    """Store a new session. Raises SessionExists (`deleted` in params where that one can be restored)."""
+    found = db.execute("SELECT deleted_at, hidden FROM sessions WHERE id = ?", (record.id,)).fetchone()
+    if found is not None:
+        if found[1] != Hidden.PURGING:
+            raise SessionExists(sessionId=record.id, deleted=True if found[0] is not None else None)
+        db.execute("DELETE FROM sessions WHERE id = ?", (record.id,))
+    db.execute(
+        f"INSERT INTO sessions ({SESSION_COLUMNS}, hidden, hidden_at) VALUES ({marks(SESSION_COLUMNS)}, ?, ?)",
+        (*session_row(record), hidden, now if hidden else None),
+    )
+
+
+def load_session(db: sqlite3.Connection, session_id: SessionId, *, deleted: bool = False) -> SessionRecord:
+    """Raises SessionNotFound; a deleted session is found only where `deleted` says so."""
+    row = db.execute(f"SELECT {SESSION_COLUMNS} FROM sessions WHERE id = ? AND hidden = 0", (session_id,)).fetchone()
+    if row is None:
+        raise SessionNotFound(sessionId=session_id)
+    record = session_of(row)
+    if record.deleted_at is not None and not deleted:
+        raise SessionNotFound(sessionId=session_id, deleted=True)
+    return record
+
+
+def update_session(db: sqlite3.Connection, record: SessionRecord) -> None:
+    """Write what may be edited; counters and the last message belong to the messages."""
+    db.execute(f"UPDATE sessions SET {_EDIT} WHERE id = ? AND hidden = 0", (*editable_row(record), record.id))
+
+
+def change_session(
+    db: sqlite3.Connection,
+    session_id: SessionId,
+    change: Callable[[SessionRecord], SessionRecord],
+    *,
+    deleted: bool = False,
+) -> tuple[SessionRecord, SessionRecord]:
+    """Read, change, write in one transaction; (before, after)."""
+    before = load_session(db, session_id, deleted=deleted)
+    after = change(before)
+    if after != before:
+        update_session(db, after)
+    return before, after
+
+
+def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
+    """A page by keyset, so that any depth costs the same; scans at most 5,000 rows for a filter's sake."""
+    found: list[SessionRecord] = []
+    position, scanned = query.after, 0
+    while len(found) < query.limit and scanned < _SCAN_LIMIT:
+        chunk = _SCAN if query.tags or query.metadata else query.limit - len(found)
+        rows = _list_rows(db, query, position, chunk)
+        scanned += len(rows)
+        for record in map(session_of, rows):
+            position = position_of(record)
+            if _matches(record, query):
+                found.append(record)
+                if len(found) == query.limit:
+                    break
+        else:
+            if len(rows) < chunk:
+                return SessionPage(sessions=tuple(found))
+    return SessionPage(sessions=tuple(found), position=position)
+
+
+def _list_rows(db: sqlite3.Connection, query: SessionQuery, after: Position | None, limit: int) -> list[Any]:
+    where = ["hidden = 0"]
+    values: list[Any] = []
+    if query.deleted:
+        where.append("deleted_at IS NOT NULL")
+    else:
+        where.append(f"deleted_at IS NULL AND archived = {int(query.archived)}")
+    if query.statuses:
+        where.append(f"status IN ({', '.join('?' * len(query.statuses))})")
+        values += [status.value for status in query.statuses]
+    if query.modes:
+        where.append(f"agent_mode IN ({', '.join('?' * len(query.modes))})")
+        values += [mode.value for mode in query.modes]
+    if after is not None:
+        where.append("(pinned, updated_at, id) < (?, ?, ?)")
+        values += after
+    return db.execute(
+        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE {' AND '.join(where)} "
+        "ORDER BY pinned DESC, updated_at DESC, id DESC LIMIT ?",
+        (*values, limit),
+    ).fetchall()
+
+
+def _matches(record: SessionRecord, query: SessionQuery) -> bool:
+    if not set(query.tags) <= set(record.tags):
+        return False
+    wanted = query.metadata or {}
+    return all(key in record.metadata and record.metadata[key] == value for key, value in wanted.items())
+
+
+def next_default_name(db: sqlite3.Connection, prefix: str) -> str:
+    """The prefix and a number that no session of this store has."""
+    number = int(read_meta(db, "session_number") or 0)
+    while True:
+        number += 1
+        name = f"{prefix} {number}"
+        if db.execute("SELECT 1 FROM sessions WHERE name = ?", (name,)).fetchone() is None:
+            write_meta(db, "session_number", number)
+            return name
+
+
+def hide_for_purge(db: sqlite3.Connection, session_id: SessionId, now: int) -> None:
+    """Take a session, deleted or not, out of sight for good; its rows go in small steps afterwards."""
+    db.execute(
+        "UPDATE sessions SET hidden = ?, hidden_at = ? WHERE id = ? AND hidden = 0", (Hidden.PURGING, now, session_id)
+    )
+
+
+def purge_step(db: sqlite3.Connection, abandoned_before: int, rows: int) -> bool:
+    """Delete up to `rows` messages of hidden sessions (imports only if abandoned); whether there may be more."""
+    found = db.execute(
+        "SELECT id FROM sessions WHERE hidden = ? OR (hidden = ? AND hidden_at < ?) LIMIT 1",
+        (Hidden.PURGING, Hidden.IMPORTING, abandoned_before),
+    ).fetchone()
+    if found is None:
+        return False
+    deleted = db.execute(
+        "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE session_id = ? LIMIT ?)", (found[0], rows)
+    ).rowcount
+    if deleted < rows:
+        db.execute("DELETE FROM sessions WHERE id = ?", (found[0],))
+    return True
+
+
+def read_meta(db: sqlite3.Connection, key: str) -> Any:
+    """A value of the store's own book-keeping, or None."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else row[0]
+
+
+def write_meta(db: sqlite3.Connection, key: str, value: Any) -> None:
+    """Keep a value under a key."""
+    db.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, value),
+    )
