@@ -1,1 +1,1 @@
-"""JSON-RPC in LSP framing: frames, connection, method table, strict codec, serve loops. Knows neither pygls nor sessions."""
+"""JSON-RPC in LSP framing: frames, connection, method table, strict codec, serve loops. Knows no pygls, no sessions."""

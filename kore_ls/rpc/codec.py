@@ -43,7 +43,7 @@ def camel(name: str) -> str:
     return first + "".join(word.title() for word in rest)
 
 
-def loads(body: bytes) -> Any:
+def loads(body: bytes | bytearray) -> Any:
     """Parse JSON; ValueError if it is none. Lone surrogates pass, for the rules to name their field; NaN does not."""
     try:
         return orjson.loads(body)
@@ -90,9 +90,9 @@ class Codec:
         c.register_structure_hook_factory(lambda t: isinstance(t, type) and issubclass(t, Enum), _enum)
         c.register_structure_hook_factory(attrs.has, self._structure_class)
         c.register_unstructure_hook_factory(attrs.has, self._unstructure_class)
-        c.register_structure_hook_factory(lambda t: get_origin(t) is tuple, self._structure_array)
+        c.register_structure_hook_factory(_is(tuple), self._structure_array)
         c.register_structure_hook_factory(_is_mapping, lambda t: _object)
-        c.register_structure_hook_factory(lambda t: get_origin(t) is Annotated, self._structure_checked)
+        c.register_structure_hook_factory(_is(Annotated), self._structure_checked)
         c.register_unstructure_hook_factory(_is_mapping, lambda t: _as_is)
 
     def structure(self, value: Any, type_: type[T]) -> T:
@@ -100,7 +100,7 @@ class Codec:
         try:
             return self._converter.structure({} if value is None or value == [] else value, type_)
         except Exception as error:
-            raise InvalidParams(_problems(error, "params")) from None
+            raise InvalidParams(problems(error, "params")) from None
 
     def unstructure(self, value: Any) -> Any:
         """`value` as what `dumps` takes: attrs classes as camelCase dicts without absent fields."""
@@ -135,15 +135,15 @@ class Codec:
         def structure(value: Any, _: Any) -> Any:
             if type(value) is not list:
                 raise _Problem("must be an array")
-            items, problems = [], []
+            items, failures = [], []
             for index, item in enumerate(value):
                 try:
                     items.append(hook(item, element))
                 except Exception as error:
                     error.add_note(IterableValidationNote("", index, element))
-                    problems.append(error)
-            if problems:
-                raise IterableValidationError("array", problems, type_)
+                    failures.append(error)
+            if failures:
+                raise IterableValidationError("array", failures, type_)
             return tuple(items)
 
         return structure
@@ -167,8 +167,9 @@ def _strict(primitive: type) -> Callable[[Any, Any], Any]:
     text = f"must be {_WORDS[primitive]}"
 
     def structure(value: Any, _: Any) -> Any:
-        if type(value) is not primitive:
-            if primitive is float and type(value) is int:
+        given = type(value)
+        if given is not primitive:
+            if primitive is float and given is int:
                 return float(value)
             raise _Problem(text)
         if primitive is int and not -MAX_INTEGER <= value <= MAX_INTEGER:
@@ -191,6 +192,10 @@ def _enum(cls: type[Enum]) -> Callable[[Any, Any], Any]:
     return structure
 
 
+def _is(origin: Any) -> Callable[[Any], bool]:
+    return lambda type_: get_origin(type_) is origin
+
+
 def _is_mapping(type_: Any) -> bool:
     return get_origin(type_) in (dict, Mapping) or type_ in (dict, Mapping)
 
@@ -205,15 +210,15 @@ def _as_is(value: Any) -> Any:
     return value
 
 
-def _problems(error: BaseException, path: str) -> list[str]:
-    """Every leaf of cattrs' error tree as `path: what is wrong`."""
+def problems(error: BaseException, path: str) -> list[str]:
+    """Every leaf of cattrs' error tree as `path: what is wrong`; no text repeats a value."""
     for note in getattr(error, "__notes__", ()):
         if isinstance(note, AttributeValidationNote):
             path += "." + camel(note.name)
         elif isinstance(note, IterableValidationNote):
             path += f"[{note.index}]"
     if isinstance(error, ClassValidationError | IterableValidationError):
-        return [text for inner in error.exceptions for text in _problems(inner, path)]
+        return [text for inner in error.exceptions for text in problems(inner, path)]
     if isinstance(error, KeyError):
         return [f"{path}: is required"]
     return [f"{path}: {error}" if isinstance(error, _Problem) else f"{path}: is not valid"]

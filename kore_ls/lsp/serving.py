@@ -1,0 +1,52 @@
+"""Serves an application to editors: over standard input and output, or over loopback TCP."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kore_ls.lsp.ports import Application
+from kore_ls.rpc.connection import Connection, Room
+from kore_ls.rpc.methods import MethodTable
+from kore_ls.rpc.outbox import Channel
+from kore_ls.rpc.serve import ConnectionFactory
+from kore_ls.rpc.stdio import run_stdio
+from kore_ls.rpc.tcp import run_tcp
+
+
+def serve_stdio(application: Application, table: MethodTable, version: str) -> int:
+    """Serve one client on standard input and output until it ends; the exit code."""
+    return run_stdio(connections(application, table, version), application.close)
+
+
+def serve_tcp(
+    application: Application, table: MethodTable, version: str, host: str, port: int, token_directory: Path
+) -> int:
+    """Serve any number of clients on a loopback address until a signal comes; the exit code.
+
+    Raises NotLoopback, OSError where it can't listen.
+    """
+    return run_tcp(connections(application, table, version), application.close, host, port, token_directory)
+
+
+def connections(application: Application, table: MethodTable, version: str) -> ConnectionFactory:
+    """What makes a connection for each client of an application."""
+
+    def room(connection: Connection) -> Room:
+        from kore_ls.lsp.server import KoreServer  # brings lsprotocol, three quarters of the time to start
+
+        return KoreServer(connection, application, table, version, os.environ)
+
+    def connect(
+        channel: Channel,
+        *,
+        ended: Callable[[str], None],
+        greeted: Callable[[Any], None],
+        admit: Callable[[Any], bool] | None = None,
+        resync: bool = True,
+    ) -> Connection:
+        return Connection(table, channel, room, ended=ended, greeted=greeted, admit=admit, resync=resync)
+
+    return connect
