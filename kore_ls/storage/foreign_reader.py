@@ -6,7 +6,6 @@ Knows the seed's schema and our own, of any version. What it returns is unchecke
 from __future__ import annotations
 
 import json
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,7 +17,7 @@ from attrs import frozen
 from kore_ls.errors import ImportInvalid, StoreFull
 from kore_ls.model.limits import IMPORT_FILE_BYTES, IMPORT_MESSAGES
 from kore_ls.model.problems import Problems
-from kore_ls.storage.foreign_table import ForeignDatabase, Row
+from kore_ls.storage.foreign_table import READ_ERRORS, ForeignDatabase, Row
 from kore_ls.storage.regular_file import open_regular
 
 SQLITE_MAGIC = b"SQLite format 3\0"
@@ -69,7 +68,7 @@ def read_foreign(path: Path, *, seconds: float = READING_SECONDS) -> ForeignCont
             database = ForeignDatabase(uri, seconds=seconds, most_bytes=most_bytes, problems=problems)
             with closing(database):
                 sessions = _sessions(database)
-        except sqlite3.Error:
+        except READ_ERRORS:
             raise _refused("is too damaged to be read") from None
     return ForeignContent(sessions=sessions, problems=problems.texts())
 

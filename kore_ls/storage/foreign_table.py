@@ -21,6 +21,9 @@ MOST_GAPS = 1_000
 LONGEST_ROW = 4 * CONTENT_BYTES
 """Bytes: more than any message that an import takes."""
 
+READ_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
+"""What reading a hostile file may raise: the sqlite3 module fails to decode even some of SQLite's own messages."""
+
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_PRAGMA})
 _LAST_ROWID = (1 << 63) - 1
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -38,6 +41,13 @@ class ForeignDatabase:
         self._left = most_bytes
         self._deadline = time.monotonic() + seconds
         self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
+        try:
+            self._confine()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _confine(self) -> None:
         self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
         self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_ROW)
         self._db.set_progress_handler(self._out_of_time, STEPS_PER_CHECK)
@@ -70,7 +80,7 @@ class ForeignDatabase:
 
         Rows that can't be read are passed over and noted as a problem.
         """
-        present = self.columns(table)
+        present = [] if self.stopped else self.columns(table)
         names = [name for name in wanted if name in present]
         if not names:
             return
@@ -91,59 +101,62 @@ class ForeignDatabase:
             return
         try:
             found = self._db.execute(f"PRAGMA quick_check({table})").fetchall()
-        except sqlite3.Error:
+        except READ_ERRORS:
             found = [("the check failed",)]
         if found != [("ok",)] and not self.stopped:
             self.problems.note(f"{table}: the file is damaged; what could be read was read")
 
     def _scan(self, table: str, selected: str, present: list[str]) -> Iterator[tuple[Any, ...]]:
         rowid = next((name for name in _ROWID_NAMES if name not in present), None)
-        if rowid is None or not self._accepts(f"SELECT {rowid} FROM {table} LIMIT 0"):
+        if rowid is None or self._attempt(f"SELECT {rowid} FROM {table} LIMIT 0") is None:
             yield from self._scan_without_rowid(table, f"SELECT {selected} FROM {table} NOT INDEXED")
             return
         statement = f"SELECT {rowid}, {selected} FROM {table} NOT INDEXED WHERE {rowid} >= ? ORDER BY {rowid}"
-        start = -_LAST_ROWID - 1
-        for gaps in range(MOST_GAPS):
+        single = f"{statement} LIMIT 1"
+        start, gaps = -_LAST_ROWID - 1, 0
+        while gaps < MOST_GAPS:
             try:
                 for number, *values in self._db.execute(statement, (start,)):
                     start = number + 1
                     yield tuple(values)
                 return
-            except (sqlite3.Error, OverflowError):
+            except READ_ERRORS:
                 if self.stopped:
                     return
+            # The sqlite3 module reads one row ahead, so a bad row takes the good one before it along.
+            for number, *values in self._attempt(single, start) or ():
+                start = number + 1
+                yield tuple(values)
             if gaps == 0:
                 self.problems.note(f"{table}: some rows can't be read")
-            after = self._after_gap(f"{statement} LIMIT 1", max(start, 0))
-            if after is None:
+            if (after := self._after_gap(single, max(start, 0))) is None:
                 return
-            start = after
+            start, gaps = after, gaps + 1
         self.problems.note(f"{table}: too damaged to be read to its end")
 
     def _scan_without_rowid(self, table: str, statement: str) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._db.execute(statement)
-        except (sqlite3.Error, OverflowError):
+        except READ_ERRORS:
             if not self.stopped:
                 self.problems.note(f"{table}: too damaged to be read to its end")
 
-    def _after_gap(self, probe: str, bad: int) -> int | None:
+    def _after_gap(self, single: str, bad: int) -> int | None:
         """The lowest row number found from which reading works again, by steps that double and then halve."""
-        low, step = bad, 1
-        while not self._accepts(probe, high := min(bad + step, _LAST_ROWID)):
+        low, step = bad - 1, 1
+        while self._attempt(single, high := min(low + step, _LAST_ROWID)) is None:
             if self.stopped or high == _LAST_ROWID:
                 return None
             low, step = high, step * 2
         while low + 1 < high and not self.stopped:
             middle = (low + high) // 2
-            low, high = (low, middle) if self._accepts(probe, middle) else (middle, high)
+            low, high = (middle, high) if self._attempt(single, middle) is None else (low, middle)
         return high
 
-    def _accepts(self, statement: str, *values: int) -> bool:
-        with suppress(sqlite3.Error, OverflowError):
-            self._db.execute(statement, values).fetchall()
-            return True
-        return False
+    def _attempt(self, statement: str, *values: int) -> list[tuple[Any, ...]] | None:
+        with suppress(*READ_ERRORS):
+            return self._db.execute(statement, values).fetchall()
+        return None
 
     def _out_of_time(self) -> int:
         if time.monotonic() > self._deadline:

@@ -27,11 +27,10 @@ def open_regular(path: Path, *, most: int) -> BinaryIO:
         raise _refused("no such file") from None
     except (OSError, ValueError):  # a symlink, a directory that may not be searched, a NUL in the path
         raise _refused("can't be opened") from None
-    file = os.fdopen(descriptor, "rb")
     found = os.fstat(descriptor)
     if stat.S_ISREG(found.st_mode) and found.st_size <= most:
-        return file
-    file.close()
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
     if stat.S_ISREG(found.st_mode):
         raise _refused(f"must have at most {most} bytes")
     raise _refused("is not a regular file")
