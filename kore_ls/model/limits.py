@@ -21,6 +21,7 @@ DESCRIPTION_CHARS = 4_000
 TAG_CHARS = 100
 TAGS = 64
 METADATA_BYTES = 64 << 10
+METADATA_DEPTH = 32
 WIRE_BYTES = 64 << 20
 PAGE_BYTES = 8 << 20
 IMPORT_FILE_BYTES = 1 << 30
@@ -89,10 +90,19 @@ def content_problem(value: str) -> str | None:
     return f"must have at most {CONTENT_BYTES} bytes" if size > CONTENT_BYTES else None
 
 
+def _deeper_than(value: Any, depth: int) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return any(
+        depth == 0 or _deeper_than(each, depth - 1) for each in inner if isinstance(each, Mapping | list | tuple)
+    )
+
+
 def metadata_problem(value: JsonObject) -> str | None:
-    """Metadata: a JSON object of at most 64 KiB as UTF-8 JSON."""
+    """Metadata: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep."""
     if not value:
         return None
+    if _deeper_than(value, METADATA_DEPTH):
+        return f"must be nested at most {METADATA_DEPTH} deep"
     try:
         encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         size = len(encoded.encode())

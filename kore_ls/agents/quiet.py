@@ -1,0 +1,17 @@
+"""The agent of sessions that only keep notes: it answers nothing and holds nothing."""
+
+from __future__ import annotations
+
+from kore_ls.model.session import SessionRecord
+
+
+class QuietAgent:
+    """Does nothing."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def quiet_agent(session: SessionRecord) -> QuietAgent:
+    """The factory used where none is given."""
+    return QuietAgent()

@@ -1,0 +1,156 @@
+"""`kore/event`: committed facts as notifications, to connections that opted in and have the folder open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from kore_ls.api.objects import Session, session_view
+from kore_ls.model.event import Event, EventType
+from kore_ls.model.ids import SessionId, TurnId
+from kore_ls.model.message import Message
+from kore_ls.sessions.workspace import OpenFolder, Workspace
+
+METHOD = "kore/event"
+
+
+@frozen(kw_only=True)
+class SessionEvent:
+    """A session as it is now."""
+
+    session: Session
+
+
+@frozen(kw_only=True)
+class SessionSwitched:
+    """The session switched to, and the one before it."""
+
+    session: Session
+    previous_id: SessionId | None = None
+
+
+@frozen(kw_only=True)
+class MessageAdded:
+    """A message that was stored."""
+
+    message: Message
+
+
+@frozen(kw_only=True)
+class StoreChanged:
+    """Another process changed these sessions in these ways; both empty: anything may have changed."""
+
+    sessions: tuple[SessionId, ...]
+    kinds: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class StoreFault:
+    """What is wrong, by its stable word."""
+
+    kind: str
+
+
+@frozen(kw_only=True)
+class StoreError:
+    """The store could not be saved to or looked at."""
+
+    error: StoreFault
+
+
+EVENTS: Mapping[str, type] = {
+    EventType.SESSION_CREATED.value: SessionEvent,
+    EventType.SESSION_UPDATED.value: SessionEvent,
+    EventType.SESSION_SWITCHED.value: SessionSwitched,
+    EventType.SESSION_CLOSED.value: SessionEvent,
+    EventType.SESSION_DELETED.value: SessionEvent,
+    EventType.SESSION_RESTORED.value: SessionEvent,
+    EventType.MESSAGE_ADDED.value: MessageAdded,
+    EventType.STORE_CHANGED.value: StoreChanged,
+    EventType.STORE_ERROR.value: StoreError,
+}
+"""The data of each type of event."""
+
+
+@frozen(kw_only=True)
+class EventNotification:
+    """One `kore/event`; `seq` counts what was sent on this connection, from 1."""
+
+    type: EventType
+    folder: str
+    seq: int
+    timestamp: int
+    session_id: SessionId | None = None
+    turn_id: TurnId | None = None
+    data: Any
+
+
+@frozen(kw_only=True)
+class Subscription:
+    """What a connection wants to hear; a session's id leaves out what is about other sessions."""
+
+    types: tuple[EventType, ...]
+    session_id: SessionId | None = None
+
+    def wants(self, event: Event) -> bool:
+        """Whether to send this one."""
+        about_another = self.session_id is not None and event.session_id not in (None, self.session_id)
+        return event.type in self.types and not about_another
+
+
+class EventStream:
+    """Turns a workspace's facts into notifications on its connection."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._sent = 0
+        self.subscription = _initial(workspace.settings.events)
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> EventStream:
+        """The workspace's one stream, listening from the first call on."""
+        stream = workspace.listener
+        if not isinstance(stream, cls):
+            stream = workspace.listener = cls(workspace)
+        return stream
+
+    def __call__(self, opened: OpenFolder, event: Event) -> None:
+        """Send the fact if it is wanted."""
+        if self.subscription is None or not self.subscription.wants(event):
+            return
+        self._sent += 1
+        self._workspace.notify(
+            METHOD,
+            EventNotification(
+                type=event.type,
+                folder=opened.uri,
+                seq=self._sent,
+                timestamp=event.timestamp,
+                session_id=event.session_id,
+                turn_id=event.turn_id,
+                data=_data(opened, event),
+            ),
+        )
+
+
+def _initial(wanted: bool | tuple[str, ...]) -> Subscription | None:
+    if wanted is True:
+        return Subscription(types=tuple(EventType))
+    if not wanted:
+        return None
+    return Subscription(types=tuple(each for each in EventType if each.value in wanted))
+
+
+def _data(opened: OpenFolder, event: Event) -> Any:
+    if event.message is not None:
+        return MessageAdded(message=event.message)
+    if event.type is EventType.STORE_CHANGED:
+        return StoreChanged(sessions=event.sessions, kinds=event.kinds)
+    if event.session is None:
+        return StoreError(error=StoreFault(kind=event.error_kind or "internal"))
+    session = session_view(opened, event.session)
+    if event.type is EventType.SESSION_SWITCHED:
+        return SessionSwitched(session=session, previous_id=event.previous_id)
+    return SessionEvent(session=session)

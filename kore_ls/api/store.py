@@ -1,0 +1,137 @@
+"""kore/store/*: the file that holds a folder's sessions."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from kore_ls.api.fields import Text
+from kore_ls.errors import FolderNotFound, FolderRequired, InvalidParams, StoreDamaged, StoreForeign
+from kore_ls.rpc.methods import method
+from kore_ls.sessions.adopt import adopt as adopt_store
+from kore_ls.sessions.export_file import check_target, target_path
+from kore_ls.sessions.workspace import OpenFolder, Workspace
+
+
+@frozen(kw_only=True)
+class StoreParams:
+    """Which folder's store."""
+
+    folder: Text | None = None
+
+
+@frozen(kw_only=True)
+class StoreCheckParams:
+    """Which folder's store, and whether to mend it."""
+
+    folder: Text | None = None
+    repair: bool = False
+    """True: save what can be read; the damaged file is kept aside."""
+
+
+@frozen(kw_only=True)
+class StoreBackupParams:
+    """Where to write the copy."""
+
+    path: Text
+    """A path (relative ones from the folder) or a `file:` URI."""
+    folder: Text | None = None
+    overwrite: bool = False
+
+
+@frozen(kw_only=True)
+class StoreStatus:
+    """A store's state; sizes in bytes."""
+
+    folder: str
+    path: str
+    exists: bool
+    foreign: bool | None = None
+    """True: the store was not made by this user, see kore/store/adopt."""
+    encrypted: bool
+    locked: bool
+    read_only: bool
+    journal_mode: str
+    sessions: int
+    messages: int
+    bytes: int
+    schema_version: int
+    sqlite_version: str
+    indexed_messages: int
+    sandbox: str
+    problems: tuple[str, ...] | None = None
+    """What could not be taken over, after kore/store/adopt."""
+
+
+@frozen(kw_only=True)
+class StoreChecked:
+    """What a check found."""
+
+    ok: bool
+    problems: tuple[str, ...]
+    repaired: tuple[str, ...] | None = None
+    """What a repair did."""
+
+
+@frozen(kw_only=True)
+class StoreBackedUp:
+    """Where the copy is."""
+
+    path: str
+    bytes: int
+
+
+@method("kore/store/status", raises=(FolderRequired, FolderNotFound))
+async def status(workspace: Workspace, params: StoreParams) -> StoreStatus:
+    """How the folder's store is."""
+    return await _status(workspace.folder(params.folder))
+
+
+async def _status(opened: OpenFolder, problems: tuple[str, ...] | None = None) -> StoreStatus:
+    found, foreign = await opened.folder.status()
+    return StoreStatus(
+        folder=opened.uri,
+        path=str(found.path),
+        exists=found.exists,
+        foreign=foreign or None,
+        encrypted=found.encrypted,
+        locked=found.locked,
+        read_only=found.read_only,
+        journal_mode=found.journal_mode,
+        sessions=found.sessions,
+        messages=found.messages,
+        bytes=found.bytes,
+        schema_version=found.schema_version,
+        sqlite_version=found.sqlite_version,
+        indexed_messages=found.indexed_messages,
+        sandbox="none",
+        problems=problems or None,
+    )
+
+
+@method("kore/store/adopt", raises=(FolderRequired, FolderNotFound, StoreForeign), confirm="Adopt this folder's store?")
+async def adopt(workspace: Workspace, params: StoreParams) -> StoreStatus:
+    """Copy a foreign store's valid rows into a new store of this user's; the old files are kept aside."""
+    opened = workspace.folder(params.folder)
+    return await _status(opened, tuple(await adopt_store(opened.folder)))
+
+
+@method("kore/store/check", raises=(FolderRequired, FolderNotFound, StoreDamaged))
+async def check(workspace: Workspace, params: StoreCheckParams) -> StoreChecked:
+    """Look the store through for damage; with `repair`, mend it."""
+    storage = workspace.folder(params.folder).manager.storage
+    problems = tuple(await storage.check())
+    if not problems or not params.repair:
+        return StoreChecked(ok=not problems, problems=problems)
+    repaired = tuple(await storage.repair())
+    return StoreChecked(ok=not await storage.check(), problems=problems, repaired=repaired)
+
+
+@method("kore/store/backup", raises=(FolderRequired, FolderNotFound))
+async def backup(workspace: Workspace, params: StoreBackupParams) -> StoreBackedUp:
+    """Write a verified copy of the store."""
+    opened = workspace.folder(params.folder)
+    path = target_path(params.path, opened.folder.path)
+    check_target(path, overwrite=params.overwrite)
+    if not (await opened.folder.status())[0].exists:
+        raise InvalidParams(["params.folder: has no store yet"])
+    return StoreBackedUp(path=str(path), bytes=await opened.manager.storage.backup(path, overwrite=params.overwrite))

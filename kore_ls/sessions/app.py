@@ -1,0 +1,58 @@
+"""What one server process shares between its connections: the open folders. Made in `cli`, passed down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kore_ls.agents.agent import AgentFactory
+from kore_ls.agents.quiet import quiet_agent
+from kore_ls.errors import FolderNotFound
+from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions.folder import Folder
+from kore_ls.sessions.workspace import Workspace
+
+
+class App:
+    """The folders of all connections, by real path; a folder closes when the last connection leaves it."""
+
+    def __init__(self, state_dir: Path, agent_factory: AgentFactory = quiet_agent) -> None:
+        self.state_dir = state_dir
+        self._agent_factory = agent_factory
+        self._folders: dict[Path, Folder] = {}
+        self._users: dict[Path, int] = {}
+        self._closing: asyncio.Task[None] | None = None
+
+    def connect(self, settings: ClientSettings, notify: Callable[[str, Any], None]) -> Workspace:
+        """A new connection's view."""
+        return Workspace(self, settings, notify)
+
+    def enter(self, path: Path, settings: ClientSettings) -> Folder:
+        """Open a folder or join those who have it open. Raises FolderNotFound, InvalidParams."""
+        real = path.resolve()
+        if not real.is_dir():
+            raise FolderNotFound
+        folder = self._folders.get(real)
+        if folder is None:
+            folder = self._folders[real] = Folder(real, settings, self.state_dir, self._agent_factory)
+        self._users[real] = self._users.get(real, 0) + 1
+        return folder
+
+    async def leave(self, folder: Folder) -> None:
+        """The counterpart of `enter`."""
+        self._users[folder.path] -= 1
+        if not self._users[folder.path]:
+            del self._users[folder.path]
+            del self._folders[folder.path]
+            await folder.close()
+
+    async def close(self) -> None:
+        """Close every folder; calling it again waits for the same closing."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="kore-close")
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        await asyncio.gather(*(folder.close() for folder in self._folders.values()))

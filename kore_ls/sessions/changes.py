@@ -1,0 +1,99 @@
+"""The steps a session can take, as pure functions from a record to the next one. No I/O."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve, frozen
+
+from kore_ls.errors import InvalidParams, SessionClosed
+from kore_ls.model import limits
+from kore_ls.model.limits import JsonObject, Rule
+from kore_ls.model.mode import AgentMode
+from kore_ls.model.session import AgentChoice, SessionRecord, SessionStatus, check_transition
+
+
+@frozen(kw_only=True)
+class SessionUpdate:
+    """What to change of a session; None leaves a field alone. `metadata` is merged, a None value removes its key."""
+
+    mode: AgentMode | None = None
+    agent: AgentChoice | None = None
+    config: JsonObject | None = None
+    tags: tuple[str, ...] | None = None
+    description: str | None = None
+    pinned: bool | None = None
+    archived: bool | None = None
+    metadata: JsonObject | None = None
+
+
+def checked(field: str, value: Any, rule: Rule) -> None:
+    """Raise InvalidParams naming the field if the value breaks the rule."""
+    if (problem := rule(value)) is not None:
+        raise InvalidParams([f"params.{field}: {problem}"])
+
+
+def renamed(record: SessionRecord, name: str, now: int) -> SessionRecord:
+    """The session under another name."""
+    return evolve(record, name=name, updated_at=max(record.updated_at, now))
+
+
+def updated(record: SessionRecord, update: SessionUpdate, now: int) -> SessionRecord:
+    """The session with an update applied. Raises InvalidParams if the merged metadata or config is too large."""
+    changes: dict[str, Any] = {}
+    if update.mode is not None:
+        changes["agent_mode"] = update.mode
+    for name in ("agent", "tags", "pinned", "archived"):
+        if getattr(update, name) is not None:
+            changes[name] = getattr(update, name)
+    if update.description is not None:
+        changes["description"] = update.description or None
+    if update.config is not None:
+        changes["config"] = _merged(record.config or {}, update.config, "config") or None
+    if update.metadata is not None:
+        changes["metadata"] = _merged(record.metadata, update.metadata, "metadata")
+    after = evolve(record, **changes)
+    return after if after == record else evolve(after, updated_at=max(record.updated_at, now))
+
+
+def _merged(before: JsonObject, update: JsonObject, field: str) -> JsonObject:
+    merged = {key: value for key, value in {**before, **update}.items() if value is not None}
+    checked(field, merged, limits.metadata_problem)
+    return merged
+
+
+def switched_to(record: SessionRecord) -> SessionRecord:
+    """A closed session is reopened; any other stays as it is."""
+    if record.status is SessionStatus.CLOSED:
+        return evolve(record, status=SessionStatus.IDLE)
+    return record
+
+
+def closed(record: SessionRecord) -> SessionRecord:
+    """The session, closed; closing a closed one is fine."""
+    return evolve(record, status=SessionStatus.CLOSED)
+
+
+def paused(record: SessionRecord) -> SessionRecord:
+    """Raises SessionClosed, BadTransition."""
+    check_transition(record.id, record.status, SessionStatus.PAUSED)
+    return evolve(record, status=SessionStatus.PAUSED)
+
+
+def resumed(record: SessionRecord) -> SessionRecord:
+    """A paused session without a turn is idle again. Raises SessionClosed, BadTransition."""
+    if record.status is SessionStatus.CLOSED:
+        raise SessionClosed(sessionId=record.id)
+    if record.status is not SessionStatus.PAUSED:
+        check_transition(record.id, record.status, record.status)
+    return evolve(record, status=SessionStatus.IDLE)
+
+
+def deleted(record: SessionRecord, now: int) -> SessionRecord:
+    """Hidden, and restorable."""
+    return record if record.deleted_at is not None else evolve(record, deleted_at=now)
+
+
+def restored(record: SessionRecord) -> SessionRecord:
+    """Visible again."""
+    return evolve(record, deleted_at=None)

@@ -1,0 +1,65 @@
+"""One workspace folder: its store and its manager, made on first use and shared by all connections that open it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from kore_ls.agents.agent import AgentFactory
+from kore_ls.errors import InvalidParams, StoreForeign
+from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions.config import ManagerConfig
+from kore_ls.sessions.manager import SessionManager
+from kore_ls.storage.home import StoreHome
+from kore_ls.storage.interface import StoreStatus
+from kore_ls.storage.store import SQLiteStore
+
+DATABASE = "sessions.db"
+
+
+class Folder:
+    """A folder by its real path. Nothing is created in it before the first write."""
+
+    def __init__(self, path: Path, settings: ClientSettings, state_dir: Path, agent_factory: AgentFactory) -> None:
+        self.path = path
+        self.directory = store_directory(path, settings.storage_dir)
+        self.home = StoreHome(self.directory, state_dir, inside=path)
+        self.manager = SessionManager(
+            ManagerConfig(
+                data_dir=self.directory,
+                auto_save_interval=settings.auto_save_interval / 1000,
+                max_sessions=settings.max_sessions,
+                evict_idle=settings.evict_idle,
+                session_name_prefix=settings.session_name_prefix or default_prefix(settings.locale),
+                default_mode=settings.default_mode,
+            ),
+            SQLiteStore(self.directory / DATABASE, synchronous=settings.synchronous, gate=self.home),
+            agent_factory,
+        )
+        self.manager.start()
+        self.adopting = asyncio.Lock()
+
+    async def status(self) -> tuple[StoreStatus, bool]:
+        """The store's status, and whether it is foreign."""
+        try:
+            return await self.manager.storage.status(), False
+        except StoreForeign:
+            return StoreStatus(path=self.directory / DATABASE, exists=True), True
+
+    async def close(self) -> None:
+        """Shut the manager down."""
+        await self.manager.shutdown()
+
+
+def store_directory(folder: Path, storage_dir: str) -> Path:
+    """Where the store lives. Raises InvalidParams for a place outside the folder."""
+    directory = folder / storage_dir
+    inside = Path(storage_dir).parts and not Path(storage_dir).is_absolute() and ".." not in Path(storage_dir).parts
+    if not inside or directory == folder:
+        raise InvalidParams(["storageDir: must be a relative path inside the folder"])
+    return directory
+
+
+def default_prefix(locale: str | None) -> str:
+    """What unnamed sessions are called in the user's language."""
+    return "会话" if (locale or "").lower().startswith("zh") else "Session"

@@ -1,0 +1,105 @@
+"""The agents of loaded sessions: how many there may be, and which one goes when there are too many."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+
+from kore_ls.agents.agent import Agent, AgentFactory
+from kore_ls.errors import AgentFailed, KoreError, SessionLimitReached
+from kore_ls.model.ids import SessionId
+from kore_ls.model.session import SessionRecord
+
+log = logging.getLogger(__name__)
+
+
+class LoadedAgents:
+    """At most `limit` agents (0: any number), one per session, least recently used first.
+
+    A slow factory delays only its own session.
+    """
+
+    def __init__(
+        self, factory: AgentFactory, *, limit: int, evict: bool, busy: Callable[[SessionId], bool] = lambda _: False
+    ) -> None:
+        self._factory = factory
+        self._limit = limit
+        self._evict = evict
+        self._busy = busy
+        self._agents: OrderedDict[SessionId, asyncio.Future[Agent]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._agents)
+
+    def get(self, session_id: SessionId) -> Agent | None:
+        """The session's agent if it is loaded."""
+        future = self._agents.get(session_id)
+        return future.result() if future is not None and _is_ready(future) else None
+
+    async def load(self, session: SessionRecord) -> Agent:
+        """The session's agent, made now if need be. Raises SessionLimitReached, AgentFailed."""
+        future = self._agents.get(session.id)
+        if future is not None:
+            self._agents.move_to_end(session.id)
+            return await asyncio.shield(future)
+        evicted = self._make_room()
+        future = asyncio.get_running_loop().create_future()
+        self._agents[session.id] = future
+        try:
+            if evicted is not None:
+                await _close(evicted)
+            agent = await self._make(session)
+        except BaseException as error:
+            self._agents.pop(session.id, None)
+            failure = error if isinstance(error, KoreError) else AgentFailed(sessionId=session.id)
+            future.set_exception(failure)
+            future.exception()  # others waiting get it; nobody waiting is no fault
+            if isinstance(error, Exception):
+                raise failure from error
+            raise
+        if self._agents.get(session.id) is not future:  # released while it was being made
+            future.set_exception(AgentFailed(sessionId=session.id))
+            future.exception()
+            await _close(agent)
+            raise AgentFailed(sessionId=session.id)
+        future.set_result(agent)
+        return agent
+
+    async def _make(self, session: SessionRecord) -> Agent:
+        made = self._factory(session)
+        return await made if inspect.isawaitable(made) else made
+
+    def _make_room(self) -> Agent | None:
+        if not self._limit or len(self._agents) < self._limit:
+            return None
+        if self._evict:
+            for session_id, future in self._agents.items():
+                if _is_ready(future) and not self._busy(session_id):
+                    del self._agents[session_id]
+                    return future.result()
+        raise SessionLimitReached(limit=self._limit)
+
+    async def release(self, session_id: SessionId) -> None:
+        """Close the session's agent if it is loaded."""
+        future = self._agents.pop(session_id, None)
+        if future is not None and _is_ready(future):
+            await _close(future.result())
+
+    async def release_all(self) -> None:
+        """Close every agent."""
+        for session_id in tuple(self._agents):
+            await self.release(session_id)
+
+
+def _is_ready(future: asyncio.Future[Agent]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
+async def _close(agent: Agent) -> None:
+    try:
+        await agent.close()
+    except Exception as error:  # the boundary to code that is not ours: its failure must not keep a session open
+        log.error("an agent failed to close: %s", type(error).__name__)

@@ -1,0 +1,31 @@
+"""Folder URIs to paths and back. Touches no file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from kore_ls.errors import FolderNotFound
+
+
+def path_of(uri: str) -> Path:
+    """The path of a `file:` URI (editors differ in what they percent-encode). Raises FolderNotFound for others."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise FolderNotFound from error
+    if parts.scheme != "file" or "\0" in uri or "%00" in uri:
+        raise FolderNotFound("only folders with a file: URI can have sessions")
+    path = url2pathname(parts.path)
+    if os.name == "nt" and parts.netloc:
+        path = f"//{parts.netloc}{path}"
+    if not path or not Path(path).is_absolute():
+        raise FolderNotFound
+    return Path(path)
+
+
+def uri_of(path: Path) -> str:
+    """The `file:` URI of an absolute path."""
+    return path.absolute().as_uri()

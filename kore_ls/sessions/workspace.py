@@ -1,0 +1,133 @@
+"""What one connection sees: the folders it has open, and its own active session in each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from kore_ls.errors import FolderNotFound, FolderRequired, KoreError, SessionNotFound
+from kore_ls.model.event import Event, EventType
+from kore_ls.model.ids import SessionId
+from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions.folder import Folder
+from kore_ls.sessions.manager import SessionManager
+from kore_ls.sessions.uris import path_of
+
+if TYPE_CHECKING:
+    from kore_ls.sessions.app import App
+
+
+@define(eq=False)
+class OpenFolder:
+    """A folder as one connection has it open: under the URI that the client uses."""
+
+    uri: str
+    folder: Folder
+    active: SessionId | None = None
+    stop_listening: Callable[[], None] = lambda: None
+
+    @property
+    def manager(self) -> SessionManager:
+        """The folder's sessions."""
+        return self.folder.manager
+
+    async def active_session(self) -> SessionId | None:
+        """The session that is active for this connection; it starts from the store's last one."""
+        if self.active is None:
+            self.active = await self.manager.storage.active_session()
+        return self.active
+
+
+EventListener = Callable[[OpenFolder, Event], None]
+
+
+class Workspace:
+    """The folders of one connection."""
+
+    def __init__(self, app: App, settings: ClientSettings, notify: Callable[[str, Any], None]) -> None:
+        self.app = app
+        self.settings = settings
+        self.notify = notify
+        self.listener: EventListener | None = None
+        self._folders: dict[str, OpenFolder] = {}
+
+    @property
+    def folders(self) -> Sequence[OpenFolder]:
+        """All open folders in the order they were opened."""
+        return tuple(self._folders.values())
+
+    async def open_folder(self, uri: str) -> None:
+        """Open a folder; again is fine. Raises FolderNotFound, InvalidParams."""
+        if uri in self._folders:
+            return
+        folder = self.app.enter(path_of(uri), self.settings)
+        if any(other.folder is folder for other in self._folders.values()):
+            await self.app.leave(folder)  # another name of a folder that is open already
+            return
+        opened = OpenFolder(uri, folder)
+        opened.stop_listening = folder.manager.events.listen(lambda event: self._heard(opened, event))
+        self._folders[uri] = opened
+
+    async def close_folder(self, uri: str) -> None:
+        """Close a folder; one that is not open is fine."""
+        opened = self._folders.get(uri) or self._same(uri)
+        if opened is not None:
+            del self._folders[opened.uri]
+            opened.stop_listening()
+            await self.app.leave(opened.folder)
+
+    async def close(self) -> None:
+        """Close all folders: the connection has ended."""
+        for uri in tuple(self._folders):
+            await self.close_folder(uri)
+
+    def _heard(self, opened: OpenFolder, event: Event) -> None:
+        if event.type is EventType.SESSION_SWITCHED and event.origin is opened:
+            opened.active = event.session_id
+        if self.listener is not None:
+            self.listener(opened, event)
+
+    def _same(self, uri: str) -> OpenFolder | None:
+        """The open folder that this URI means under another spelling."""
+        real = path_of(uri).resolve()
+        return next((opened for opened in self._folders.values() if opened.folder.path == real), None)
+
+    def folder(self, uri: str | None) -> OpenFolder:
+        """The folder a request is about. Raises FolderNotFound, and FolderRequired where several are open."""
+        if uri is not None:
+            opened = self._folders.get(uri) or self._same(uri)
+            if opened is None:
+                raise FolderNotFound
+            return opened
+        if len(self._folders) != 1:
+            raise FolderRequired if self._folders else FolderNotFound("no workspace folder is open")
+        return next(iter(self._folders.values()))
+
+    def chosen(self, uri: str | None) -> Sequence[OpenFolder]:
+        """The folders a list covers: the one named, else all. Raises FolderNotFound."""
+        return self.folders if uri is None else (self.folder(uri),)
+
+    async def folder_of(self, session_id: SessionId, uri: str | None, *, deleted: bool = False) -> OpenFolder:
+        """The folder that holds a session. Raises SessionNotFound, and FolderRequired if two folders hold it."""
+        if uri is not None:
+            return self.folder(uri)
+        if len(self._folders) == 1:  # the session itself is looked up by the operation that follows
+            return next(iter(self._folders.values()))
+        found = await asyncio.gather(*(_holds(opened, session_id, deleted) for opened in self.folders))
+        holders = [opened for opened, holds in zip(self.folders, found, strict=True) if holds]
+        if len(holders) > 1:
+            raise FolderRequired(sessionId=session_id)
+        if not holders:
+            raise SessionNotFound(sessionId=session_id)
+        return holders[0]
+
+
+async def _holds(opened: OpenFolder, session_id: SessionId, deleted: bool) -> bool:
+    try:
+        await opened.manager.storage.load_session(session_id, deleted=deleted)
+    except KoreError:  # a store that can't be read holds nothing for us; asked by itself it says why
+        return False
+    return True
