@@ -8,7 +8,7 @@ from kore_ls.api.fields import Text
 from kore_ls.errors import FolderNotFound, FolderRequired, InvalidParams, StoreDamaged, StoreForeign
 from kore_ls.rpc.methods import method
 from kore_ls.sessions.adopt import adopt as adopt_store
-from kore_ls.sessions.export_file import check_target, target_path
+from kore_ls.sessions.export_file import target_path, write_backup
 from kore_ls.sessions.workspace import OpenFolder, Workspace
 
 
@@ -131,7 +131,8 @@ async def backup(workspace: Workspace, params: StoreBackupParams) -> StoreBacked
     """Write a verified copy of the store."""
     opened = workspace.folder(params.folder)
     path = target_path(params.path, opened.folder.path)
-    check_target(path, overwrite=params.overwrite)
     if not (await opened.folder.status())[0].exists:
         raise InvalidParams(["params.folder: has no store yet"])
-    return StoreBackedUp(path=str(path), bytes=await opened.manager.storage.backup(path, overwrite=params.overwrite))
+    return StoreBackedUp(
+        path=str(path), bytes=await write_backup(opened.manager.storage, path, overwrite=params.overwrite)
+    )

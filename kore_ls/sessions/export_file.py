@@ -1,4 +1,4 @@
-"""Writing an export to a file: beside its place, private, then renamed; never through a link, never half."""
+"""Writing exports and backups to files: beside their place, private, then renamed; never through a link, never half."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from kore_ls.errors import InvalidParams, StoreFull
 from kore_ls.sessions.uris import path_of
+from kore_ls.storage.interface import Storage
 
 
 def target_path(text: str, folder: Path) -> Path:
@@ -39,7 +40,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 async def write_file(path: Path, pieces: AsyncIterator[bytes], *, overwrite: bool) -> int:
     """Write the pieces to `path` (0600) and return the bytes. Raises InvalidParams, StoreFull; then nothing is left."""
     check_target(path, overwrite=overwrite)
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    beside = _beside(path)
     try:
         file = os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
     except OSError as error:
@@ -58,6 +59,25 @@ async def write_file(path: Path, pieces: AsyncIterator[bytes], *, overwrite: boo
         with contextlib.suppress(FileNotFoundError):
             beside.unlink()
     return size
+
+
+async def write_backup(storage: Storage, path: Path, *, overwrite: bool) -> int:
+    """Write a store's verified copy to `path` (0600) and return the bytes. Raises InvalidParams and store errors."""
+    check_target(path, overwrite=overwrite)
+    beside = _beside(path)
+    try:
+        size = await storage.backup(beside)
+        _put(beside, path, overwrite=overwrite)
+    except OSError as error:
+        raise InvalidParams(["params.path: can't be written"]) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
+    return size
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
 
 
 def _to_disk(file: BinaryIO) -> None:

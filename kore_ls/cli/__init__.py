@@ -1,0 +1,1 @@
+"""The command line: `kore-ls serve, chat, sessions, store, trust, doctor, reference`."""
