@@ -1,9 +1,9 @@
-"""The kore/* handlers, one file per namespace; `TABLE` is all of them."""
+"""The kore/* handlers, by namespace; `TABLE` is all of them."""
 
 from __future__ import annotations
 
-from kore_ls.api import event, message, session, store, transfer
+from kore_ls.api import event, message, session, session_list, store, transfer
 from kore_ls.rpc.methods import MethodTable
 
 PROTOCOL_VERSION = 1
-TABLE = MethodTable.of(session, transfer, message, store, event)
+TABLE = MethodTable.of(session, session_list, transfer, message, store, event)

@@ -74,6 +74,7 @@ async def add(workspace: Workspace, params: MessageAddParams) -> Message:
 async def list_(workspace: Workspace, params: MessageListParams) -> MessageList:
     """A stretch of a session's messages; without bounds the newest."""
     opened = await workspace.folder_of(params.session_id, params.folder)
+    await opened.manager.get_session(params.session_id)  # a deleted session's messages are hidden with it
     page = await opened.manager.storage.list_messages(
         params.session_id, after=params.after_seq, before=params.before_seq, limit=params.limit
     )

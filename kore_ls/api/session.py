@@ -1,13 +1,10 @@
-"""kore/session/*: sessions as such."""
+"""kore/session/*: one session at a time; lists are in `session_list`, documents in `transfer`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from attrs import frozen
 
-from attrs import evolve, frozen
-
-from kore_ls.api.fields import Description, MessageIdField, Metadata, Name, SessionIdField, Tag, Tags, Text
+from kore_ls.api.fields import Description, MessageIdField, Metadata, Name, SessionIdField, Tags, Text
 from kore_ls.api.objects import NoSession, Session, viewed
 from kore_ls.errors import (
     AgentFailed,
@@ -16,22 +13,17 @@ from kore_ls.errors import (
     FolderNotFound,
     FolderRequired,
     InvalidParams,
-    KoreError,
     MessageNotFound,
     SessionClosed,
     SessionLimitReached,
     SessionNotFound,
 )
 from kore_ls.model.ids import SessionId
-from kore_ls.model.limits import between
 from kore_ls.model.mode import AgentMode
-from kore_ls.model.session import AgentChoice, SessionStatus
-from kore_ls.rpc.codec import Checked
+from kore_ls.model.session import AgentChoice
 from kore_ls.rpc.methods import method
 from kore_ls.sessions.changes import SessionUpdate
-from kore_ls.sessions.paging import decode_cursor, encode_cursor, fingerprint, merge
-from kore_ls.sessions.workspace import OpenFolder, Workspace
-from kore_ls.storage.session_rows import SessionPage, SessionQuery
+from kore_ls.sessions.workspace import Workspace
 
 BACKENDS = ("builtin",)
 """The agent backends a session can choose."""
@@ -65,33 +57,6 @@ class SessionCurrentParams:
     folder: Text | None = None
     create: bool = False
     """Only on a user's action: it makes the folder's store."""
-
-
-@frozen(kw_only=True)
-class SessionListParams:
-    """Filters; all that are given must match."""
-
-    folder: Text | None = None
-    status: tuple[SessionStatus, ...] = ()
-    mode: tuple[AgentMode, ...] = ()
-    tags: tuple[Tag, ...] = ()
-    metadata: Metadata | None = None
-    archived: bool = False
-    """True: only archived ones."""
-    deleted: bool = False
-    """True: only deleted ones."""
-    limit: Annotated[int, Checked(between(1, 200))] = 50
-    cursor: Text | None = None
-
-
-@frozen(kw_only=True)
-class SessionList:
-    """A page of sessions: pinned first, then newest `updatedAt`. It may be short and still have a `nextCursor`."""
-
-    sessions: tuple[Session, ...]
-    next_cursor: str | None = None
-    locked_folders: tuple[str, ...] | None = None
-    """Folders whose store could not be read."""
 
 
 @frozen(kw_only=True)
@@ -217,53 +182,11 @@ async def get(workspace: Workspace, params: SessionParams) -> Session:
 async def current(workspace: Workspace, params: SessionCurrentParams) -> Session | NoSession:
     """The folder's active session, else its newest idle one, else (with `create`) a new one, else an empty object."""
     opened = workspace.folder(params.folder)
-    session = await opened.manager.current_session(await opened.active_session())
+    session = await opened.manager.current_session(await opened.active_session(), create=params.create, origin=opened)
     if session is None:
-        if not params.create:
-            return NoSession()
-        session = await opened.manager.create_session(origin=opened)
+        return NoSession()
     opened.active = session.id
     return await viewed(opened, session.record)
-
-
-@method("kore/session/list", raises=(FolderNotFound,))
-async def list_(workspace: Workspace, params: SessionListParams) -> SessionList:
-    """List sessions of one folder, or of all folders that this connection has open."""
-    folders = workspace.chosen(params.folder)
-    query = SessionQuery(
-        statuses=params.status,
-        modes=params.mode,
-        tags=params.tags,
-        metadata=params.metadata,
-        archived=params.archived,
-        deleted=params.deleted,
-        limit=params.limit,
-    )
-    bound_to = fingerprint(query, (str(opened.folder.path) for opened in folders))
-    if params.cursor is not None:
-        query = evolve(query, after=decode_cursor(params.cursor, bound_to))
-    pages, locked = await _pages(folders, query)
-    merged = merge([page for _, page in pages], params.limit)
-    return SessionList(
-        sessions=tuple([await viewed(pages[index][0], record) for index, record in merged.rows]),
-        next_cursor=None if merged.position is None else encode_cursor(merged.position, bound_to),
-        locked_folders=tuple(opened.uri for opened in locked) or None,
-    )
-
-
-async def _pages(
-    folders: Sequence[OpenFolder], query: SessionQuery
-) -> tuple[list[tuple[OpenFolder, SessionPage]], list[OpenFolder]]:
-    pages: list[tuple[OpenFolder, SessionPage]] = []
-    locked: list[OpenFolder] = []
-    for opened in folders:
-        try:
-            pages.append((opened, await opened.manager.page_sessions(query)))
-        except KoreError:
-            if len(folders) == 1:
-                raise
-            locked.append(opened)
-    return pages, locked
 
 
 @method("kore/session/switch", raises=(SessionNotFound, FolderRequired, SessionLimitReached, AgentFailed))
@@ -331,8 +254,7 @@ async def resume(workspace: Workspace, params: SessionParams) -> Session:
 async def delete(workspace: Workspace, params: SessionDeleteParams) -> SessionsDeleted:
     """Hide sessions (they can be restored), or with `permanent` remove them for good."""
     ids = _ids(params)
-    for session_id in ids:
-        opened = await workspace.folder_of(session_id, params.folder, deleted=True)
+    for session_id, opened in await workspace.folders_of(ids, params.folder):
         await opened.manager.delete_session(session_id, permanent=params.permanent)
     return SessionsDeleted(deleted=ids)
 
@@ -341,8 +263,7 @@ async def delete(workspace: Workspace, params: SessionDeleteParams) -> SessionsD
 async def restore(workspace: Workspace, params: SessionRestoreParams) -> SessionsRestored:
     """Bring deleted sessions back."""
     ids = _ids(params)
-    for session_id in ids:
-        opened = await workspace.folder_of(session_id, params.folder, deleted=True)
+    for session_id, opened in await workspace.folders_of(ids, params.folder):
         await opened.manager.restore_session(session_id)
     return SessionsRestored(restored=ids)
 
@@ -358,6 +279,8 @@ def _ids(params: SessionDeleteParams | SessionRestoreParams) -> tuple[SessionId,
 @method("kore/session/fork", raises=(SessionNotFound, FolderRequired, MessageNotFound))
 async def fork(workspace: Workspace, params: SessionForkParams) -> Session:
     """Copy a session up to a message; the original is untouched, unfinished tool calls become cancelled."""
+    if params.empty and params.message_id is not None:
+        raise InvalidParams(["params.empty: can't be given together with messageId"])
     opened = await workspace.folder_of(params.session_id, params.folder)
     forked = await opened.manager.fork_session(
         params.session_id, message_id=params.message_id, empty=params.empty, name=params.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -44,6 +45,7 @@ class SessionLifecycle:
         self._clock = clock
         self._ids = ids
         self._agents = agents
+        self._creating = asyncio.Lock()
         self._handles: WeakValueDictionary[SessionId, Session] = WeakValueDictionary()
 
     def agent_of(self, session_id: SessionId) -> Agent | None:
@@ -123,8 +125,20 @@ class SessionLifecycle:
         """One page; it may be short and still have a position to go on from."""
         return await self.storage.list_sessions(query)
 
-    async def current_session(self, active: SessionId | None = None) -> Session | None:
-        """The active session (`active`, else the store's), else the newest idle one, else None."""
+    async def current_session(
+        self, active: SessionId | None = None, *, create: bool = False, origin: object | None = None
+    ) -> Session | None:
+        """The active session (`active`, else the store's), else the newest idle one, else (`create`) a new one.
+
+        However many ask at once, one is made. Raises SessionLimitReached, AgentFailed.
+        """
+        session = await self._current_session(active)
+        if session is not None or not create:
+            return session
+        async with self._creating:
+            return await self._current_session(None) or await self.create_session(origin=origin)
+
+    async def _current_session(self, active: SessionId | None) -> Session | None:
         active = active or await self.storage.active_session()
         if active is not None:
             with contextlib.suppress(SessionNotFound):

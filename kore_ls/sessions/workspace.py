@@ -124,6 +124,15 @@ class Workspace:
             raise SessionNotFound(sessionId=session_id)
         return holders[0]
 
+    async def folders_of(
+        self, session_ids: Sequence[SessionId], uri: str | None
+    ) -> Sequence[tuple[SessionId, OpenFolder]]:
+        """Each session, deleted or not, with its folder; so that nothing is begun where one of them is unknown."""
+        placed = [(session_id, await self.folder_of(session_id, uri, deleted=True)) for session_id in session_ids]
+        for session_id, opened in placed:
+            await opened.manager.storage.load_session(session_id, deleted=True)
+        return placed
+
 
 async def _holds(opened: OpenFolder, session_id: SessionId, deleted: bool) -> bool:
     try:

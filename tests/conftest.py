@@ -1,0 +1,56 @@
+"""What all tests share: a user's state of their own, folders, and clients of an application in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kore_ls.api.application import Application
+from tests.client import Client, Connect, connected, served
+
+
+@pytest.fixture(autouse=True)
+def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this test's user keeps state; nothing of the real user is read or written."""
+    home = tmp_path / "state"
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
+    return home / "kore"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A workspace folder without a store."""
+    path = tmp_path / "project"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+async def application(state_home: Path) -> AsyncIterator[Application]:
+    """An application, closed at the end."""
+    made = served(state_home)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def connect(application: Application) -> AsyncIterator[Connect]:
+    """`await connect(*folders, **settings)`: another client of the same application."""
+    clients: list[Client] = []
+
+    async def make(*folders: Path, **settings: Any) -> Client:
+        clients.append(await connected(application, *folders, **settings))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        await client.workspace.close()
+
+
+@pytest.fixture
+async def client(connect: Connect, folder: Path) -> Client:
+    """A client with one folder open that hears all events."""
+    return await connect(folder)
