@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from kore_ls.errors import InvalidParams
 from kore_ls.model.ids import SessionId, is_id
@@ -18,8 +18,10 @@ from kore_ls.storage.session_rows import Position, SessionPage, SessionQuery, po
 
 def fingerprint(query: SessionQuery, folders: Iterable[str]) -> str:
     """What a cursor is bound to: the filters and the folders, not the place or the page size."""
-    bound = repr((evolve(query, after=None, limit=0), sorted(folders)))
-    return hashlib.blake2b(bound.encode("utf-8", "replace"), digest_size=9).hexdigest()
+    words = [sorted(str(each) for each in group) for group in (query.statuses, query.modes, query.tags, folders)]
+    bound = [*words, query.metadata, query.archived, query.deleted]
+    text = json.dumps(bound, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
 
 
 def encode_cursor(position: Position, bound_to: str) -> str:
@@ -61,6 +63,14 @@ def merge(pages: Sequence[SessionPage], limit: int) -> MergedPage:
     if border is not None:
         rows = [row for row in rows if position_of(row[1]) >= border]
     if len(rows) > limit:
-        rows = rows[:limit]
+        rows = rows[: _cut([position_of(record) for _, record in rows], limit)]
         return MergedPage(rows=tuple(rows), position=position_of(rows[-1][1]))
     return MergedPage(rows=tuple(rows), position=border)
+
+
+def _cut(places: Sequence[Position], limit: int) -> int:
+    """Where to end a page of about `limit` rows: never between equals, which copied checkouts have."""
+    end = limit
+    while end and places[end - 1] == places[end]:
+        end -= 1
+    return end or places.count(places[0])

@@ -158,7 +158,16 @@ def _matches(record: SessionRecord, query: SessionQuery) -> bool:
     if not set(query.tags) <= set(record.tags):
         return False
     wanted = query.metadata or {}
-    return all(key in record.metadata and record.metadata[key] == value for key, value in wanted.items())
+    return all(key in record.metadata and _same(record.metadata[key], value) for key, value in wanted.items())
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal; in Python, true would also be 1."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
 
 
 def next_default_name(db: sqlite3.Connection, prefix: str) -> str:
