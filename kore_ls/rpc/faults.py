@@ -9,7 +9,7 @@ import logging
 import traceback
 from typing import Any
 
-from kore_ls.errors import InvalidParams, KoreError
+from kore_ls.errors import InvalidParams, KoreError, SessionExists
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -42,6 +42,8 @@ def error_object(error: KoreError | ResponseError) -> dict[str, Any]:
     data: dict[str, Any] = {"kind": error.kind, "params": error.params}
     if isinstance(error, InvalidParams):
         data["problems"] = error.problems
+    if isinstance(error, SessionExists) and error.params.get("deleted"):
+        data["deleted"] = True
     return {"code": error.code, "message": error.message, "data": data}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from kore_ls.agents.quiet import quiet_agent
 from kore_ls.errors import FolderNotFound
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.folder import Folder
+from kore_ls.sessions.uris import real_path
 from kore_ls.sessions.workspace import Workspace
 
 
@@ -31,8 +33,8 @@ class App:
 
     def enter(self, path: Path, settings: ClientSettings) -> Folder:
         """Open a folder or join those who have it open. Raises FolderNotFound, InvalidParams."""
-        real = path.resolve()
-        if not real.is_dir():
+        real = real_path(path)
+        if not os.path.isdir(real):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
             raise FolderNotFound
         folder = self._folders.get(real)
         if folder is None:

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
 
-from kore_ls.errors import InvalidParams, StoreFull
+from kore_ls.errors import FolderNotFound, InvalidParams, StoreFull
 from kore_ls.sessions.uris import path_of
+from kore_ls.storage.home import within_store
 from kore_ls.storage.interface import Storage
 
 
@@ -19,14 +20,22 @@ def target_path(text: str, folder: Path) -> Path:
     """Where a client's `path` points: a path (relative ones from the folder) or a `file:` URI. Raises InvalidParams."""
     if "\0" in text or not text.strip():
         raise InvalidParams(["params.path: is not a path"])
-    if text.startswith("file:"):
-        return path_of(text)
-    path = Path(text).expanduser()
+    try:
+        path = path_of(text) if text.startswith("file:") else Path(text).expanduser()
+    except (FolderNotFound, RuntimeError) as error:  # the latter for the home of a user that there is not
+        raise InvalidParams(["params.path: is not a path"]) from error
     return path if path.is_absolute() else folder / path
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
-    """Raise InvalidParams unless a file may be written at `path`."""
+    """Raise InvalidParams unless a file may be written at `path`; never into a store, whose files may be open."""
+    try:
+        _check_target(path, overwrite=overwrite)
+    except OSError as error:  # a name that is too long, a directory that may not be looked into
+        raise InvalidParams(["params.path: can't be written"]) from error
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
     if path.is_symlink():
         raise InvalidParams(["params.path: is a link"])
     if path.exists() and not path.is_file():
@@ -35,6 +44,8 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         raise InvalidParams(["params.path: exists; pass overwrite to replace it"])
     if not path.parent.is_dir():
         raise InvalidParams(["params.path: its directory does not exist"])
+    if within_store(path):
+        raise InvalidParams(["params.path: lies in the directory of a store"])
 
 
 async def write_file(path: Path, pieces: AsyncIterator[bytes], *, overwrite: bool) -> int:

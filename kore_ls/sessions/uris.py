@@ -26,6 +26,11 @@ def path_of(uri: str) -> Path:
     return Path(path)
 
 
+def real_path(path: Path) -> Path:
+    """Where a path leads when all links are followed; where they lead in circles, as far as they go."""
+    return Path(os.path.realpath(path))
+
+
 def uri_of(path: Path) -> str:
     """The `file:` URI of an absolute path."""
     return path.absolute().as_uri()

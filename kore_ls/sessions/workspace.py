@@ -14,7 +14,7 @@ from kore_ls.model.ids import SessionId
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.folder import Folder
 from kore_ls.sessions.manager import SessionManager
-from kore_ls.sessions.uris import path_of
+from kore_ls.sessions.uris import path_of, real_path
 
 if TYPE_CHECKING:
     from kore_ls.sessions.app import App
@@ -92,7 +92,7 @@ class Workspace:
 
     def _same(self, uri: str) -> OpenFolder | None:
         """The open folder that this URI means under another spelling."""
-        real = path_of(uri).resolve()
+        real = real_path(path_of(uri))
         return next((opened for opened in self._folders.values() if opened.folder.path == real), None)
 
     def folder(self, uri: str | None) -> OpenFolder:

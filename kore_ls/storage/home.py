@@ -129,6 +129,12 @@ def set_aside(directory: Path) -> Path:
     return target
 
 
+def within_store(path: Path) -> bool:
+    """Whether a file at `path` would lie in the directory of a store, whichever folder's. Raises OSError."""
+    directory = Path(os.path.realpath(path.parent))
+    return any((each / _STORE_ID).is_file() for each in (directory, *directory.parents))
+
+
 def make_dated_directory(directory: Path, kind: str) -> Path:
     """A new private directory `<kind>-<UTC time>` in `directory`, numbered if that one is there. Raises OSError."""
     name = f"{kind}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"

@@ -126,7 +126,8 @@ async def test_a_bad_subscription_leaves_the_old_one(client: Client, params: Jso
 
 async def test_all_connections_with_the_folder_open_hear_of_it_and_no_others(connect: Connect, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir(), there.mkdir()
+    here.mkdir()
+    there.mkdir()
     one, two, other = await connect(here), await connect(here), await connect(there)
     session = await one.create()
     assert one.event_types() == two.event_types() == ["session.created", "session.switched"]
