@@ -115,10 +115,14 @@ class Client:
 
     async def event(self, type_: str) -> Json:
         """Wait for an event; it is taken, with all that was heard before it."""
+        return await self.wait(lambda method, params: method == "kore/event" and params["type"] == type_)
+
+    async def wait(self, wanted: Callable[[str, Json], bool]) -> Json:
+        """Wait for a notification; its params. It is taken, with all that was heard before it."""
         async with asyncio.timeout(LIMIT):
             while True:
                 for index, message in enumerate(self.heard):
-                    if message["method"] == "kore/event" and message["params"]["type"] == type_:
+                    if wanted(message["method"], message["params"]):
                         del self.heard[: index + 1]
                         params: Json = message["params"]
                         return params

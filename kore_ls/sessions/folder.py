@@ -53,11 +53,10 @@ class Folder:
 
 def store_directory(folder: Path, storage_dir: str) -> Path:
     """Where the store lives. Raises InvalidParams for a place outside the folder."""
-    directory = folder / storage_dir
-    inside = Path(storage_dir).parts and not Path(storage_dir).is_absolute() and ".." not in Path(storage_dir).parts
-    if not inside or directory == folder:
+    place = Path(storage_dir)
+    if not place.parts or place.is_absolute() or ".." in place.parts or "\0" in storage_dir:
         raise InvalidParams(["storageDir: must be a relative path inside the folder"])
-    return directory
+    return folder / place
 
 
 def default_prefix(locale: str | None) -> str:

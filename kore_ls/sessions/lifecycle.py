@@ -154,9 +154,15 @@ class SessionLifecycle:
         Raises SessionLimitReached, AgentFailed.
         """
         record = await self.storage.load_session(checked_id(session_id))
+        was_loaded = self._agents.get(record.id) is not None
         await self._agents.load(record)
-        previous = await self.storage.active_session()
-        before, after = await self.storage.activate_session(record.id, changes.switched_to)
+        try:
+            previous = await self.storage.active_session()
+            before, after = await self.storage.activate_session(record.id, changes.switched_to)
+        except BaseException:
+            if not was_loaded:
+                await self._agents.release(record.id)
+            raise
         session = self._handle(after)
         if after != before:
             self._tell(EventType.SESSION_UPDATED, after)

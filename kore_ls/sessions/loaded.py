@@ -41,32 +41,41 @@ class LoadedAgents:
 
     async def load(self, session: SessionRecord) -> Agent:
         """The session's agent, made now if need be. Raises SessionLimitReached, AgentFailed."""
-        future = self._agents.get(session.id)
-        if future is not None:
+        while (loading := self._agents.get(session.id)) is not None:
             self._agents.move_to_end(session.id)
-            return await asyncio.shield(future)
+            await asyncio.wait([loading])
+            if not loading.cancelled():
+                return loading.result()
         evicted = self._make_room()
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Agent] = asyncio.get_running_loop().create_future()
         self._agents[session.id] = future
         try:
             if evicted is not None:
                 await _close(evicted)
             agent = await self._make(session)
-        except BaseException as error:
-            self._agents.pop(session.id, None)
+        except Exception as error:
             failure = error if isinstance(error, KoreError) else AgentFailed(sessionId=session.id)
-            future.set_exception(failure)
-            future.exception()  # others waiting get it; nobody waiting is no fault
-            if isinstance(error, Exception):
-                raise failure from error
+            self._give_up(session.id, future, failure)
+            raise failure from error
+        except BaseException:  # cancelled: whoever else waits for this agent makes it anew
+            self._give_up(session.id, future)
             raise
         if self._agents.get(session.id) is not future:  # released while it was being made
-            future.set_exception(AgentFailed(sessionId=session.id))
-            future.exception()
+            failure = AgentFailed(sessionId=session.id)
+            self._give_up(session.id, future, failure)
             await _close(agent)
-            raise AgentFailed(sessionId=session.id)
+            raise failure
         future.set_result(agent)
         return agent
+
+    def _give_up(self, session_id: SessionId, future: asyncio.Future[Agent], failure: KoreError | None = None) -> None:
+        if self._agents.get(session_id) is future:
+            del self._agents[session_id]
+        if failure is None:
+            future.cancel()
+        else:
+            future.set_exception(failure)
+            future.exception()  # others who wait get it; that nobody waits is no fault
 
     async def _make(self, session: SessionRecord) -> Agent:
         made = self._factory(session)

@@ -73,7 +73,10 @@ class Workspace:
 
     async def close_folder(self, uri: str) -> None:
         """Close a folder; one that is not open is fine."""
-        opened = self._folders.get(uri) or self._same(uri)
+        try:
+            opened = self._folders.get(uri) or self._same(uri)
+        except FolderNotFound:
+            return
         if opened is not None:
             del self._folders[opened.uri]
             opened.stop_listening()
@@ -85,7 +88,7 @@ class Workspace:
             await self.close_folder(uri)
 
     def _heard(self, opened: OpenFolder, event: Event) -> None:
-        if event.type is EventType.SESSION_SWITCHED and event.origin is opened:
+        if event.type is EventType.SESSION_SWITCHED and (event.origin is opened or opened.active is None):
             opened.active = event.session_id
         if self.listener is not None:
             self.listener(opened, event)

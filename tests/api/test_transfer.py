@@ -350,8 +350,7 @@ async def test_an_odd_token_is_refused(client: Client, token: object) -> None:
 async def test_a_cancelled_import_leaves_nothing(client: Client) -> None:
     document = real_transcript(3_000, large=False)
     task = asyncio.create_task(client.call("kore/session/import", {"document": document, "workDoneToken": 1}))
-    while not any(m["params"]["value"].get("message", "").startswith("storing") for m in client.heard):
-        await asyncio.sleep(0)
+    await client.wait(lambda _, params: params["value"].get("message", "").startswith("storing"))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
