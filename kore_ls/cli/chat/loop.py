@@ -1,0 +1,121 @@
+"""The chat's loop: reads entries, obeys commands, keeps messages; what fails is reported, and it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from kore_ls.cli.chat.commands import COMMANDS, Chat, Quit
+from kore_ls.cli.chat.server import Server, ServerGone
+from kore_ls.cli.failures import ADVICE, CommandFailed, explained
+from kore_ls.errors import KoreError
+
+SLASHES = ("/", "／")
+CHAT_ADVICE = {
+    **ADVICE,
+    "sessionNotFound": "/list shows what is there",
+    "sessionClosed": "/switch reopens it, /new starts another",
+    "sessionExists": "/import --copy, --skip or --replace PATH says what to do with it",
+    "storeForeign": "it may have come with a repository; /adopt copies its conversations into a store of your own",
+}
+"""What to do about an error, by its kind, inside the chat."""
+QUIET = "kept as a note: no agent is configured, so nothing answers"
+
+
+class Input(Protocol):
+    """Where entries come from."""
+
+    async def read(self) -> str | None:
+        """The next entry; None when there are no more."""
+
+
+class Loop:
+    """One run of the chat. `failed` says whether any entry could not be obeyed or kept."""
+
+    def __init__(self, chat: Chat, server: Server) -> None:
+        self._chat = chat
+        self._server = server
+        self._said = False
+        self.failed = False
+        self.working: asyncio.Task[None] | None = None
+
+    async def run(self, entries: Input) -> None:
+        """Take entries until there are no more. Raises ServerGone, and what reading raises."""
+        while True:
+            try:
+                entry = await self._next(entries)
+                if entry is None:
+                    return
+                await self._stoppable(self.take(entry))
+            except (KoreError, CommandFailed) as error:
+                self.failed = True
+                self.report(error)
+            except Quit:
+                return
+
+    def report(self, error: KoreError | CommandFailed) -> None:
+        """Say what went wrong, and what to do about it here."""
+        self._chat.screen.fail(explained(error, CHAT_ADVICE))
+
+    async def _next(self, entries: Input) -> str | None:
+        """Wait for an entry, or for the end of the server."""
+        reading = asyncio.ensure_future(entries.read())
+        gone = asyncio.ensure_future(self._server.ended.wait())
+        try:
+            await asyncio.wait([reading, gone], return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                return reading.result()
+            raise self._server.gone()
+        finally:
+            gone.cancel()
+            if not reading.done():
+                reading.cancel()
+                await asyncio.wait([reading])
+
+    async def _stoppable(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work so that `stop` can end it."""
+        self.working = asyncio.create_task(work)
+        try:
+            await asyncio.wait([self.working])
+            if self.working.cancelled():
+                raise CommandFailed("stopped")
+            self.working.result()
+        finally:
+            self.working.cancel()
+            self.working = None
+
+    def stop(self) -> bool:
+        """End the work on the entry in hand; whether there was any."""
+        return self.working is not None and self.working.cancel()
+
+    async def take(self, entry: str) -> None:
+        """Obey a command or keep a message. Raises KoreError, CommandFailed, Quit, ServerGone."""
+        if not entry.strip():
+            return
+        if not entry.startswith(SLASHES) or "\n" in entry:
+            return await self._say(entry)
+        if entry[1:].startswith(SLASHES):
+            return await self._say(entry[1:])
+        name, _, argument = entry[1:].partition(" ")
+        command = COMMANDS.get(name.lower().strip())
+        if command is None:
+            raise CommandFailed(
+                "there is no such command", "/help shows them; // at the start of a message stands for /"
+            )
+        await command.work(self._chat, argument.strip())
+
+    async def _say(self, text: str) -> None:
+        await self._chat.conversation.say(text)
+        if not self._said:
+            self._said = True
+            self._chat.screen.note(QUIET)
+
+
+def reported(gone: ServerGone) -> CommandFailed:
+    """The end of the server in words, with the end of its log."""
+    from kore_ls.cli.safe_text import line
+
+    code = "" if gone.exit_code is None else f" (exit code {gone.exit_code})"
+    log = "\n".join(line(text) for text in gone.log)
+    return CommandFailed(f"the server is gone{code}; what it had acknowledged is saved", log or None)

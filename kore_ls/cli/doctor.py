@@ -1,0 +1,55 @@
+"""`kore-ls doctor`: what is right and what is wrong with the installation and with one folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import asdict
+
+from kore_ls.cli import findings
+from kore_ls.cli.caller import existing_folder
+from kore_ls.cli.findings import Finding, Level
+from kore_ls.cli.options import FolderOption, JsonOption
+from kore_ls.cli.screen import Screen
+
+_STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
+
+
+def doctor(folder: FolderOption = Path(), json: JsonOption = False) -> int:
+    """Say what is right and wrong with the installation and a folder.
+
+    Ends with 1 if anything is so wrong that it can't work.
+    """
+    from kore_ls.storage.home import default_state_dir
+
+    path, state_dir = existing_folder(folder), default_state_dir()
+    found = [
+        *findings.installation(),
+        *findings.state(state_dir),
+        *asyncio.run(findings.folder(path, state_dir)),
+        *findings.terminal(),
+    ]
+    screen = Screen()
+    healthy = all(each.level is not Level.FAIL for each in found)
+    if json:
+        screen.json({"ok": healthy, "findings": [_json(each) for each in found]})
+    else:
+        _print(screen, found)
+    return 0 if healthy else 1
+
+
+def _json(finding: Finding) -> dict[str, str]:
+    values = asdict(finding) | {"level": finding.level.value}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _print(screen: Screen, found: Sequence[Finding]) -> None:
+    from rich.text import Text
+
+    for each in found:
+        text = Text.assemble((f"{each.level.value:<5}", _STYLES[each.level]), f"{each.subject:<15}", each.text)
+        if each.advice is not None:
+            text.append(f"\n{'':<20}{each.advice}", "dim")
+        screen.show(text)

@@ -1,0 +1,111 @@
+"""`kore-ls store`: the file that holds a folder's sessions. With `--json` each command prints its method's result."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kore_ls.cli.caller import Json, local_folder
+from kore_ls.cli.options import FolderOption, JsonOption
+from kore_ls.cli.safe_text import line
+from kore_ls.cli.screen import Screen
+
+commands = typer.Typer(name="store", help="Look after the file that holds a folder's sessions.")
+
+
+def _call(folder: Path, method: str, **params: object) -> Json:
+    async def run() -> Json:
+        async with local_folder(folder) as local:
+            result: Json = await local.call(method, **params)
+            return result
+
+    return asyncio.run(run())
+
+
+@commands.command()
+def status(folder: FolderOption = Path(), json: JsonOption = False) -> None:
+    """Say where the store is and how it is."""
+    found = _call(folder, "kore/store/status")
+    screen = Screen()
+    if json:
+        return screen.json(found)
+    screen.show(described(found))
+
+
+def described(found: Json) -> str:
+    """A `kore/store/status` in words, safe to show."""
+    if found.get("foreign"):
+        return f"{line(found['path'])}\nnot made by you; kore-ls store adopt copies its conversations into your own"
+    if not found["exists"]:
+        return f"{line(found['path'])}\nnot there yet; the first message makes it"
+    flags = [
+        flag
+        for key, flag in (("readOnly", "read-only"), ("encrypted", "encrypted"), ("locked", "locked"))
+        if found[key]
+    ]
+    facts = [
+        line(found["path"]),
+        f"{found['sessions']} sessions, {found['messages']} messages, {found['bytes']} bytes",
+        f"schema {found['schemaVersion']}, SQLite {found['sqliteVersion']}, journal {found['journalMode']}",
+        ", ".join(flags),
+    ]
+    return "\n".join(fact for fact in facts if fact)
+
+
+@commands.command()
+def adopt(folder: FolderOption = Path(), json: JsonOption = False) -> None:
+    """Copy the conversations of a store that is not yours into one of your own; its files are kept aside."""
+    screen = Screen()
+    before = _call(folder, "kore/store/status")
+    found = _call(folder, "kore/store/adopt") if before.get("foreign") else before
+    if json:
+        return screen.json(found)
+    if not before.get("foreign"):
+        return screen.note("there is no foreign store here" if not found["exists"] else "the store is yours already")
+    screen.show(described(found))
+    for problem in found.get("problems", ()):
+        screen.note(f"left out: {line(problem)}")
+
+
+@commands.command()
+def check(
+    folder: FolderOption = Path(),
+    repair: Annotated[bool, typer.Option("--repair", help="Save what can be read; the damaged file is kept.")] = False,
+    json: JsonOption = False,
+) -> int:
+    """Look the store through for damage.
+
+    Ends with 1 if there is any, and was not repaired.
+    """
+    done = _call(folder, "kore/store/check", repair=repair)
+    screen = Screen()
+    if json:
+        screen.json(done)
+        return 0 if done["ok"] else 1
+    for problem in done["problems"]:
+        screen.show(line(problem))
+    for step in done.get("repaired", ()):
+        screen.show(f"repaired: {line(step)}")
+    if done["ok"]:
+        screen.show("the store is sound")
+        return 0
+    screen.fail("the store is damaged" + ("" if repair else "\nkore-ls store check --repair saves what can be read"))
+    return 1
+
+
+@commands.command()
+def backup(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write.")],
+    folder: FolderOption = Path(),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write a verified copy of the store."""
+    done = _call(folder, "kore/store/backup", path=str(path.expanduser().absolute()), overwrite=overwrite)
+    screen = Screen()
+    if json:
+        return screen.json(done)
+    screen.note(f"{line(done['path'])}: {done['bytes']} bytes")
