@@ -20,6 +20,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from kore_ls.errors import InvalidParams
 from kore_ls.model.limits import MAX_INTEGER
+from kore_ls.model.problems import MOST_PROBLEMS
 
 T = TypeVar("T")
 
@@ -142,6 +143,8 @@ class Codec:
                 except Exception as error:
                     error.add_note(IterableValidationNote("", index, element))
                     failures.append(error)
+                    if len(failures) == MOST_PROBLEMS:
+                        break
             if failures:
                 raise IterableValidationError("array", failures, type_)
             return tuple(items)
