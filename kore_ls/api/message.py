@@ -62,6 +62,7 @@ async def add(workspace: Workspace, params: MessageAddParams) -> Message:
     opened = await workspace.folder_of(params.session_id, params.folder)
     message = Message(
         id=params.id or MessageId(""),
+        session_id=params.session_id,
         role=params.role,
         content=params.content,
         timestamp=params.timestamp or 0,

@@ -7,7 +7,6 @@ from attrs import frozen
 from kore_ls.api.fields import Text
 from kore_ls.errors import FolderNotFound, FolderRequired, InvalidParams, StoreDamaged, StoreForeign
 from kore_ls.rpc.methods import method
-from kore_ls.sessions.adopt import adopt as adopt_store
 from kore_ls.sessions.export_file import target_path, write_backup
 from kore_ls.sessions.workspace import OpenFolder, Workspace
 
@@ -111,6 +110,8 @@ async def _status(opened: OpenFolder, problems: tuple[str, ...] | None = None) -
 @method("kore/store/adopt", raises=(FolderRequired, FolderNotFound, StoreForeign), confirm="Adopt this folder's store?")
 async def adopt(workspace: Workspace, params: StoreParams) -> StoreStatus:
     """Copy a foreign store's valid rows into a new store of this user's; the old files are kept aside."""
+    from kore_ls.sessions.adopt import adopt as adopt_store  # brings all that reads foreign stores along
+
     opened = workspace.folder(params.folder)
     return await _status(opened, tuple(await adopt_store(opened.folder)))
 

@@ -107,4 +107,8 @@ class ForkPoint:
 
 def preview_of(content: str) -> str:
     """The start of a message on one line, for lists."""
-    return " ".join(content[: PREVIEW_CHARS * 4].split())[:PREVIEW_CHARS]
+    for chars in (PREVIEW_CHARS + 40, PREVIEW_CHARS * 4):  # the first is enough for all but odd texts
+        line = " ".join(content[:chars].split())[:PREVIEW_CHARS]
+        if len(line) == PREVIEW_CHARS or len(content) <= chars:
+            break
+    return line

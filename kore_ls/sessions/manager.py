@@ -19,6 +19,7 @@ from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import Clock, IdSource, new_id, now_ms
 from kore_ls.model.message import Message
+from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import SessionRecord
 from kore_ls.sessions.changes import checked
 from kore_ls.sessions.config import ManagerConfig
@@ -102,7 +103,10 @@ class SessionManager(SessionLifecycle):
         checked("metadata", message.metadata, limits.metadata_problem)
         if message.id:
             checked("id", message.id, limits.id_problem)
-        stored, added = await self.storage.add_message(evolve(message, session_id=checked_id(session_id)))
+        known = checked_id(session_id)
+        if message.session_id != known:
+            message = evolve(message, session_id=known)
+        stored, added = await self.storage.add_message(message)
         if added:
             self._message_added(stored)
         return stored
@@ -181,6 +185,17 @@ class SessionManager(SessionLifecycle):
                 self._handles[record.id].record = record
             self._tell(EventType.SESSION_CREATED, record)
         return outcome
+
+    # -- search
+
+    async def search_sessions(self, text: str) -> list[Session]:
+        """The best twenty sessions whose messages, name, description or tags hold all words of `text`, best first."""
+        page = await self.search(SearchQuery(text=text))
+        return [self._handle(hit.session) for hit in page.hits]
+
+    async def search(self, query: SearchQuery, report: Callable[[int], None] | None = None) -> SearchPage:
+        """One page of hits with their messages; see `Storage.search`."""
+        return await self.storage.search(query, report)
 
     # -- saving and watching
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from kore_ls.errors import FolderNotFound
 
@@ -18,12 +17,16 @@ def path_of(uri: str) -> Path:
         raise FolderNotFound from error
     if parts.scheme != "file" or "\0" in uri or "%00" in uri:
         raise FolderNotFound("only folders with a file: URI can have sessions")
-    path = url2pathname(parts.path)
-    if os.name == "nt" and parts.netloc:
-        path = f"//{parts.netloc}{path}"
+    path = _windows_path(parts.netloc, parts.path) if os.name == "nt" else unquote(parts.path)
     if not path or not Path(path).is_absolute():
         raise FolderNotFound
     return Path(path)
+
+
+def _windows_path(server: str, path: str) -> str:
+    from urllib.request import url2pathname  # brings HTTP and TLS along
+
+    return f"//{server}{url2pathname(path)}" if server else url2pathname(path)
 
 
 def real_path(path: Path) -> Path:

@@ -3,55 +3,52 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import aiosqlite
 
-from kore_ls.storage.faults import own_errors
+from kore_ls.storage.faults import translated
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5_000
 
 
-class _Outcome:
-    """What a piece of work returned, in the shape of a cursor."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def fetchall(self) -> Any:
-        return self._value
-
-
-class _WorkConnection(sqlite3.Connection):
-    """Lets aiosqlite's public `execute_fetchall` run a function in the worker thread.
+class _Connection(aiosqlite.Connection):
+    """Hands whole functions to aiosqlite's thread.
 
     A hop costs as much as a small transaction; statement by statement a transaction would pay it five times.
     """
 
-    def execute(self, sql: Any, parameters: Any = (), /) -> Any:
-        if callable(sql):
-            return _Outcome(sql(self))
-        return super().execute(sql, parameters)
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return cast(T, await self._execute(work, self._conn))  # type: ignore[no-untyped-call]
+
+    def start(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        self._tx.put_nowait((None, partial(work, self._conn)))
 
 
 class Database:
-    """An open connection. Must be closed: its thread keeps the process alive."""
+    """An open connection. Must be closed: its thread lives until then, or until the interpreter ends."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: _Connection) -> None:
         self._connection = connection
+        _stop_at_exit(connection)
 
     @classmethod
-    async def connect(cls, path: Path, *, query: str = "") -> Database:
+    async def connect(cls, path: Path, *, query: str = "", busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
         """Open `path`, with the parameters of an SQLite URI in `query`, and apply what every connection needs."""
         uri = f"{path.absolute().as_uri()}?{query}"
-        with own_errors():
-            connection = await aiosqlite.connect(
-                uri, uri=True, factory=_WorkConnection, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
-            )
+        opener = partial(sqlite3.connect, uri, uri=True, isolation_level=None, timeout=busy_timeout_ms / 1000)
+        connection = _Connection(opener, iter_chunk_size=64)
+        try:
+            await connection
+        except sqlite3.Error as error:
+            raise translated(error) from error
         database = cls(connection)
         try:
             await database.run(_prepare)
@@ -61,9 +58,21 @@ class Database:
         return database
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in the connection's thread; SQLite's errors come out as ours."""
-        with own_errors():
-            return cast(T, await self._connection.execute_fetchall(cast(str, work)))
+        """Run `work` in the connection's thread; SQLite's errors come out as ours.
+
+        Cancelling the caller does not stop the work.
+        """
+        try:
+            return await self._connection.run(work)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def start(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Run `work`, which must not raise, in the connection's thread without waiting for it.
+
+        Raises ValueError if the connection is closed.
+        """
+        self._connection.start(work)
 
     async def interrupt(self) -> None:
         """Make the statement that runs now fail."""
@@ -77,3 +86,22 @@ class Database:
 def _prepare(db: sqlite3.Connection) -> None:
     for pragma in ("foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
         db.execute(f"PRAGMA {pragma}")
+
+
+_open: weakref.WeakSet[_Connection] = weakref.WeakSet()
+_exit_watch: threading.Thread | None = None
+
+
+def _stop_at_exit(connection: _Connection) -> None:
+    """See to it that a store nobody closed does not keep the process alive for ever."""
+    global _exit_watch
+    _open.add(connection)
+    if _exit_watch is None or not _exit_watch.is_alive():
+        _exit_watch = threading.Thread(target=_stop_forgotten, name="kore-exit", daemon=True)
+        _exit_watch.start()
+
+
+def _stop_forgotten() -> None:
+    threading.main_thread().join()
+    for connection in list(_open):
+        connection.stop()

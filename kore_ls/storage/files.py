@@ -18,10 +18,10 @@ _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpf
 FileIdentity = tuple[int, int]
 
 
-def identity(path: Path) -> FileIdentity | None:
+def identity(path: Path | str) -> FileIdentity | None:
     """Device and inode, or None where there is no file."""
     try:
-        status = path.stat(follow_symlinks=False)
+        status = os.lstat(path)
     except FileNotFoundError:
         return None
     return (status.st_dev, status.st_ino)

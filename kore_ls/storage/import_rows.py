@@ -14,7 +14,7 @@ from kore_ls.model.ids import IdSource, SessionId
 from kore_ls.model.message import Message
 from kore_ls.model.session import ForkPoint, LastMessage, SessionRecord, preview_of
 from kore_ls.storage.message_rows import copy_messages, find_message, insert_messages, list_messages
-from kore_ls.storage.session_rows import Hidden, insert_session, load_session
+from kore_ls.storage.session_rows import Hidden, insert_session, load_session, remove_rows
 from kore_ls.storage.writer import Transaction
 
 BATCH_MESSAGES = 500
@@ -106,7 +106,7 @@ def publish(transaction: Transaction, staged: Sequence[StagedSession]) -> list[S
     db.execute("PRAGMA defer_foreign_keys = ON")
     for each in staged:
         if each.final_id != each.staged_id:
-            db.execute("DELETE FROM sessions WHERE id = ?", (each.final_id,))
+            remove_rows(db, each.final_id)
             db.execute("UPDATE messages SET session_id = ? WHERE session_id = ?", (each.final_id, each.staged_id))
         db.execute(
             "UPDATE sessions SET id = ?, hidden = 0, hidden_at = NULL WHERE id = ? AND hidden = 1",
@@ -134,9 +134,7 @@ def fork_session(transaction: Transaction, record: SessionRecord, point: ForkPoi
     elif not point.empty:
         last = next(iter(list_messages(db, source.id, after=None, before=None, limit=1).messages), None)
     seq = last.seq if last else 0
-    forked = evolve(
-        record, forked_at_seq=seq, message_count=seq, last_seq=seq, last_message=last_message_of(last)
-    )
+    forked = evolve(record, forked_at_seq=seq, message_count=seq, last_seq=seq, last_message=last_message_of(last))
     insert_session(db, forked)
     copy_messages(db, source.id, forked.id, seq)
     transaction.changed(forked.id, EventType.SESSION_CREATED)

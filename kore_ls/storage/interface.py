@@ -12,6 +12,7 @@ from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.message import Message
+from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint, SessionRecord
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.message_rows import MessagePage
@@ -97,6 +98,13 @@ class Storage(ABC):
     @abstractmethod
     async def import_sessions(self, bundles: Sequence[SessionBundle], on_conflict: OnConflict) -> ImportOutcome:
         """Store all or none. Raises SessionExists where `on_conflict` is ERROR."""
+
+    @abstractmethod
+    async def search(self, query: SearchQuery, report: Callable[[int], None] | None = None) -> SearchPage:
+        """One page of hits, best first; `report` is told how many rows are indexed while the index is built.
+
+        Cancelling interrupts the search. What the user typed is never an error.
+        """
 
     @abstractmethod
     async def active_session(self) -> SessionId | None:

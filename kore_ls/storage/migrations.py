@@ -17,6 +17,7 @@ _FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
     """CREATE TABLE sessions (
         id TEXT PRIMARY KEY,
+        num INTEGER NOT NULL UNIQUE,
         name TEXT NOT NULL,
         agent_mode TEXT NOT NULL,
         status TEXT NOT NULL,
@@ -81,8 +82,15 @@ _FIRST = (
         ended_at INTEGER,
         PRIMARY KEY (message_id, position)
     ) WITHOUT ROWID""",
-    "CREATE TABLE changes (n INTEGER PRIMARY KEY AUTOINCREMENT, writer TEXT NOT NULL, session_id TEXT, kind TEXT)",
+    # Numbers only grow without AUTOINCREMENT too: the newest row is never deleted.
+    "CREATE TABLE changes (n INTEGER PRIMARY KEY, writer TEXT NOT NULL, session_id TEXT, kind TEXT)",
 )
+
+SEARCH_TABLES = {
+    name: f"CREATE VIRTUAL TABLE {name} USING fts5(text, whole, content='', tokenize='ascii')"
+    for name in ("messages_fts", "sessions_fts")
+}
+"""The search index; it may be missing, as it is made and filled after the fact and never holds the only copy."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -118,7 +126,7 @@ def verify_schema(db: sqlite3.Connection) -> None:
 
 
 def _verify(db: sqlite3.Connection, version: int) -> None:
-    if _entries(db) != _expected(version):
+    if _entries(db) - _search_entries() != _expected(version):
         raise StoreDamaged("the store's schema is not the one Kore LS made", reason="schema")
 
 
@@ -129,6 +137,19 @@ def _user_version(db: sqlite3.Connection) -> int:
 def _entries(db: sqlite3.Connection) -> frozenset[tuple[str, str, str, str | None]]:
     rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")
     return frozenset((str(t), str(n), str(b), s) for t, n, b, s in rows)
+
+
+@cache
+def _search_entries() -> frozenset[tuple[str, str, str, str | None]]:
+    db = sqlite3.connect(":memory:")
+    try:
+        for definition in SEARCH_TABLES.values():
+            db.execute(definition)
+        return _entries(db)
+    except sqlite3.OperationalError:  # an SQLite without FTS5 has no index to know
+        return frozenset()
+    finally:
+        db.close()
 
 
 @cache

@@ -16,7 +16,9 @@ from kore_ls.storage.changes import newest_change
 from kore_ls.storage.database import Database
 from kore_ls.storage.faults import is_busy
 from kore_ls.storage.files import FileIdentity, create_private, has_log, identity, is_writable, on_network
+from kore_ls.storage.indexer import Indexer
 from kore_ls.storage.migrations import APPLICATION_ID, migrate
+from kore_ls.storage.searcher import Searcher
 from kore_ls.storage.writer import Writer
 
 _LOG_BYTES = 16 << 20
@@ -33,10 +35,15 @@ class OpenStore:
     journal_mode: str
     writing: Writer | None = None
     writer: Database | None = None
+    searcher: Searcher | None = None
     scratch: tempfile.TemporaryDirectory[str] | None = None
     seen_version: int = 0
     seen_change: int = 0
-    checkpointed: int = field(default=0)
+    checkpointed: int = 0
+    _path: str = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._path = str(self.path)
 
     @property
     def read_only(self) -> bool:
@@ -45,10 +52,12 @@ class OpenStore:
 
     def moved(self) -> bool:
         """Whether another file, or none, is at the path now."""
-        return identity(self.path) != self.identity
+        return identity(self._path) != self.identity
 
     async def close(self) -> None:
         """Let queued writes finish and close both connections."""
+        if self.searcher is not None:
+            await self.searcher.close()
         if self.writing is not None:
             await self.writing.idle()
         try:
@@ -74,6 +83,7 @@ async def open_store(path: Path, *, synchronous: str, name: str) -> OpenStore:
         await reader.run(lambda db: db.execute("PRAGMA query_only = ON") and None)
         opened = OpenStore(path, identity(path), reader, mode, writer=writer)
         opened.writing = Writer(writer, name, _guard(opened))
+        opened.searcher = Searcher(lambda: Database.connect(path), Indexer(opened.writing))
         opened.seen_version, opened.seen_change = await writer.run(_seen)
         return opened
     except BaseException:
@@ -99,8 +109,9 @@ async def _open_read_only(path: Path) -> OpenStore:
         source = Path(scratch.name) / path.name
         for suffix in ("", "-wal"):
             shutil.copyfile(path.with_name(path.name + suffix), source.with_name(source.name + suffix))
+    query = "" if scratch else "mode=ro&immutable=1"
     try:
-        reader = await Database.connect(source, query="" if scratch else "mode=ro&immutable=1")
+        reader = await Database.connect(source, query=query)
     except PermissionError as error:
         raise StoreReadOnly from error
     try:
@@ -108,7 +119,8 @@ async def _open_read_only(path: Path) -> OpenStore:
     except BaseException:
         await reader.close()
         raise
-    return OpenStore(path, identity(path), reader, "off", scratch=scratch)
+    searcher = Searcher(lambda: Database.connect(source, query=query), None)
+    return OpenStore(path, identity(path), reader, "off", searcher=searcher, scratch=scratch)
 
 
 def _check_readable(db: sqlite3.Connection) -> None:

@@ -19,7 +19,8 @@ SESSION_COLUMNS = (
     "usage, agent, config"
 )
 EDITABLE_COLUMNS = (
-    "name, agent_mode, status, updated_at, metadata, tags, description, pinned, archived, deleted_at, usage, agent, config"
+    "name, agent_mode, status, updated_at, metadata, tags, description, pinned, archived, deleted_at, "
+    "usage, agent, config"
 )
 MESSAGE_COLUMNS = "id, session_id, role, content, timestamp, metadata, uid, seq, turn_id, state, thinking, tool_calls"
 TOOL_CALL_COLUMNS = "message_id, position, id, name, kind, title, arguments, status, result, started_at, ended_at"

@@ -22,9 +22,11 @@ from kore_ls.storage.rows import (
     session_of,
     session_row,
 )
+from kore_ls.storage.search_index import reindex_session, unindex_messages
 
 _SCAN = 200
 _SCAN_LIMIT = 5_000
+_REMOVE_ROWS = 500
 _EDIT = ", ".join(f"{column.strip()} = ?" for column in EDITABLE_COLUMNS.split(","))
 
 
@@ -73,11 +75,31 @@ def insert_session(db: sqlite3.Connection, record: SessionRecord, hidden: Hidden
     if found is not None:
         if found[1] != Hidden.PURGING:
             raise SessionExists(sessionId=record.id, deleted=True if found[0] is not None else None)
-        db.execute("DELETE FROM sessions WHERE id = ?", (record.id,))
+        remove_rows(db, record.id)
+    number = int(read_meta(db, "sessions_made") or 0) + 1
+    write_meta(db, "sessions_made", number)
     db.execute(
-        f"INSERT INTO sessions ({SESSION_COLUMNS}, hidden, hidden_at) VALUES ({marks(SESSION_COLUMNS)}, ?, ?)",
-        (*session_row(record), hidden, now if hidden else None),
+        f"INSERT INTO sessions ({SESSION_COLUMNS}, num, hidden, hidden_at) VALUES ({marks(SESSION_COLUMNS)}, ?, ?, ?)",
+        (*session_row(record), number, hidden, now if hidden else None),
     )
+
+
+def remove_rows(db: sqlite3.Connection, session_id: SessionId) -> None:
+    """Delete a session and its messages now, from the tables and from the index."""
+    while _remove_messages(db, session_id, _REMOVE_ROWS):
+        pass
+    row = db.execute(f"SELECT {SESSION_COLUMNS} FROM sessions WHERE id = ?", (session_id,)).fetchone()
+    if row is not None:
+        reindex_session(db, session_of(row), None)
+        db.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+
+
+def _remove_messages(db: sqlite3.Connection, session_id: SessionId, rows: int) -> bool:
+    """Delete up to `rows` messages of a session; whether there may be more."""
+    found = db.execute("SELECT id, content FROM messages WHERE session_id = ? LIMIT ?", (session_id, rows)).fetchall()
+    unindex_messages(db, found)
+    db.executemany("DELETE FROM messages WHERE id = ?", [(row[0],) for row in found])
+    return len(found) == rows
 
 
 def load_session(db: sqlite3.Connection, session_id: SessionId, *, deleted: bool = False) -> SessionRecord:
@@ -91,9 +113,10 @@ def load_session(db: sqlite3.Connection, session_id: SessionId, *, deleted: bool
     return record
 
 
-def update_session(db: sqlite3.Connection, record: SessionRecord) -> None:
+def update_session(db: sqlite3.Connection, before: SessionRecord, after: SessionRecord) -> None:
     """Write what may be edited; counters and the last message belong to the messages."""
-    db.execute(f"UPDATE sessions SET {_EDIT} WHERE id = ? AND hidden = 0", (*editable_row(record), record.id))
+    db.execute(f"UPDATE sessions SET {_EDIT} WHERE id = ? AND hidden = 0", (*editable_row(after), after.id))
+    reindex_session(db, before, after)
 
 
 def change_session(
@@ -107,7 +130,7 @@ def change_session(
     before = load_session(db, session_id, deleted=deleted)
     after = change(before)
     if after != before:
-        update_session(db, after)
+        update_session(db, before, after)
     return before, after
 
 
@@ -196,11 +219,8 @@ def purge_step(db: sqlite3.Connection, abandoned_before: int, rows: int) -> bool
     ).fetchone()
     if found is None:
         return False
-    deleted = db.execute(
-        "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE session_id = ? LIMIT ?)", (found[0], rows)
-    ).rowcount
-    if deleted < rows:
-        db.execute("DELETE FROM sessions WHERE id = ?", (found[0],))
+    if not _remove_messages(db, found[0], rows):
+        remove_rows(db, found[0])
     return True
 
 

@@ -10,11 +10,12 @@ from typing import Protocol, TypeVar
 
 from attrs import evolve
 
-from kore_ls.errors import SessionNotFound, StoreReadOnly
+from kore_ls.errors import SessionNotFound, StoreDamaged, StoreReadOnly
 from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId, new_id, now_ms
 from kore_ls.model.message import Message
+from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint, SessionRecord
 from kore_ls.storage import import_rows, message_rows, session_rows
 from kore_ls.storage.changes import StoreChange, changes_after
@@ -24,6 +25,7 @@ from kore_ls.storage.maintenance import backup_to, checkpoint, problems_in
 from kore_ls.storage.message_rows import MessagePage
 from kore_ls.storage.migrations import SCHEMA_VERSION
 from kore_ls.storage.opening import OpenStore, data_version, open_store
+from kore_ls.storage.search_index import behind
 from kore_ls.storage.session_rows import SessionPage, SessionQuery, read_meta, write_meta
 from kore_ls.storage.watch import Watch
 from kore_ls.storage.writer import Transaction
@@ -89,23 +91,29 @@ class SQLiteStore(Storage):
             self._opened = await open_store(self.path, synchronous=self._synchronous, name=self._name)
             if not self._opened.read_only:
                 self._start_purge()
+                self._start_indexing()
             return self._opened
 
     async def _read(self, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
         opened = await self._open(create=False)
         return missing if opened is None else await opened.reader.run(work)
 
-    async def _write(self, work: Callable[[Transaction], T], *, create: bool = False) -> T:
+    async def _write(self, work: Callable[[Transaction], T], *, create: bool = False, on: SessionId | None = None) -> T:
+        """Run `work` in a transaction; `on` is the session it is about, which without a store is not found."""
         opened = await self._open(create=create)
         if opened is None:
-            raise SessionNotFound
+            raise SessionNotFound(sessionId=on)
         if opened.writing is None:
             raise StoreReadOnly
         try:
-            return await opened.writing.write(work)
-        finally:
-            if opened.writing is not None and opened is self._opened and opened.moved():
+            outcome = await opened.writing.write(work)
+        except StoreDamaged:
+            if opened is self._opened and opened.moved():
                 await self._let_go()
+            raise
+        if opened.searcher is not None and opened.searcher.indexer is not None:
+            opened.searcher.indexer.wake()
+        return outcome
 
     async def _let_go(self) -> None:
         """Forget a file that was replaced under us; the next call looks at the path afresh."""
@@ -133,11 +141,11 @@ class SQLiteStore(Storage):
 
         def work(transaction: Transaction) -> SessionRecord:
             try:
-                session_rows.load_session(transaction.db, record.id, deleted=True)
+                before = session_rows.load_session(transaction.db, record.id, deleted=True)
             except SessionNotFound:
                 session_rows.insert_session(transaction.db, record)
             else:
-                session_rows.update_session(transaction.db, record)
+                session_rows.update_session(transaction.db, before, record)
             transaction.changed(record.id, EventType.SESSION_UPDATED)
             return session_rows.load_session(transaction.db, record.id, deleted=True)
 
@@ -161,7 +169,7 @@ class SQLiteStore(Storage):
                 transaction.changed(session_id, kind)
             return before, after
 
-        return await self._write(work)
+        return await self._write(work, on=session_id)
 
     async def list_sessions(self, query: SessionQuery) -> SessionPage:
         """A page of sessions; see Storage."""
@@ -175,12 +183,14 @@ class SQLiteStore(Storage):
             session_rows.hide_for_purge(transaction.db, session_id, self._clock())
             transaction.changed(session_id, EventType.SESSION_DELETED)
 
-        await self._write(work)
+        await self._write(work, on=session_id)
         self._start_purge()
 
     async def fork_session(self, record: SessionRecord, point: ForkPoint) -> SessionRecord:
         """Copy a session; see Storage."""
-        return await self._write(lambda transaction: import_rows.fork_session(transaction, record, point))
+        return await self._write(
+            lambda transaction: import_rows.fork_session(transaction, record, point), on=record.parent_id
+        )
 
     async def active_session(self) -> SessionId | None:
         """The session switched to last; see Storage."""
@@ -195,22 +205,22 @@ class SQLiteStore(Storage):
             transaction.changed(session_id, EventType.SESSION_SWITCHED)
             return outcome
 
-        return await self._write(work)
+        return await self._write(work, on=session_id)
 
     # -- messages
 
     async def add_message(self, message: Message) -> tuple[Message, bool]:
         """Append; see Storage."""
         now = self._clock()
-        new = evolve(message, id=message.id or MessageId(self._ids()), timestamp=message.timestamp or now)
+        new_id = message.id or MessageId(self._ids())
 
         def work(transaction: Transaction) -> tuple[Message, bool]:
-            stored, added = message_rows.add_message(transaction.db, new, now)
+            stored, added = message_rows.add_message(transaction.db, message, new_id, now)
             if added:
                 transaction.changed(stored.session_id, EventType.MESSAGE_ADDED)
             return stored, added
 
-        return await self._write(work)
+        return await self._write(work, on=message.session_id)
 
     async def list_messages(
         self, session_id: SessionId, *, after: int | None = None, before: int | None = None, limit: int = 100
@@ -256,7 +266,19 @@ class SQLiteStore(Storage):
         await self._write(lambda transaction: import_rows.discard(transaction.db, staged))
         self._start_purge()
 
+    async def search(self, query: SearchQuery, report: Callable[[int], None] | None = None) -> SearchPage:
+        """One page of hits; see Storage."""
+        opened = await self._open(create=False)
+        if opened is None or opened.searcher is None:
+            return SearchPage()
+        return await opened.searcher.search(query, report)
+
     # -- care
+
+    def _start_indexing(self) -> None:
+        opened = self._opened
+        if opened is not None and opened.searcher is not None and opened.searcher.indexer is not None:
+            opened.searcher.indexer.start()
 
     def _start_purge(self) -> None:
         if self._purging is None or self._purging.done():
@@ -290,6 +312,7 @@ class SQLiteStore(Storage):
             sessions=sessions,
             messages=messages,
             bytes=total_bytes(self.path),
+            indexed_messages=max(0, messages - await opened.reader.run(behind)),
             schema_version=SCHEMA_VERSION,
             sqlite_version=version,
         )

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from attrs import define, field
 
-from kore_ls.errors import KoreError, StoreBusy
+from kore_ls.errors import StoreBusy
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import SessionId
 from kore_ls.storage.changes import append_changes
 from kore_ls.storage.database import Database
-from kore_ls.storage.faults import is_busy
+from kore_ls.storage.faults import is_busy, translated
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 BATCH = 256
+
+Changes = dict[tuple[SessionId | None, str], None]
+"""What users will see differently; an ordered set."""
 
 
 @define
@@ -29,7 +30,7 @@ class Transaction:
     """What a piece of work sees of the transaction it runs in."""
 
     db: sqlite3.Connection
-    changes: dict[tuple[SessionId | None, str], None] = field(factory=dict)
+    changes: Changes = field(factory=dict)
 
     def changed(self, session_id: SessionId | None, kind: EventType) -> None:
         """Tell other processes, at COMMIT, what users will see differently."""
@@ -37,71 +38,101 @@ class Transaction:
 
 
 Work = Callable[[Transaction], T]
+_Batch = list[tuple[Work[Any], asyncio.Future[Any]]]
+_Outcomes = list[tuple[Any, Exception | None]]
 
 
 class Writer:
     """Runs pieces of work in the order they came, up to 256 in one transaction.
 
-    A piece of work that fails is undone alone. Cancelling the caller does not withdraw its work.
+    A piece of work that fails is undone alone. Cancelling the caller does not withdraw its work. A piece of work may
+    run twice (when a neighbour failed, what both did is undone and done again), so it must change nothing but the
+    database. `guard` runs in the connection's thread before and after each transaction and raises where the file is
+    not the one that was opened.
     """
 
     def __init__(self, database: Database, name: str, guard: Callable[[], None]) -> None:
         self._database = database
         self._name = name
         self._guard = guard
+        self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
-        self._drain: asyncio.Task[None] | None = None
+        self._busy = False
+        self._waiting: list[asyncio.Future[None]] = []
         self.commits = 0
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return its result after COMMIT. Raises what it raises, or a store error."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_retrieve)
+        future: asyncio.Future[T] = self._loop.create_future()
         self._queue.append((work, future))
-        if self._drain is None or self._drain.done():
-            self._drain = asyncio.create_task(self._run(), name="kore-writer")
-        return await asyncio.shield(future)
+        if not self._busy:
+            self._next()
+        return await future
 
     async def idle(self) -> None:
         """Wait until everything queued is committed or failed."""
-        while self._drain is not None and not self._drain.done():
-            await asyncio.wait([self._drain])
+        if self._busy:
+            self._waiting.append(self._loop.create_future())
+            await self._waiting[-1]
 
-    async def _run(self) -> None:
-        while self._queue:
-            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-            works = [work for work, _ in batch]
-            try:
-                outcomes = await self._database.run(lambda db, works=works: self._commit(db, works))  # type: ignore[misc]
-                self.commits += 1
-            except Exception as error:  # the boundary: every caller must be answered
-                outcomes = [error] * len(batch)
-            for (_, future), outcome in zip(batch, outcomes, strict=True):
-                if future.done():
-                    continue
-                if isinstance(outcome, Exception):
-                    future.set_exception(outcome)
-                else:
-                    future.set_result(outcome)
+    # All book-keeping happens in the event loop's thread; the connection's thread sees one batch at a time.
 
-    def _commit(self, db: sqlite3.Connection, works: list[Work[Any]]) -> list[Any]:
-        """In the connection's thread: one transaction for all, one result or exception for each."""
+    def _next(self) -> None:
+        if not self._queue:
+            self._busy = False
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+            return
+        self._busy = True
+        batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+        try:
+            self._database.start(lambda db: self._work_off(db, batch))
+        except ValueError as error:  # the connection is closed
+            self._loop.call_soon(self._answer, batch, [(None, error)] * len(batch))
+
+    def _work_off(self, db: sqlite3.Connection, batch: _Batch) -> None:
+        try:
+            outcomes = self._commit(db, [work for work, _ in batch])
+        except Exception as error:  # the boundary: every caller must be answered
+            outcomes = [(None, _told(error))] * len(batch)
+        self._loop.call_soon_threadsafe(self._answer, batch, outcomes)
+
+    def _answer(self, batch: _Batch, outcomes: _Outcomes) -> None:
+        self.commits += 1
+        self._next()
+        for (_, future), (value, error) in zip(batch, outcomes, strict=True):
+            if future.done():  # its caller was cancelled
+                continue
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(value)
+
+    def _commit(self, db: sqlite3.Connection, works: list[Work[Any]]) -> _Outcomes:
+        """In the connection's thread: one transaction for all, one result or error for each."""
         self._guard()
         _begin(db)
         try:
-            changes: dict[tuple[SessionId | None, str], None] = {}
-            if len(works) == 1:
+            transaction = Transaction(db)
+            outcomes: _Outcomes
+            try:
+                outcomes = [(work(transaction), None) for work in works]
+            except Exception:
+                if len(works) == 1 or not db.in_transaction:
+                    raise
+                db.execute("ROLLBACK")
+                _begin(db)
                 transaction = Transaction(db)
-                outcomes: list[Any] = [works[0](transaction)]
-                changes = transaction.changes
-            else:
-                outcomes = [_run_inside(db, work, changes) for work in works]
-            append_changes(db, self._name, changes)
+                outcomes = [_run_alone(transaction, work) for work in works]
+            append_changes(db, self._name, transaction.changes)
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+        self._guard()
         return outcomes
 
 
@@ -119,21 +150,27 @@ def _begin(db: sqlite3.Connection) -> None:
             raise
 
 
-def _run_inside(db: sqlite3.Connection, work: Work[Any], changes: dict[tuple[SessionId | None, str], None]) -> Any:
-    transaction = Transaction(db)
+def _run_alone(transaction: Transaction, work: Work[Any]) -> tuple[Any, Exception | None]:
+    db = transaction.db
+    inner = Transaction(db)
     db.execute("SAVEPOINT work")
     try:
-        outcome = work(transaction)
-    except (KoreError, ValueError, TypeError, LookupError) as error:
+        value = work(inner)
+    except Exception as error:
+        if not db.in_transaction:  # SQLite gave up the whole transaction: the disk is full, say
+            raise
         db.execute("ROLLBACK TO work")
         db.execute("RELEASE work")
-        return error
+        return None, _told(error)
     db.execute("RELEASE work")
-    changes.update(transaction.changes)
-    return outcome
+    transaction.changes.update(inner.changes)
+    return value, None
 
 
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    # A cancelled caller leaves nobody to look at the failure; asyncio would report it as lost.
-    if not future.cancelled() and (error := future.exception()) is not None:
-        log.debug("a write failed: %s", type(cast(BaseException, error)).__name__)
+def _told(error: Exception) -> Exception:
+    """The error as callers may see it."""
+    if not isinstance(error, sqlite3.Error):
+        return error
+    ours = translated(error)
+    ours.__cause__ = error
+    return ours
