@@ -72,12 +72,15 @@ class TableApplication:
         self._tell = tell
         self.workspaces: list[TableWorkspace] = []
         self.closed = 0
+        self.hangs = False
 
     def connect(self, settings: ClientSettings, notify: Notify) -> TableWorkspace:
         self.workspaces.append(TableWorkspace(settings, notify, self._tell))
         return self.workspaces[-1]
 
     async def close(self) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
         if not self.closed:
             await asyncio.sleep(0)
             self._tell("application closed")

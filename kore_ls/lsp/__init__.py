@@ -1,1 +1,1 @@
-"""The language room: the only one that knows pygls and lsprotocol. Imports neither before a client has said hello."""
+"""The language room: the only one that knows pygls and lsprotocol, which are loaded when a client first needs them."""

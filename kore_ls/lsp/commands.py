@@ -53,6 +53,7 @@ class Commands:
             return self._window.show(instruction(method, needs.choices + needs.texts))
         if needs or method.confirm:
             return self._later(method, self._ask_and_run(method))
+        await self._connection.let_through()
         try:
             return await self._connection.call(method, self._folder_of(method, document))
         except FolderRequired:

@@ -215,8 +215,12 @@ class Connection:
     async def call(self, declared: Method, params: Any) -> Any:
         """The result of a method of the table, as its handler returns it; raises what it raises, and InvalidParams."""
         decoded: Any = self._codec.structure(params, declared.params)
-        await self._work.let_through()
+        await self.let_through()
         return await declared.handler(self.context, decoded)
+
+    async def let_through(self) -> None:
+        """Wait for what is held."""
+        await self._work.let_through()
 
     def hold(self, what: str, run: Callable[..., Awaitable[None]], *args: Any) -> None:
         """Do `await run(*args)`, one after the other; methods of the table wait until it is done or has failed."""

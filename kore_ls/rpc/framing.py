@@ -95,7 +95,9 @@ class Framer:
         if usual is not None:
             self._expect(int(usual[1]))
             return usual.end()
-        if start < len(self._buffer) and self._buffer[start] in _BLANK:
+        if start == len(self._buffer):
+            return None
+        if self._buffer[start] in _BLANK:
             return start + 1
         block = self._block(start)
         if block is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 def random_reference() -> str:
     """A short word by which an unexpected failure is found in the log."""
-    return secrets.token_hex(4)
+    return os.urandom(4).hex()
 
 
 class Replies:

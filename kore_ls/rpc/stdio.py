@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -18,13 +19,14 @@ def run_stdio(connect: ConnectionFactory, close: Close, patience: Patience | Non
 
     0 after `shutdown`, else 1. `close` closes the application; it may be called at any time and more than once.
     """
-    return run(_serve(connect, close, patience or Patience()))
+    # before the event loop opens descriptors: it may be given a missing 0 or 1
+    incoming, outgoing = take_over()
+    return run(_serve(incoming, outgoing, connect, close, patience or Patience()))
 
 
-async def _serve(connect: ConnectionFactory, close: Close, patience: Patience) -> int:
+async def _serve(incoming: int, outgoing: int, connect: ConnectionFactory, close: Close, patience: Patience) -> int:
     ended = Ending()
     end_on_signals(ended)
-    incoming, outgoing = take_over()
     channel, watch = PipeChannel(ended), ParentWatch(ended)
     threads_in, threads_out = needs_threads(incoming, outgoing)
     await channel.open_output(outgoing, threads=threads_out)
@@ -46,21 +48,13 @@ def take_over() -> tuple[int, int]:
 
     What is printed goes to standard error from now on, and a child process that inherits standard input reads nothing.
     """
-    sys.stdout.flush()
-    incoming, outgoing = _copy(0), _copy(1)
+    with contextlib.suppress(AttributeError, OSError):  # it may be closed
+        sys.stdout.flush()
     null = os.open(os.devnull, os.O_RDWR)
+    while null <= 2:  # we were started without it; no other descriptor shall get its number
+        null = os.open(os.devnull, os.O_RDWR)
+    incoming, outgoing = os.dup(0), os.dup(1)
     os.dup2(null, 0)
-    try:
-        os.dup2(2, 1)
-    except OSError:
-        os.dup2(null, 2)
-        os.dup2(null, 1)
+    os.dup2(2, 1)
     os.close(null)
     return incoming, outgoing
-
-
-def _copy(descriptor: int) -> int:
-    try:
-        return os.dup(descriptor)
-    except OSError:  # we were started with it closed
-        return os.open(os.devnull, os.O_RDWR)
