@@ -12,6 +12,7 @@ import typer
 
 from kore_ls.cli.caller import Json, LocalFolder, local_folder
 from kore_ls.cli.failures import CommandFailed
+from kore_ls.cli.found import hit_text
 from kore_ls.cli.options import FolderOption, JsonOption, YesOption, agreed
 from kore_ls.cli.safe_text import escaped_json, line
 from kore_ls.cli.screen import Screen
@@ -22,7 +23,7 @@ from kore_ls.model.bundle import OnConflict
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionStatus
 
-commands = typer.Typer(name="sessions", help="List, show, move and delete the sessions of a folder.")
+commands = typer.Typer(name="sessions", help="List, search, show, move and delete the sessions of a folder.")
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="A session's id, or its beginning.")]
 IdArguments = Annotated[list[str], typer.Argument(metavar="ID...", help="Sessions' ids, or their beginnings.")]
@@ -81,6 +82,33 @@ async def _first(sessions: LocalFolder, limit: int, **filters: Any) -> tuple[lis
             return found, True
         found.append(session)
     return found, False
+
+
+@commands.command()
+def search(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help='Words, "a phrase", -without.')],
+    folder: FolderOption = Path(),
+    session: Annotated[str | None, typer.Option("--session", metavar="ID", help="Only in this session.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many sessions at most.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """Find sessions by what was said in them, best first."""
+
+    async def work(sessions: LocalFolder, screen: Screen) -> None:
+        where = {} if session is None else {"sessionId": (await chosen_session(sessions, session))["id"]}
+        done = await sessions.call("kore/session/search", query=query, limit=limit, workDoneToken="search", **where)
+        if json:
+            return screen.json(done)
+        ids = [hit["session"]["id"] for hit in done["hits"]]
+        short = short_ids(ids) if screen.is_terminal else {each: each for each in ids}
+        for hit in done["hits"]:
+            screen.show(hit_text(hit, short[hit["session"]["id"]]))
+        if not done["hits"]:
+            screen.note("nothing found")
+        elif "nextCursor" in done:
+            screen.note("there is more; --limit N shows more sessions")
+
+    _run(folder, work)
 
 
 @commands.command()

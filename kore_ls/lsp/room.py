@@ -46,6 +46,11 @@ class _Hello:
     workspace_folders: tuple[_Folder, ...] | None = None
 
 
+@frozen(kw_only=True)
+class _SymbolQuery:
+    query: str
+
+
 class LanguageRoom:
     """Serves what is not in the method table; see `Room`."""
 
@@ -68,6 +73,7 @@ class LanguageRoom:
         self._initialized = asyncio.Event()
         self._workspace: OpenWorkspace | None = None
         self._server: LateServer | None = None
+        self._symbols = False
 
     def request(self, method: str, params: Any) -> Any:
         """See `Room`."""
@@ -75,6 +81,8 @@ class LanguageRoom:
             return self._commands.execute(params)
         if method == "initialize":
             return self._initialize(params)
+        if method == "workspace/symbol" and self._symbols:
+            return self._find_symbols(params)
         if self._server is None or method.startswith("$/"):
             raise ResponseError(METHOD_NOT_FOUND, "no such method")
         return self._server.request(method, params)
@@ -100,13 +108,23 @@ class LanguageRoom:
     def _initialize(self, params: Any) -> dict[str, Any]:
         Codec().structure(params, _Hello)
         reading = read_options(params, self._environment)
+        self._symbols = reading.settings.workspace_symbols
         self._server = LateServer(self._connection, self._version, params)
         self._connection.hold("opening the workspace", self._open, reading, params)
         events = [each.value for each in EventType]
+        offered = capabilities(params["capabilities"], self._table, events, self._table.commands)
+        if self._symbols:
+            offered["workspaceSymbolProvider"] = True
         return {
-            "capabilities": capabilities(params["capabilities"], self._table, events, self._table.commands),
+            "capabilities": offered,
             "serverInfo": {"name": "kore-ls", "version": self._version},
         }
+
+    async def _find_symbols(self, params: Any) -> list[dict[str, Any]]:
+        from kore_ls.lsp.symbols import find_symbols
+
+        query = Codec().structure(params, _SymbolQuery).query
+        return await find_symbols(self._workspace, query)
 
     async def _open(self, reading: Reading, hello: Any) -> None:
         self._complain(reading)

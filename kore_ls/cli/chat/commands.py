@@ -11,6 +11,7 @@ from attrs import frozen
 from kore_ls.cli.caller import Json
 from kore_ls.cli.chat.conversation import LISTED, Conversation
 from kore_ls.cli.failures import CommandFailed
+from kore_ls.cli.found import hit_text
 from kore_ls.cli.safe_text import line
 from kore_ls.cli.screen import Screen
 from kore_ls.cli.session_table import session_table
@@ -129,6 +130,15 @@ async def history(chat: Chat, count: str) -> None:
         chat.screen.show(message_text(message))
 
 
+async def search(chat: Chat, query: str) -> None:
+    """Find sessions by what was said in them."""
+    done = await chat.conversation.caller.call("kore/session/search", query=_given(query, "search"))
+    for hit in done["hits"]:
+        chat.screen.show(hit_text(hit, hit["session"]["id"]))
+    if not done["hits"]:
+        chat.screen.note("nothing found")
+
+
 async def adopt(chat: Chat, argument: str) -> None:
     """Take over a store that is not the user's."""
     status: Json = await chat.conversation.caller.call("kore/store/status")
@@ -164,6 +174,7 @@ COMMANDS: Mapping[str, Command] = {
     "rename": Command("/rename NAME", "rename the session", rename),
     "mode": Command("/mode [build|plan|general]", "what an agent may do: all, only read, or ask first", mode),
     "history": Command("/history [N]", f"show the newest messages ({RECENT})", history),
+    "search": Command("/search QUERY", 'find sessions by what was said; "a phrase", -without', search),
     "fork": Command("/fork [SEQ]", "copy the session, up to message SEQ, and go on in the copy", fork),
     "close": Command("/close", "close the session", close),
     "export": Command("/export [--overwrite] [PATH]", "write the session to a JSON file", export),

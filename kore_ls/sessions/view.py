@@ -1,0 +1,71 @@
+"""A session as a text file, for editors that can open nothing else: the messages around one, with the lines they are on.
+
+View files are copies, rewritten whenever they are asked for; nothing reads them back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from attrs import frozen
+
+from kore_ls.model.display import visible
+from kore_ls.model.ids import SessionId
+from kore_ls.model.message import Message
+from kore_ls.model.session import SessionRecord
+from kore_ls.sessions.folder import Folder
+from kore_ls.storage.private_files import make_private_directory, write_private
+
+AROUND = 200
+"""How many messages before and after the one looked for."""
+
+
+@frozen(kw_only=True)
+class View:
+    """A file, and on which line (from 0) each message starts, by its `seq`."""
+
+    path: Path
+    lines: dict[int, int]
+
+
+async def write_view(folder: Folder, record: SessionRecord, seq: int) -> View:
+    """Write the messages around `seq` to the session's view file (0600) beside its store."""
+    after = max(0, seq - AROUND - 1)
+    page = await folder.manager.storage.list_messages(record.id, after=after, limit=2 * AROUND + 1)
+    text, lines = transcript(record, page.messages)
+    path = folder.directory / "views" / f"{_file_name(record.id)}.md"
+    await asyncio.to_thread(_write, path, text)
+    return View(path=path, lines=lines)
+
+
+def transcript(record: SessionRecord, messages: Sequence[Message]) -> tuple[str, dict[int, int]]:
+    """The text, and the line of each message's heading; control and direction characters are shown as symbols."""
+    written = [f"# {visible(record.name)}", ""]
+    lines: dict[int, int] = {}
+    for message in messages:
+        lines[message.seq] = len(written)
+        written += [f"## {message.seq} · {message.role.value} · {_time(message.timestamp)}", ""]
+        written += (visible(line.expandtabs(4)) for line in message.content.replace("\r\n", "\n").split("\n"))
+        written.append("")
+    return "\n".join(written), lines
+
+
+def _file_name(session_id: SessionId) -> str:
+    # An imported session's id was chosen elsewhere, so it names no file.
+    return hashlib.blake2b(session_id.encode(), digest_size=12).hexdigest()
+
+
+def _time(milliseconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
+        return str(milliseconds)
+
+
+def _write(path: Path, text: str) -> None:
+    make_private_directory(path.parent)
+    write_private(path, text.encode("utf-8", "replace"))
