@@ -52,6 +52,7 @@ class TableWorkspace:
         self.release = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.closed = 0
+        self.adopted: list[str] = []
 
     async def open_folder(self, uri: str) -> None:
         await asyncio.sleep(0)
@@ -132,6 +133,17 @@ class ListParams:
 class CreateParams:
     folder: str | None = None
     mode: Mode = Mode.BUILD
+
+
+@frozen(kw_only=True)
+class FolderParams:
+    folder: str | None = None
+
+
+@frozen(kw_only=True)
+class ExportParams:
+    session_id: Id
+    path: str | None = None
 
 
 @frozen(kw_only=True)
@@ -300,6 +312,19 @@ async def delete(workspace: TableWorkspace, params: DeleteParams) -> dict[str, l
         _session(workspace, id_)
         del workspace.sessions[id_]
     return {"deleted": [str(id_) for id_ in ids]}
+
+
+@method("kore/session/export")
+async def export(workspace: TableWorkspace, params: ExportParams) -> None:
+    """Has a document or writes it."""
+
+
+@method("kore/store/adopt", confirm="Adopt the store?")
+async def adopt(workspace: TableWorkspace, params: FolderParams) -> None:
+    """Needs a folder where several are open."""
+    if params.folder is None:
+        raise FolderRequired
+    workspace.adopted.append(params.folder)
 
 
 @method("kore/session/import")

@@ -20,6 +20,16 @@ CHOICES = 10
 TITLE_CHARS = 60
 
 _DELETED_ONLY = frozenset({"kore/session/restore"})
+_WITH_TEXT = {"kore/session/export": ["path"]}
+"""Optional texts without which a bare call's result would be of no use: nobody would get the document."""
+
+
+@frozen(kw_only=True)
+class Chosen:
+    """What a user chose: params of the call, and the name of the session it is about."""
+
+    params: dict[str, Any]
+    name: str | None = None
 
 
 @frozen(kw_only=True)
@@ -45,6 +55,7 @@ def lacking(method: Method) -> Lacking:
         needed.insert(0, "session_id")
     if "session_id" in needed:
         needed += [name for name in own if own[name].default is None and words_of(method, name)]
+    needed += _WITH_TEXT.get(method.name, [])
     texts = tuple(name for name in needed if name != "session_id" and not words_of(method, name))
     return Lacking(choices=tuple(name for name in needed if name not in texts), texts=texts)
 
@@ -70,9 +81,10 @@ class Asking:
         self._window = window
         self._folders = folders
 
-    async def params(self, method: Method) -> dict[str, Any] | None:
-        """What the user chose for what `method` lacks, as params; None if they let it be."""
+    async def choices(self, method: Method) -> Chosen | None:
+        """What the user chose for what `method` lacks; None if they let it be."""
         chosen: dict[str, Any] = {}
+        session: dict[str, Any] | None = None
         for name in lacking(method).choices:
             if name == "session_id":
                 session = await self._session(method)
@@ -84,13 +96,9 @@ class Asking:
                 if word is None:
                     return None
                 chosen[camel(name)] = word
-        if method.confirm and not await self.agreed(method.confirm):
+        if method.confirm and await self._window.choose(method.confirm, ["Yes", "No"]) != "Yes":
             return None
-        return chosen
-
-    async def agreed(self, question: str) -> bool:
-        """Whether the user agrees."""
-        return await self._window.choose(question, ["Yes", "No"]) == "Yes"
+        return Chosen(params=chosen, name=session["name"] if session is not None else None)
 
     async def folder(self, method: Method) -> str | None:
         """The URI of one of the open workspace folders."""

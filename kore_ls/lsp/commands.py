@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from attrs import fields
+from attrs import evolve, fields
 
 from kore_ls.errors import FolderRequired, InvalidParams, KoreError
-from kore_ls.lsp.asking import Asking, instruction, label, lacking
+from kore_ls.lsp.asking import Asking, Chosen, instruction, label, lacking
 from kore_ls.lsp.window import Kind, Window
 from kore_ls.model.display import shortened, visible
 from kore_ls.rpc.connection import Connection
@@ -24,6 +24,8 @@ from kore_ls.rpc.replies import random_reference
 logger = logging.getLogger(__name__)
 
 NAME_CHARS = 80
+
+_NO_ANSWER = ("folder", "work_done_token")
 
 
 class Commands:
@@ -52,14 +54,14 @@ class Commands:
         if needs.texts:
             return self._window.show(instruction(method, needs.choices + needs.texts))
         if needs or method.confirm:
-            return self._later(method, self._ask_and_run(method))
+            return self._later(method, self._ask_and_run(method, document))
         await self._connection.let_through()
         try:
             return await self._connection.call(method, self._folder_of(method, document))
         except FolderRequired:
-            return self._later(method, self._ask_folder_and_run(method))
+            return self._later(method, self._run_in_a_folder(method, Chosen(params={})))
         except InvalidParams:
-            optional = [a.name for a in fields(method.params) if a.default is None and a.name != "folder"]
+            optional = [a.name for a in fields(method.params) if a.default is None and a.name not in _NO_ANSWER]
             return self._window.show(instruction(method, optional))
 
     def _folder_of(self, method: Method, document: str | None) -> dict[str, Any]:
@@ -83,19 +85,23 @@ class Commands:
             log_failure(logger, method.name, error, reference)
             self._window.show(f"{label(method)}: internal error (reference {reference})", Kind.ERROR)
 
-    async def _ask_and_run(self, method: Method) -> None:
-        params = await self._asking.params(method)
-        if params is not None:
-            await self._run(method, params)
+    async def _ask_and_run(self, method: Method, document: str | None) -> None:
+        chosen = await self._asking.choices(method)
+        if chosen is None:
+            return
+        try:
+            await self._run(method, evolve(chosen, params=self._folder_of(method, document) | chosen.params))
+        except FolderRequired:
+            await self._run_in_a_folder(method, chosen)
 
-    async def _ask_folder_and_run(self, method: Method) -> None:
+    async def _run_in_a_folder(self, method: Method, chosen: Chosen) -> None:
         folder = await self._asking.folder(method)
         if folder is not None:
-            await self._run(method, {"folder": folder})
+            await self._run(method, evolve(chosen, params=chosen.params | {"folder": folder}))
 
-    async def _run(self, method: Method, params: dict[str, Any]) -> None:
-        result = self._connection.encode(await self._connection.call(method, params))
-        name = result.get("name") if isinstance(result, dict) else None
+    async def _run(self, method: Method, chosen: Chosen) -> None:
+        result = self._connection.encode(await self._connection.call(method, chosen.params))
+        name = result.get("name", chosen.name) if isinstance(result, dict) else chosen.name
         words = shortened(visible(name), NAME_CHARS) if isinstance(name, str) else "done"
         self._window.show(f"{label(method)}: {words}")
 

@@ -92,6 +92,12 @@ async def test_a_bare_command_that_needs_one_of_several_tells_how_to_give_it(pee
     assert '"document"' in text and '"path"' in text
 
 
+async def test_a_bare_export_asks_for_a_path_because_nobody_would_get_the_document(peer: Peer) -> None:
+    assert (await peer.command("kore.session.export"))["result"] is None
+    text = await peer.shown()
+    assert '"sessionId"' in text and '"path"' in text
+
+
 async def test_a_destructive_bare_command_asks_before_it_acts(peer: Peer) -> None:
     await peer.command("kore.session.delete")
     await peer.choice("second")
@@ -100,7 +106,7 @@ async def test_a_destructive_bare_command_asks_before_it_acts(peer: Peer) -> Non
     await peer.command("kore.session.delete")
     await peer.choice("second")
     await peer.choice("Yes")
-    assert await peer.shown() == "Session delete: done"
+    assert await peer.shown() == "Session delete: second"
     assert list(peer.workspace.sessions) == ["one"]
 
 
@@ -168,6 +174,20 @@ async def test_with_several_folders_and_no_document_the_user_is_asked_which(peer
     assert titles(question) == ["work", "inner"]
     assert await many.shown() == "Session create: new"
     assert list(many.workspace.sessions.values())[-1].folder == "file:///work/inner"
+
+
+async def test_a_destructive_command_asks_for_its_folder_after_the_user_has_agreed(peer: Peer) -> None:
+    many = Peer()
+    await many.initialize(workspaceFolders=FOLDERS)
+    await many.command("kore.store.adopt")
+    await many.choice("Yes")
+    await many.choice("inner")
+    assert await many.shown() == "Store adopt: done"
+    assert many.workspace.adopted == ["file:///work/inner"]
+    await many.command("kore.store.adopt", "file:///work/a.py")
+    await many.choice("Yes")
+    assert await many.shown() == "Store adopt: done"
+    assert many.workspace.adopted[-1] == "file:///work"
 
 
 async def test_with_several_folders_sessions_are_shown_with_theirs(peer: Peer) -> None:
