@@ -1,4 +1,4 @@
-"""`workspace/symbol` as a search of the history, for clients that asked for it: any editor's symbol picker finds talk."""
+"""`workspace/symbol` as a search of the history, for clients that asked for it: any symbol picker finds what was said."""
 
 from __future__ import annotations
 

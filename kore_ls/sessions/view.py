@@ -1,4 +1,4 @@
-"""A session as a text file, for editors that can open nothing else: the messages around one, with the lines they are on.
+"""A session as text files, for editors that can open nothing else, and on which line each message is.
 
 View files are copies, rewritten whenever they are asked for; nothing reads them back.
 """
@@ -20,8 +20,8 @@ from kore_ls.model.session import SessionRecord
 from kore_ls.sessions.folder import Folder
 from kore_ls.storage.private_files import make_private_directory, write_private
 
-AROUND = 200
-"""How many messages before and after the one looked for."""
+PART = 400
+"""How many messages a file holds; long sessions are in several, so that each place keeps its line."""
 
 
 @frozen(kw_only=True)
@@ -33,11 +33,11 @@ class View:
 
 
 async def write_view(folder: Folder, record: SessionRecord, seq: int) -> View:
-    """Write the messages around `seq` to the session's view file (0600) beside its store."""
-    after = max(0, seq - AROUND - 1)
-    page = await folder.manager.storage.list_messages(record.id, after=after, limit=2 * AROUND + 1)
+    """Write the part of the session that holds `seq` to its view file (0600) beside the store."""
+    part = (seq - 1) // PART
+    page = await folder.manager.storage.list_messages(record.id, after=part * PART, limit=PART)
     text, lines = transcript(record, page.messages)
-    path = folder.directory / "views" / f"{_file_name(record.id)}.md"
+    path = folder.directory / "views" / f"{_file_name(record.id)}-{part + 1}.md"
     await asyncio.to_thread(_write, path, text)
     return View(path=path, lines=lines)
 
