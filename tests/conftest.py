@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from kore_ls.api.application import Application
 from tests.client import Client, Connect, connected, served
+
+settings.register_profile("kore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kore")
 
 
 @pytest.fixture(autouse=True)
