@@ -1,4 +1,4 @@
-"""`workspace/symbol` as a search of the history, for clients that asked for it: any symbol picker finds what was said."""
+"""`workspace/symbol` as a search of the history, for clients that asked for it: symbol pickers find what was said."""
 
 from __future__ import annotations
 
