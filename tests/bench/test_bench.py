@@ -24,6 +24,7 @@ BARS = {
 OTHERS = {
     "raw commit p50",
     "raw commit p99",
+    "raw commit, paced",
     "null round trip p50",
     "null round trip p99",
     "message add p50",
