@@ -99,12 +99,13 @@ class SessionLifecycle:
 
     @contextlib.asynccontextmanager
     async def session(self, name: str | None = None, mode: AgentMode | str | None = None) -> AsyncIterator[Session]:
-        """A session for one block of code: made on entering, closed on leaving."""
+        """A session for one block of code: made on entering, closed on leaving unless it was deleted."""
         session = await self.create_session(name, mode)
         try:
             yield session
         finally:
-            await self.close_session(session.id)
+            with contextlib.suppress(SessionNotFound):
+                await self.close_session(session.id)
 
     async def get_session(self, session_id: str) -> Session:
         """The session with this id."""

@@ -20,7 +20,7 @@ from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import Clock, IdSource, new_id, now_ms
 from kore_ls.model.message import Message
 from kore_ls.model.search import SearchPage, SearchQuery
-from kore_ls.model.session import SessionRecord
+from kore_ls.model.session import LastMessage, SessionRecord, preview_of
 from kore_ls.sessions.changes import checked
 from kore_ls.sessions.config import ManagerConfig
 from kore_ls.sessions.lifecycle import SessionLifecycle, checked_id
@@ -108,19 +108,28 @@ class SessionManager(SessionLifecycle):
             message = evolve(message, session_id=known)
         stored, added = await self.storage.add_message(message)
         if added:
-            self._message_added(stored)
+            now = self._clock()
+            self._note_message(stored, now if message.timestamp else stored.timestamp)
+            self.events.publish(
+                Event(type=EventType.MESSAGE_ADDED, timestamp=now, session_id=stored.session_id, message=stored)
+            )
         return stored
 
-    def _message_added(self, message: Message) -> None:
-        now = self._clock()
+    def _note_message(self, message: Message, now: int) -> None:
         handle = self._handles.get(message.session_id)
         if handle is not None:
             handle.record = evolve(
-                handle.record, message_count=message.seq, last_seq=message.seq, updated_at=max(handle.updated_at, now)
+                handle.record,
+                message_count=message.seq,
+                last_seq=message.seq,
+                last_message=LastMessage(
+                    seq=message.seq,
+                    role=message.role,
+                    preview=preview_of(message.content),
+                    timestamp=message.timestamp,
+                ),
+                updated_at=max(handle.updated_at, now),
             )
-        self.events.publish(
-            Event(type=EventType.MESSAGE_ADDED, timestamp=now, session_id=message.session_id, message=message)
-        )
 
     async def get_messages(self, session_id: str) -> list[Message]:
         """All messages of a session in order."""
