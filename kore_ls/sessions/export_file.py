@@ -88,7 +88,7 @@ async def write_backup(storage: Storage, path: Path, *, overwrite: bool) -> int:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    return path.with_name(f".{path.name[:50]}.{secrets.token_hex(6)}.tmp")
 
 
 def _to_disk(file: BinaryIO) -> None:
