@@ -105,6 +105,8 @@ class Server:
             raise
         finally:
             del self._waiting[number]
+            if reply.done() and not reply.cancelled():
+                reply.exception()  # taken here, where sending failed too
 
     async def _send(self, message: dict[str, Any]) -> None:
         body = dumps({"jsonrpc": "2.0", **message})

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kore_ls.cli.chat.commands import Chat
+from kore_ls.cli.chat.conversation import Conversation
+from kore_ls.cli.chat.loop import Loop
+from kore_ls.cli.chat.server import Server, ServerGone
+from kore_ls.cli.failures import CommandFailed
+from kore_ls.cli.screen import Screen
+from kore_ls.errors import InvalidParams, SessionNotFound
+from tests.cli.commands import LIMIT, added, made
+
+
+class Heard:
+    """What a server told; `event` waits for a type of event."""
+
+    def __init__(self) -> None:
+        self.types: asyncio.Queue[str] = asyncio.Queue()
+
+    def __call__(self, method: str, params: Any) -> None:
+        if method == "kore/event":
+            self.types.put_nowait(params["type"])
+
+    async def event(self, wanted: str) -> None:
+        async with asyncio.timeout(LIMIT):
+            while await self.types.get() != wanted:
+                pass
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+async def server(folder: Path, heard: Heard) -> AsyncIterator[Server]:
+    server = await Server.start(folder, heard)
+    yield server
+    await server.stop()
+
+
+def pid_of(server: Server) -> int:
+    return server._process.pid
+
+
+async def test_it_answers_and_tells(server: Server, heard: Heard) -> None:
+    session = await added(server, "one", "你好")  # type: ignore[arg-type]
+
+    assert session["messageCount"] == 1
+    await heard.event("session.created")
+    await heard.event("message.added")
+
+
+async def test_its_errors_are_those_of_the_domain(server: Server) -> None:
+    with pytest.raises(SessionNotFound) as missing:
+        await server.call("kore/session/get", sessionId="nothing")
+    with pytest.raises(InvalidParams) as wrong:
+        await server.call("kore/session/create", name="")
+
+    assert missing.value.params == {"sessionId": "nothing"}
+    assert wrong.value.problems == ["params.name: must not be blank"]
+
+
+async def test_calls_wait_side_by_side(server: Server) -> None:
+    await server.call("kore/session/create", name="one")
+    names = [f"number {number}" for number in range(50)]
+    made = await asyncio.gather(*(server.call("kore/session/create", name=name, activate=False) for name in names))
+
+    assert [session["name"] for session in made] == names
+
+
+async def test_a_server_that_dies_is_told_to_all_who_wait(server: Server) -> None:
+    os.kill(pid_of(server), signal.SIGSTOP)  # so that it can't answer first
+    waiting = [asyncio.create_task(server.call("kore/session/list")) for _ in range(3)]
+    await asyncio.sleep(0)
+    os.kill(pid_of(server), signal.SIGKILL)
+
+    for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(outcome, ServerGone)
+        assert outcome.exit_code == -signal.SIGKILL
+    with pytest.raises(ServerGone):
+        await server.call("kore/session/list")
+
+
+async def test_stopping_ends_the_process_in_good_order(folder: Path, heard: Heard) -> None:
+    server = await Server.start(folder, heard)
+    await server.stop()
+    await server.stop()
+
+    assert server._process.returncode == 0
+
+
+async def test_another_process_is_heard_of(server: Server, heard: Heard, folder: Path) -> None:
+    await server.call("kore/session/create", name="here")
+    await asyncio.to_thread(made, folder, "there")
+    await heard.event("store.changed")
+
+
+async def test_work_that_is_stopped_leaves_nothing_and_the_server_goes_on(
+    server: Server, folder: Path, tmp_path: Path
+) -> None:
+    """As Ctrl-C does while a command is at work."""
+    messages = ",".join('{"role":"user","content":"text"}' for _ in range(50_000))
+    document = tmp_path / "large.json"
+    document.write_text('{"id":"large","name":"large","messages":[' + messages + "]}")
+    loop = Loop(Chat(Conversation(server), Screen()), server)
+    taking = asyncio.create_task(loop._stoppable(loop.take(f"/import {document}")))
+    await asyncio.sleep(0)
+    assert loop.stop()
+
+    with pytest.raises(CommandFailed, match="stopped"):
+        await taking
+    assert not loop.stop()
+    assert (await server.call("kore/session/list"))["sessions"] == []
+
+
+async def test_a_server_that_cannot_start_is_reported(
+    folder: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPLATLIBDIR", "nowhere")
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    with pytest.raises(ServerGone) as caught:
+        await Server.start(folder, heard)
+
+    assert caught.value.exit_code not in (0, None)
+    assert caught.value.log

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli.commands import HOSTILE, KORE, OBEYED, calls, made, transcripts
+
+if sys.platform == "win32":
+    pytest.skip("needs a POSIX terminal", allow_module_level=True)
+
+from tests.cli.chat.pseudo_terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, PASTE, TAB, PseudoTerminal, terminal
+
+PROMPT = "› "
+
+
+@contextlib.contextmanager
+def chatting(folder: Path, *options: str, **environment: str) -> Iterator[PseudoTerminal]:
+    """A chat at its first prompt."""
+    with terminal([*KORE, "chat", str(folder), *options], cwd=folder.parent, **environment) as chat:
+        chat.expect(PROMPT)
+        yield chat
+
+
+def say(chat: PseudoTerminal, keys: str) -> None:
+    """Type something and wait until the chat asks for more."""
+    chat.press(keys + ENTER)
+    chat.expect(PROMPT)
+
+
+def messages(folder: Path) -> list[str]:
+    """The contents of the only session's messages."""
+    (contents,) = transcripts(folder).values()
+    return contents
+
+
+def test_typed_lines_are_messages_in_any_script(folder: Path) -> None:
+    with chatting(folder) as chat:
+        assert "no session yet" in chat.text
+        say(chat, "你好，世界 👨‍👩‍👧")
+        assert "no agent is configured" in chat.text
+        say(chat, "second")
+        chat.press(CTRL_D)
+        assert chat.exit_code() == 0
+        assert chat.text.count("no agent is configured") == 1
+
+    assert messages(folder) == ["你好，世界 👨‍👩‍👧", "second"]
+
+
+def test_a_paste_is_one_message(folder: Path) -> None:
+    with chatting(folder) as chat:
+        chat.press(PASTE.format("line one\nline two\r\n\r\n/list\n最后一行"))
+        chat.expect("最后一行")
+        assert not (folder / ".kore").exists()
+        say(chat, "")
+
+    assert messages(folder) == ["line one\nline two\n\n/list\n最后一行"]
+
+
+def test_a_message_may_have_several_lines(folder: Path) -> None:
+    with chatting(folder) as chat:
+        say(chat, "one\\" + ENTER + "two" + ALT_ENTER + "three")
+
+    assert messages(folder) == ["one\ntwo\nthree"]
+
+
+def test_control_c_clears_the_line_and_twice_it_leaves(folder: Path) -> None:
+    with chatting(folder) as chat:
+        chat.press("never sent")
+        chat.expect("never sent")
+        chat.press(CTRL_C)
+        chat.expect("Ctrl-C again leaves")
+        chat.expect(PROMPT)
+        say(chat, "sent")
+        chat.press(CTRL_C)
+        chat.expect("Ctrl-C again leaves")
+        chat.expect(PROMPT)
+        chat.press(CTRL_C)
+        assert chat.exit_code() == 0
+
+    assert messages(folder) == ["sent"]
+
+
+def test_between_two_control_cs_a_line_may_be_typed(folder: Path) -> None:
+    with chatting(folder) as chat:
+        chat.press(CTRL_C)
+        chat.expect(PROMPT)
+        chat.press("something")
+        chat.expect("something")
+        chat.press(CTRL_C)
+        chat.expect("Ctrl-C again leaves")
+        chat.expect(PROMPT)
+        say(chat, "still here")
+
+    assert messages(folder) == ["still here"]
+
+
+def test_an_interrupt_from_outside_is_a_control_c(folder: Path) -> None:
+    with chatting(folder) as chat:
+        chat.popen.send_signal(signal.SIGINT)
+        chat.expect("Ctrl-C again leaves")
+        chat.expect(PROMPT)
+        chat.popen.send_signal(signal.SIGINT)
+        assert chat.exit_code() == 0
+
+
+def test_commands_are_obeyed_and_completed(folder: Path) -> None:
+    with chatting(folder) as chat:
+        say(chat, "/new 我的项目")
+        chat.press("/mo" + TAB + " plan" + ENTER)
+        chat.expect("我的项目 is in plan mode")
+        chat.expect("我的项目 [plan] ›")
+        say(chat, "/li" + TAB)
+        assert "idle, active" in chat.text
+        chat.press("/quit" + ENTER)
+        assert chat.exit_code() == 0
+
+    assert transcripts(folder) == {"我的项目": []}
+
+
+def test_the_last_messages_are_shown_and_long_ones_cut(folder: Path) -> None:
+    made(folder, "went before", "forgotten", *(f"message {number}" for number in range(3)), "line\n" * 500 + "the end")
+    with chatting(folder) as chat:
+        assert "went before" in chat.text
+        assert "message 2" in chat.text
+        assert "forgotten" not in chat.text
+        assert "the end" not in chat.text
+        assert chat.text.count("line\n") < 20
+
+
+def test_what_was_typed_can_be_fetched_back_and_is_written_nowhere_else(folder: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with chatting(folder, HOME=str(home)) as chat:
+        say(chat, "again")
+        say(chat, "\x1b[A")  # the arrow up
+        chat.press(CTRL_D)
+        chat.exit_code()
+
+    assert messages(folder) == ["again", "again"]
+    assert list(home.rglob("*")) == []
+
+
+def test_a_failure_is_told_and_the_chat_goes_on(folder: Path) -> None:
+    with chatting(folder) as chat:
+        say(chat, "/sing")
+        assert "there is no such command" in chat.text
+        say(chat, "/switch nothing")
+        assert "no session has this number, id or name" in chat.text
+        say(chat, "/import nowhere.json")
+        chat.press(CTRL_D)
+        assert chat.exit_code() == 0
+
+    assert not (folder / ".kore").exists()
+
+
+def test_hostile_text_is_shown_and_not_obeyed(folder: Path) -> None:
+    made(folder, HOSTILE, HOSTILE)
+    with chatting(folder) as chat:
+        for command in ("/list", "/history", "/fork", "/rename \x1b", "/export /nowhere/x"):
+            say(chat, command)
+
+        for sequence in OBEYED:
+            assert sequence not in chat.drawn
+
+
+def test_a_server_that_dies_ends_the_chat_with_a_word(folder: Path) -> None:
+    with chatting(folder) as chat:
+        say(chat, "kept")
+        (server,) = psutil.Process(chat.popen.pid).children()
+        server.send_signal(signal.SIGKILL)
+        chat.expect("the server is gone")
+        assert chat.exit_code() == 1
+        assert "Traceback" not in chat.text
+
+    assert messages(folder) == ["kept"]
+
+
+def test_leaving_ends_the_server(folder: Path) -> None:
+    with chatting(folder) as chat:
+        (server,) = psutil.Process(chat.popen.pid).children()
+        chat.press(CTRL_D)
+        assert chat.exit_code() == 0
+        assert not server.is_running()
+
+
+def test_being_terminated_ends_the_server_and_gives_the_terminal_back(folder: Path) -> None:
+    with chatting(folder) as chat:
+        (server,) = psutil.Process(chat.popen.pid).children()
+        chat.popen.terminate()
+        assert chat.exit_code() == 143
+        assert chat.drawn.rstrip("\r\n").endswith("\x1b[?2004l") or "\x1b[?2004l" in chat.drawn
+        psutil.wait_procs([server], timeout=60)
+        assert not server.is_running()
+
+
+def test_another_programs_change_shows_at_the_prompt(folder: Path) -> None:
+    session = made(folder, "before", "text")
+    with chatting(folder) as chat:
+        calls(folder, ("kore/session/rename", {"sessionId": session["id"], "name": "afterwards"}))
+        chat.expect("afterwards")
+        say(chat, "more")
+
+    assert transcripts(folder) == {"afterwards": ["text", "more"]}
+
+
+def test_there_are_no_colours_where_none_are_wanted(folder: Path) -> None:
+    made(folder, "plain", "text")
+    with chatting(folder, NO_COLOR="1") as chat:
+        say(chat, "/list")
+        say(chat, "/sing")
+
+        assert "\x1b[31m" not in chat.drawn
+        assert "\x1b[36m" not in chat.drawn
+
+
+def test_a_table_in_a_narrow_terminal_keeps_to_its_width(folder: Path) -> None:
+    made(folder, "很长的名字" * 30)
+    command = [*KORE, "sessions", "list", "-C", str(folder)]
+    with terminal(command, cwd=folder.parent, columns=60) as shell:
+        assert shell.exit_code() == 0
+        for line in shell.text.splitlines():
+            assert sum(2 if ord(char) > 0x2E80 else 1 for char in line) <= 60
+        assert "…" in shell.text
+
+
+def test_deleting_for_good_asks_first(folder: Path) -> None:
+    session = made(folder, "precious")
+    command = [*KORE, "sessions", "delete", "--permanent", session["id"], "-C", str(folder)]
+    for answer, code in (("n", 1), ("y", 0)):
+        with terminal(command, cwd=folder.parent) as shell:
+            shell.expect("precious? [y/N]")
+            shell.press(answer + ENTER)
+            assert shell.exit_code() == code
+
+    assert transcripts(folder) == {}
+
+
+def test_the_environment_of_a_test_is_its_own() -> None:
+    assert "XDG_STATE_HOME" in os.environ
