@@ -9,6 +9,17 @@ from pathlib import Path
 import pytest
 
 HEAVY = {"lsprotocol", "pygls", "typer", "rich", "prompt_toolkit", "aiosqlite", "sqlite3", "cryptography", "uuid_utils"}
+SERVING = "kore_ls.api, kore_ls.lsp.serving, kore_ls.rpc.stdio, kore_ls.sessions.app"
+"""What `kore-ls serve` imports before it answers `initialize`."""
+LATE = {
+    *(HEAVY - {"aiosqlite", "sqlite3"}),
+    "http.client",
+    "kore_ls.lsp.server",
+    "kore_ls.rpc.tcp",
+    "kore_ls.sessions.adopt",
+    "kore_ls.sessions.import_document",
+    "kore_ls.storage.foreign_reader",
+}
 
 
 @pytest.mark.parametrize("module", ["kore_ls", "kore_ls.__main__"])
@@ -18,3 +29,11 @@ def test_importing_it_loads_nothing_heavy(module: str, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert HEAVY & set(done.stdout.split()) == set()
+
+
+def test_a_server_loads_late_what_the_greeting_does_not_need(tmp_path: Path) -> None:
+    program = f"import sys, {SERVING}; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert LATE & set(done.stdout.split()) == set()
