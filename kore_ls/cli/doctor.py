@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from attrs import asdict
-
-from kore_ls.cli import findings
 from kore_ls.cli.caller import existing_folder
-from kore_ls.cli.findings import Finding, Level
 from kore_ls.cli.options import FolderOption, JsonOption
 from kore_ls.cli.screen import Screen
 
-_STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
+if TYPE_CHECKING:
+    from kore_ls.cli.findings import Finding
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def doctor(folder: FolderOption = Path(), json: JsonOption = False) -> int:
@@ -22,6 +22,7 @@ def doctor(folder: FolderOption = Path(), json: JsonOption = False) -> int:
 
     Ends with 1 if anything is so wrong that it can't work.
     """
+    from kore_ls.cli import findings
     from kore_ls.storage.home import default_state_dir
 
     path, state_dir = existing_folder(folder), default_state_dir()
@@ -32,7 +33,7 @@ def doctor(folder: FolderOption = Path(), json: JsonOption = False) -> int:
         *findings.terminal(),
     ]
     screen = Screen()
-    healthy = all(each.level is not Level.FAIL for each in found)
+    healthy = all(each.level is not findings.Level.FAIL for each in found)
     if json:
         screen.json({"ok": healthy, "findings": [_json(each) for each in found]})
     else:
@@ -41,6 +42,8 @@ def doctor(folder: FolderOption = Path(), json: JsonOption = False) -> int:
 
 
 def _json(finding: Finding) -> dict[str, str]:
+    from attrs import asdict
+
     values = asdict(finding) | {"level": finding.level.value}
     return {key: value for key, value in values.items() if value is not None}
 
@@ -49,7 +52,7 @@ def _print(screen: Screen, found: Sequence[Finding]) -> None:
     from rich.text import Text
 
     for each in found:
-        text = Text.assemble((f"{each.level.value:<5}", _STYLES[each.level]), f"{each.subject:<15}", each.text)
+        text = Text.assemble((f"{each.level.value:<5}", _STYLES[each.level.value]), f"{each.subject:<15}", each.text)
         if each.advice is not None:
             text.append(f"\n{'':<20}{each.advice}", "dim")
         screen.show(text)

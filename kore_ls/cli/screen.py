@@ -24,6 +24,11 @@ class Screen:
         self._err = _console(sys.stderr)
         self.is_terminal = self._out.is_terminal
 
+    @property
+    def width(self) -> int:
+        """The columns of standard output."""
+        return self._out.width
+
     def show(self, text: str | Text = "") -> None:
         """Print a result as it is, however long its lines."""
         self._out.print(text, soft_wrap=True)

@@ -13,29 +13,37 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def session_table(sessions: Sequence[Json], ids: Sequence[str], first: str = "id") -> Table:
-    """A row for each session; `ids` is what stands in the first column, under the heading `first`."""
+_NARROW = 80
+
+
+def session_table(sessions: Sequence[Json], ids: Sequence[str], width: int, first: str = "id") -> Table:
+    """A row for each session; `ids` is what stands in the first column, under the heading `first`.
+
+    In less than 80 columns the times and the tags are left out.
+    """
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(first, no_wrap=True, style="cyan")
-    table.add_column("name", overflow="ellipsis", no_wrap=True, min_width=12, ratio=None)
+    table.add_column("name", min_width=12)  # may wrap, as far as the table knows: so this and the tags give way
     table.add_column("mode", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("messages", justify="right", no_wrap=True)
-    table.add_column("changed", no_wrap=True)
-    table.add_column("tags", overflow="ellipsis", no_wrap=True)
+    if width >= _NARROW:
+        table.add_column("changed", no_wrap=True)
+        table.add_column("tags")
     for label, session in zip(ids, sessions, strict=True):
-        table.add_row(
+        cells = [
             label,
-            Text(line(session["name"])),
+            Text(line(session["name"]), no_wrap=True, overflow="ellipsis"),
             session["mode"],
             Text(state_of(session)),
             str(session["messageCount"]),
             local_time(session["updatedAt"]),
-            Text(line(", ".join(session["tags"]))),
-        )
+            Text(line(", ".join(session["tags"])), no_wrap=True, overflow="ellipsis"),
+        ]
+        table.add_row(*cells[: len(table.columns)])
     return table
 
 

@@ -66,7 +66,7 @@ def list_(
         ids = [each["id"] for each in found]
         short = short_ids(ids) if screen.is_terminal else {each: each for each in ids}
         if found:
-            screen.table(session_table(found, [short[each] for each in ids]))
+            screen.table(session_table(found, [short[each] for each in ids], screen.width))
         else:
             screen.note("no sessions")
         if more:
@@ -186,7 +186,7 @@ def import_(
         if json:
             return screen.json(done)
         if done["sessions"]:
-            screen.table(session_table(done["sessions"], [each["id"] for each in done["sessions"]]))
+            screen.table(session_table(done["sessions"], [each["id"] for each in done["sessions"]], screen.width))
         skipped = f", {len(done['skipped'])} skipped" if done["skipped"] else ""
         screen.note(f"{len(done['sessions'])} imported{skipped}")
         for problem in done["problems"]:

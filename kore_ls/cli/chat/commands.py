@@ -53,7 +53,8 @@ async def list_(chat: Chat, argument: str) -> None:
     """Show the sessions with numbers."""
     sessions = await chat.conversation.sessions()
     if sessions:
-        chat.screen.table(session_table(sessions, [str(n) for n in range(1, len(sessions) + 1)], first="#"))
+        numbers = [str(number) for number in range(1, len(sessions) + 1)]
+        chat.screen.table(session_table(sessions, numbers, chat.screen.width, first="#"))
     else:
         chat.screen.note("no sessions yet; a message or /new makes one")
     if len(sessions) == LISTED:
