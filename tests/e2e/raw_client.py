@@ -20,7 +20,7 @@ from typing import IO, Any
 
 Message = dict[str, Any]
 
-LIMIT = 30.0
+LIMIT = 60.0
 """Seconds; long, because it only matters where a test fails."""
 ABSENT: Any = object()
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     application.hangs = os.environ.get("HANG") == "close"
     if os.environ.get("HANG") == "thread":
         threading.Thread(target=threading.Event().wait).start()
-    seconds = float(os.environ.get("PATIENCE", "5"))
+    seconds = float(os.environ.get("PATIENCE", "30"))
     patience = Patience(greeting=seconds, connection=seconds, application=seconds, process=3 * seconds)
     if arguments[0] == "--tcp":
         host, _, port = arguments[1].rpartition(":")
