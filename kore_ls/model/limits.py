@@ -21,12 +21,13 @@ DESCRIPTION_CHARS = 4_000
 TAG_CHARS = 100
 TAGS = 64
 METADATA_BYTES = 64 << 10
-METADATA_DEPTH = 32
 WIRE_BYTES = 64 << 20
 PAGE_BYTES = 8 << 20
 IMPORT_FILE_BYTES = 1 << 30
 IMPORT_MESSAGES = 1_000_000
 IMPORT_DEPTH = 64
+METADATA_DEPTH = IMPORT_DEPTH - 4
+"""What is exported can be imported: a message's metadata stands four deep in its document."""
 DOCUMENT_BYTES = 32 << 20
 MAX_INTEGER = (1 << 53) - 1
 
@@ -98,7 +99,7 @@ def _deeper_than(value: Any, depth: int) -> bool:
 
 
 def metadata_problem(value: JsonObject) -> str | None:
-    """Metadata: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep."""
+    """Metadata: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep."""
     if not value:
         return None
     if _deeper_than(value, METADATA_DEPTH):

@@ -52,6 +52,9 @@ class ToolStatus(Enum):
     CANCELLED = "cancelled"
 
 
+_NO_MESSAGE = MessageId("")
+_NO_SESSION = SessionId("")
+
 UNFINISHED = frozenset({ToolStatus.PENDING, ToolStatus.IN_PROGRESS})
 
 
@@ -79,8 +82,8 @@ class Message:
     orders nothing.
     """
 
-    id: MessageId = MessageId("")
-    session_id: SessionId = SessionId("")
+    id: MessageId = _NO_MESSAGE
+    session_id: SessionId = _NO_SESSION
     seq: int = 0
     role: Role = field(converter=Role)
     content: str

@@ -102,7 +102,7 @@ export interface MessageAddParams {
   id?: MessageId;
   /** Unix milliseconds; absent: now. Rule: 0 to 9007199254740991. */
   timestamp?: number;
-  /** Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep. */
+  /** Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep. */
   metadata?: Record<string, unknown>;
   /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
   folder?: string;
@@ -215,7 +215,7 @@ export interface SessionCreateParams {
   /** Absent: a prefix ("会话" or "Session", by locale) and a free number. Rule: not blank, at most 200 characters, no NUL. */
   name?: string;
   mode?: AgentMode;
-  /** Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep. */
+  /** Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep. */
   metadata?: Record<string, unknown>;
   /** Rule: at most 64 tags; each not blank, at most 100 characters, no NUL. Default: `[]`. */
   tags?: string[];
@@ -323,7 +323,7 @@ export interface SessionListParams {
   mode?: AgentMode[];
   /** Rule: each not blank, at most 100 characters, no NUL. Default: `[]`. */
   tags?: string[];
-  /** Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep. */
+  /** Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep. */
   metadata?: Record<string, unknown>;
   /** True: only archived ones. Default: `false`. */
   archived?: boolean;
@@ -418,7 +418,7 @@ export interface SessionUpdateParams {
   folder?: string;
   mode?: AgentMode;
   agent?: AgentParams;
-  /** Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep. */
+  /** Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep. */
   config?: Record<string, unknown>;
   /** Rule: at most 64 tags; each not blank, at most 100 characters, no NUL. */
   tags?: string[];
@@ -426,7 +426,7 @@ export interface SessionUpdateParams {
   description?: string;
   pinned?: boolean;
   archived?: boolean;
-  /** Merged into what is there; a null value removes its key. Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep. */
+  /** Merged into what is there; a null value removes its key. Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep. */
   metadata?: Record<string, unknown>;
 }
 

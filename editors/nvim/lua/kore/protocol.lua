@@ -84,7 +84,7 @@
 ---@field content string Rule: at most 16 MiB as UTF-8; NUL is allowed, empty is allowed.
 ---@field id? kore.MessageId The client's own id makes a repeated call harmless. Rule: 1 to 64 letters, digits, `_` or `-`.
 ---@field timestamp? integer Unix milliseconds; absent: now. Rule: 0 to 9007199254740991.
----@field metadata? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep.
+---@field metadata? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep.
 ---@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
 
 ---A message that was stored.
@@ -184,7 +184,7 @@
 ---@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
 ---@field name? string Absent: a prefix ("会话" or "Session", by locale) and a free number. Rule: not blank, at most 200 characters, no NUL.
 ---@field mode? kore.AgentMode
----@field metadata? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep.
+---@field metadata? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep.
 ---@field tags? string[] Rule: at most 64 tags; each not blank, at most 100 characters, no NUL. Default: `[]`.
 ---@field activate? boolean Default: `true`.
 
@@ -255,7 +255,7 @@
 ---@field status? kore.SessionStatus[] Default: `[]`.
 ---@field mode? kore.AgentMode[] Default: `[]`.
 ---@field tags? string[] Rule: each not blank, at most 100 characters, no NUL. Default: `[]`.
----@field metadata? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep.
+---@field metadata? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep.
 ---@field archived? boolean True: only archived ones. Default: `false`.
 ---@field deleted? boolean True: only deleted ones. Default: `false`.
 ---@field limit? integer Rule: 1 to 200. Default: `50`.
@@ -317,12 +317,12 @@
 ---@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
 ---@field mode? kore.AgentMode
 ---@field agent? kore.AgentParams
----@field config? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep.
+---@field config? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep.
 ---@field tags? string[] Rule: at most 64 tags; each not blank, at most 100 characters, no NUL.
 ---@field description? string An empty one removes it. Rule: at most 4,000 characters; an empty one removes it.
 ---@field pinned? boolean
 ---@field archived? boolean
----@field metadata? table<string, any> Merged into what is there; a null value removes its key. Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 32 deep.
+---@field metadata? table<string, any> Merged into what is there; a null value removes its key. Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep.
 
 ---What was deleted, in the order asked.
 ---@class kore.SessionsDeleted
