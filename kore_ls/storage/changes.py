@@ -41,7 +41,8 @@ def changes_after(db: sqlite3.Connection, number: int, writer: str) -> tuple[int
     """The newest number, and what others than `writer` changed after `number` (None: nothing)."""
     rows = db.execute("SELECT n, writer, session_id, kind FROM changes WHERE n > ? ORDER BY n", (number,)).fetchall()
     if not rows:
-        return number, None
+        newest = newest_change(db)
+        return newest, None if newest == number else StoreChange()  # the log of another store, restored or repaired
     if rows[0][0] != number + 1:  # the log was trimmed meanwhile
         return rows[-1][0], StoreChange()
     others = [row for row in rows if row[1] != writer]

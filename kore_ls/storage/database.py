@@ -32,11 +32,16 @@ class _Connection(aiosqlite.Connection):
         self._tx.put_nowait((None, partial(work, self._conn)))
 
 
+class ConnectionClosed(ValueError):
+    """The connection was closed before the work was begun; nothing of it was done."""
+
+
 class Database:
     """An open connection. Must be closed: its thread lives until then, or until the interpreter ends."""
 
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
+        self._closed = False
         _stop_at_exit(connection)
 
     @classmethod
@@ -60,8 +65,10 @@ class Database:
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in the connection's thread; SQLite's errors come out as ours.
 
-        Cancelling the caller does not stop the work.
+        Cancelling the caller does not stop the work. Raises ConnectionClosed.
         """
+        if self._closed:
+            raise ConnectionClosed
         try:
             return await self._connection.run(work)
         except sqlite3.Error as error:
@@ -70,8 +77,10 @@ class Database:
     def start(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Run `work`, which must not raise, in the connection's thread without waiting for it.
 
-        Raises ValueError if the connection is closed.
+        Raises ConnectionClosed.
         """
+        if self._closed:
+            raise ConnectionClosed
         self._connection.start(work)
 
     async def interrupt(self) -> None:
@@ -79,7 +88,8 @@ class Database:
         await self._connection.interrupt()
 
     async def close(self) -> None:
-        """Close the file and end the thread."""
+        """Finish the work begun, close the file and end the thread."""
+        self._closed = True
         await self._connection.close()
 
 

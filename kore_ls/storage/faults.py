@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from kore_ls.errors import KoreError, StoreBusy, StoreDamaged, StoreFull, StoreReadOnly, UnsupportedStore
+from kore_ls.errors import KoreError, StoreBusy, StoreDamaged, StoreFull, StoreReadOnly
 
 _PRIMARY: dict[int, type[KoreError]] = {
     sqlite3.SQLITE_BUSY: StoreBusy,
@@ -17,7 +15,7 @@ _PRIMARY: dict[int, type[KoreError]] = {
     sqlite3.SQLITE_CANTOPEN: StoreReadOnly,
     sqlite3.SQLITE_PERM: StoreReadOnly,
     sqlite3.SQLITE_CORRUPT: StoreDamaged,
-    sqlite3.SQLITE_NOTADB: UnsupportedStore,
+    sqlite3.SQLITE_NOTADB: StoreDamaged,
 }
 _EXTENDED: dict[int, type[KoreError]] = {
     sqlite3.SQLITE_IOERR_WRITE: StoreFull,
@@ -42,12 +40,3 @@ def translated(error: sqlite3.Error) -> KoreError:
     name = getattr(error, "sqlite_errorname", None)
     kind = _EXTENDED.get(code) or _PRIMARY.get(code & 0xFF) or StoreDamaged
     return kind(sqlite=name)
-
-
-@contextmanager
-def own_errors() -> Iterator[None]:
-    """Raise our errors in place of SQLite's."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise translated(error) from error

@@ -1,72 +1,114 @@
-"""The store's file on disk: what may be opened, how it is made, and whether it is still the same one."""
+"""The store's file on disk: what may be opened, how it is made, and whether it is still the same one.
+
+The database file itself is only ever read through SQLite: closing it after a plain `open` would drop the locks that
+SQLite holds on it for another store object of this process.
+"""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from kore_ls.errors import StoreDamaged, StoreForeign, StoreReadOnly, UnsupportedStore
+from kore_ls.storage.faults import translated
 from kore_ls.storage.migrations import APPLICATION_ID
+from kore_ls.storage.private_files import make_private_directory
 
-MAGIC = b"SQLite format 3\0"
-_APPLICATION_ID_AT = 68
-_SUFFIXES = ("", "-wal", "-shm", "-journal")
+JOURNALS = ("-wal", "-journal")
+SUFFIXES = ("", "-wal", "-shm", "-journal")
+
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs", "fuse.sshfs", "fuse.rclone"})
 
 FileIdentity = tuple[int, int]
+Signature = tuple[tuple[int, int] | None, ...]
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The file that SQLite keeps under this suffix beside `path`."""
+    return path.with_name(path.name + suffix)
 
 
 def identity(path: Path | str) -> FileIdentity | None:
     """Device and inode, or None where there is no file."""
     try:
         status = os.lstat(path)
-    except FileNotFoundError:
+    except OSError:
         return None
     return (status.st_dev, status.st_ino)
+
+
+def signature(path: Path) -> Signature:
+    """Size and time of change of the file and its journals: what moves when another program writes."""
+
+    def of(file: Path) -> tuple[int, int] | None:
+        try:
+            status = file.lstat()
+        except OSError:
+            return None
+        return (status.st_size, status.st_mtime_ns)
+
+    return tuple(of(beside(path, suffix)) for suffix in ("", *JOURNALS))
 
 
 def check_openable(path: Path) -> bool:
     """Whether there is a store to open (an empty file counts as none).
 
     Raises StoreForeign for links and odd files, UnsupportedStore for another program's file, StoreDamaged for a file
-    that is no database. Must run before SQLite has the file open: closing it here would drop SQLite's locks.
+    that is no database, StoreReadOnly for one that can't be read.
     """
-    for suffix in _SUFFIXES:
-        other = path.with_name(path.name + suffix)
+    size = 0
+    for suffix in SUFFIXES:
         try:
-            mode = other.lstat().st_mode
+            status = beside(path, suffix).lstat()
         except FileNotFoundError:
             continue
-        if not stat.S_ISREG(mode):
+        except OSError as error:
+            raise StoreReadOnly("the store can't be read", reason="permission") from error
+        if not stat.S_ISREG(status.st_mode):
             raise StoreForeign("a file of the store is a link or no regular file", reason="link")
-    try:
-        with path.open("rb") as file:
-            head = file.read(100)
-    except FileNotFoundError:
+        size = status.st_size if not suffix else size
+    if not size:
+        if has_journal(path):  # SQLite would throw the journal away, and it may hold everything
+            raise StoreDamaged("the store's file is empty, but not its journal", reason="truncated")
         return False
-    except PermissionError as error:
-        raise StoreReadOnly("the store can't be read", reason="permission") from error
-    if not head:
-        return False
-    if not MAGIC.startswith(head[: len(MAGIC)]) or len(head) < 100:
-        raise StoreDamaged("the store's file is not a database", reason="header")
-    if int.from_bytes(head[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4], "big") != APPLICATION_ID:
+    if not os.access(path, os.R_OK):
+        raise StoreReadOnly("the store can't be read", reason="permission")
+    if _application(path) not in (APPLICATION_ID, None):
         raise UnsupportedStore("the store's file belongs to another program; import it instead", reason="application")
     return True
 
 
-def create_private(path: Path) -> None:
-    """Make the directory (0700) and an empty file (0600); an existing file is left as it is."""
+def _application(path: Path) -> int | None:
+    """The application id in the file's header; None where only its journal can tell."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            return int(db.execute("PRAGMA application_id").fetchone()[0])
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise StoreDamaged("the store's file is not a database", reason="header") from error
+        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT and has_journal(path):
+            return None
+        raise translated(error) from error
+
+
+def create_private(path: Path) -> None:
+    """Make the directory (0700) and an empty file (0600); an existing file is left as it is. Raises StoreReadOnly."""
+    if path.exists():
+        return
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        make_private_directory(path.parent)
         os.close(os.open(path, flags, 0o600))
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
-        raise StoreReadOnly("the store can't be created here", reason="permission") from error
+    except FileExistsError:
+        if not path.is_file():
+            raise StoreReadOnly("the store can't be created here", reason="name") from None
     except OSError as error:
-        raise StoreReadOnly("the store can't be created here", reason=os.strerror(error.errno or 0)) from error
+        reason = "permission" if isinstance(error, PermissionError) else os.strerror(error.errno or 0)
+        raise StoreReadOnly("the store can't be created here", reason=reason) from error
 
 
 def is_writable(path: Path) -> bool:
@@ -74,12 +116,9 @@ def is_writable(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def has_log(path: Path) -> bool:
-    """Whether a write-ahead log with content lies beside the file."""
-    try:
-        return path.with_name(path.name + "-wal").stat().st_size > 0
-    except FileNotFoundError:
-        return False
+def has_journal(path: Path) -> bool:
+    """Whether a journal of either kind with content lies beside the file."""
+    return any(each is not None and each[0] > 0 for each in signature(path)[1:])
 
 
 def on_network(path: Path) -> bool:
@@ -104,9 +143,9 @@ def on_network(path: Path) -> bool:
 def total_bytes(path: Path) -> int:
     """Bytes of the file and what SQLite keeps beside it."""
     total = 0
-    for suffix in _SUFFIXES:
+    for suffix in SUFFIXES:
         try:
-            total += path.with_name(path.name + suffix).stat().st_size
+            total += beside(path, suffix).stat().st_size
         except FileNotFoundError:
             continue
     return total

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from kore_ls.errors import SessionExists, SessionNotFound
+from kore_ls.errors import SessionExists, StoreBusy
 from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import IdSource, SessionId
@@ -44,19 +44,26 @@ def last_message_of(message: Message | None) -> LastMessage | None:
 def stage(
     db: sqlite3.Connection, bundles: Sequence[SessionBundle], on_conflict: OnConflict, new_id: IdSource, now: int
 ) -> tuple[list[StagedSession], list[SessionId]]:
-    """Reserve an id for each bundle; (staged, ids skipped). Raises SessionExists where `on_conflict` is ERROR."""
+    """Make a hidden session for each bundle; (staged, ids skipped). Raises SessionExists where that is asked for.
+
+    It is staged under its own id if no row has that, so that nothing needs to be renamed at the end. A hidden row
+    with its id, of an import that is under way or dead, is no conflict: whoever is shown first has it.
+    """
     staged: list[StagedSession] = []
     skipped: list[SessionId] = []
     for bundle in bundles:
         final = staged_id = bundle.record.id
-        if (taken := _taken(db, final)) is not None:
+        holder = _holder(db, final)
+        if holder is not None:
+            staged_id = SessionId(new_id())
+        if holder is not None and not holder.hidden:
             if on_conflict is OnConflict.ERROR:
-                raise taken
+                raise SessionExists(sessionId=final, deleted=holder.deleted or None)
             if on_conflict is OnConflict.SKIP:
                 skipped.append(final)
                 continue
-            staged_id = SessionId(new_id())
-            final = staged_id if on_conflict is OnConflict.COPY else final
+            if on_conflict is OnConflict.COPY:
+                final = staged_id
         record = evolve(
             bundle.record,
             id=staged_id,
@@ -69,13 +76,16 @@ def stage(
     return staged, skipped
 
 
-def _taken(db: sqlite3.Connection, session_id: SessionId) -> SessionExists | None:
-    row = db.execute(
-        "SELECT deleted_at FROM sessions WHERE id = ? AND hidden <> ?", (session_id, Hidden.PURGING)
-    ).fetchone()
-    if row is None:
-        return None
-    return SessionExists(sessionId=session_id, deleted=True if row[0] is not None else None)
+@frozen
+class _Holder:
+    hidden: bool
+    deleted: bool
+
+
+def _holder(db: sqlite3.Connection, session_id: SessionId) -> _Holder | None:
+    """What row has this id now."""
+    row = db.execute("SELECT hidden, deleted_at FROM sessions WHERE id = ?", (session_id,)).fetchone()
+    return None if row is None else _Holder(bool(row[0]), row[1] is not None)
 
 
 def batches(bundle: SessionBundle) -> Iterator[list[Message]]:
@@ -93,34 +103,55 @@ def batches(bundle: SessionBundle) -> Iterator[list[Message]]:
 
 
 def add_batch(db: sqlite3.Connection, session: StagedSession, messages: Sequence[Message], now: int) -> None:
-    """Store some of a staged session's messages. Raises SessionNotFound if the staging was swept away."""
+    """Store some of a staged session's messages. Raises StoreBusy if the staging was swept away."""
     alive = db.execute("UPDATE sessions SET hidden_at = ? WHERE id = ? AND hidden = 1", (now, session.staged_id))
     if not alive.rowcount:
-        raise SessionNotFound(sessionId=session.final_id)
+        raise StoreBusy("another import took this one's place")
     insert_messages(db, (evolve(message, session_id=session.staged_id) for message in messages))
 
 
-def publish(transaction: Transaction, staged: Sequence[StagedSession]) -> list[SessionRecord]:
-    """Show all staged sessions at once; a replaced one goes in the same transaction."""
+def publish(
+    transaction: Transaction, staged: Sequence[StagedSession], on_conflict: OnConflict, now: int
+) -> tuple[list[SessionRecord], list[SessionId]]:
+    """Show all staged sessions at once, replaced ones going in the same transaction; (shown, ids skipped after all).
+
+    Raises StoreBusy if the staging was swept away, SessionExists if an id was taken meanwhile.
+    """
     db = transaction.db
     db.execute("PRAGMA defer_foreign_keys = ON")
+    shown: list[SessionId] = []
+    skipped: list[SessionId] = []
     for each in staged:
-        if each.final_id != each.staged_id:
-            remove_rows(db, each.final_id)
-            db.execute("UPDATE messages SET session_id = ? WHERE session_id = ?", (each.final_id, each.staged_id))
-        db.execute(
+        final = each.final_id
+        if final != each.staged_id and (holder := _holder(db, final)) is not None:
+            if holder.hidden or on_conflict is OnConflict.REPLACE:
+                remove_rows(db, final)
+            elif on_conflict is OnConflict.ERROR:
+                raise SessionExists(sessionId=final, deleted=holder.deleted or None)
+            elif on_conflict is OnConflict.COPY:
+                final = each.staged_id
+            else:
+                discard(db, [each], now)
+                skipped.append(final)
+                continue
+        if final != each.staged_id:
+            db.execute("UPDATE messages SET session_id = ? WHERE session_id = ?", (final, each.staged_id))
+        done = db.execute(
             "UPDATE sessions SET id = ?, hidden = 0, hidden_at = NULL WHERE id = ? AND hidden = 1",
-            (each.final_id, each.staged_id),
+            (final, each.staged_id),
         )
-        transaction.changed(each.final_id, EventType.SESSION_CREATED)
-    return [load_session(db, each.final_id, deleted=True) for each in staged]
+        if not done.rowcount:
+            raise StoreBusy("another import took this one's place")
+        transaction.changed(final, EventType.SESSION_CREATED)
+        shown.append(final)
+    return [load_session(db, session_id, deleted=True) for session_id in shown], skipped
 
 
-def discard(db: sqlite3.Connection, staged: Sequence[StagedSession]) -> None:
+def discard(db: sqlite3.Connection, staged: Sequence[StagedSession], now: int) -> None:
     """Give up an import; the purge takes its rows away."""
     db.executemany(
-        "UPDATE sessions SET hidden = ? WHERE id = ? AND hidden = ?",
-        [(Hidden.PURGING, each.staged_id, Hidden.IMPORTING) for each in staged],
+        "UPDATE sessions SET hidden = ?, hidden_at = ? WHERE id = ? AND hidden = ?",
+        [(Hidden.PURGING, now, each.staged_id, Hidden.IMPORTING) for each in staged],
     )
 
 

@@ -127,8 +127,12 @@ class Storage(ABC):
         """Problems found in the file; empty when it is sound."""
 
     @abstractmethod
+    async def repair(self) -> list[str]:
+        """Mend what `check` finds, keeping the damaged file aside; what was done and what was lost."""
+
+    @abstractmethod
     async def backup(self, target: Path) -> int:
-        """Write a verified copy to a new file; its bytes."""
+        """Write a verified copy to a new file; its bytes. Raises FileExistsError and other OSErrors of the target."""
 
     @abstractmethod
     def listen(self, listener: Callable[[StoreChange], None]) -> Callable[[], None]:

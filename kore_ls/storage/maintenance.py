@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from kore_ls.errors import StoreDamaged
-from kore_ls.storage.migrations import verify_schema
+from kore_ls.errors import KoreError, StoreDamaged
+from kore_ls.storage.counting import miscounted
+from kore_ls.storage.migrations import check_schema
 
 _SHOWN = 20
 
@@ -19,32 +21,43 @@ def checkpoint(db: sqlite3.Connection) -> None:
 
 def problems_in(db: sqlite3.Connection) -> list[str]:
     """What is wrong with an open store; empty when it is sound."""
+    return damage_in(db) or miscounts_in(db)
+
+
+def damage_in(db: sqlite3.Connection) -> list[str]:
+    """What is wrong with the file itself: pages, indexes, rows without their parents, the schema."""
     problems: list[str] = []
     try:
-        found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({_SHOWN})")]
+        found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({_SHOWN})").fetchall()]
         problems += [line for line in found if line != "ok"]
         broken = db.execute("PRAGMA foreign_key_check").fetchmany(_SHOWN)
         problems += [f"{row[0]}: a row without its parent" for row in broken]
-        verify_schema(db)
-        problems += _miscounted(db)
-    except sqlite3.DatabaseError as error:
-        problems.append(f"the file can't be read through: {getattr(error, 'sqlite_errorname', 'error')}")
-    except StoreDamaged as error:
+        check_schema(db)
+    except sqlite3.Error as error:
+        problems.append(_unreadable(error))
+    except KoreError as error:
         problems.append(error.message)
     return problems
 
 
-def _miscounted(db: sqlite3.Connection) -> list[str]:
-    rows = db.execute(
-        "SELECT s.id FROM sessions s WHERE s.hidden = 0 AND (s.message_count, s.last_seq) <> ("
-        "SELECT count(*), coalesce(max(m.seq), 0) FROM messages m WHERE m.session_id = s.id) LIMIT ?",
-        (_SHOWN,),
-    )
-    return [f"session {row[0]}: its counters do not match its messages" for row in rows]
+def miscounts_in(db: sqlite3.Connection) -> list[str]:
+    """Sessions whose counters do not match their messages, or whose messages are not numbered 1, 2, 3 ..."""
+    try:
+        found = miscounted(db, _SHOWN)
+    except sqlite3.Error as error:
+        return [_unreadable(error)]
+    return [f"session {session_id}: its counters do not match its messages" for session_id in found]
+
+
+def _unreadable(error: sqlite3.Error) -> str:
+    return f"the file can't be read through: {getattr(error, 'sqlite_errorname', None) or 'bad text'}"
 
 
 def backup_to(db: sqlite3.Connection, target: Path) -> int:
-    """Write a compact copy to a new file (0600), check it, and return its bytes. Raises FileExistsError, StoreDamaged."""
+    """Write a compact copy to a new file (0600), check it, and return its bytes.
+
+    Raises FileExistsError, other OSErrors, StoreDamaged.
+    """
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         db.execute("PRAGMA query_only = OFF")  # VACUUM counts as writing, even into another file
@@ -52,13 +65,19 @@ def backup_to(db: sqlite3.Connection, target: Path) -> int:
             db.execute("VACUUM INTO ?", (str(target),))
         finally:
             db.execute("PRAGMA query_only = ON")
-        copy = sqlite3.connect(f"{target.absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            if copy.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        with closing(sqlite3.connect(f"{target.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+            if problems_in(copy):
                 raise StoreDamaged("the copy of the store is damaged", reason="copy")
-        finally:
-            copy.close()
+        _to_disk(target)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
     return target.stat().st_size
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

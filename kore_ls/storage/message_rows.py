@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 
 from attrs import frozen
 
@@ -26,7 +27,7 @@ from kore_ls.storage.rows import (
 _STORED = MESSAGE_COLUMNS.removeprefix("id, ")
 _STATE = "SELECT status, deleted_at, hidden, last_seq FROM sessions WHERE id = ?"
 _INSERT = f"INSERT INTO messages ({_STORED}) VALUES ({marks(_STORED)})"
-_INSERT_NEW = f"{_INSERT} ON CONFLICT (session_id, uid) DO NOTHING"
+INSERT_IF_NEW = f"{_INSERT} ON CONFLICT (session_id, uid) DO NOTHING"
 _INSERT_TOOL_CALL = f"INSERT INTO tool_calls ({TOOL_CALL_COLUMNS}) VALUES ({marks(TOOL_CALL_COLUMNS)})"
 _UNFINISHED = ", ".join(sorted(repr(status.value) for status in UNFINISHED))
 _COUNT = (
@@ -54,8 +55,8 @@ class MessagePage:
 def add_message(db: sqlite3.Connection, message: Message, new_id: MessageId, now: int) -> tuple[Message, bool]:
     """Append to an open session; (stored, whether it is new).
 
-    `new_id` and `now` (Unix milliseconds) are for a message that has no id or no timestamp yet. The same id again answers the stored message if role and content agree, else InvalidParams. Raises
-    SessionNotFound, SessionClosed.
+    `new_id` and `now` (Unix milliseconds) are for a message that has no id or no timestamp yet. The same id again
+    answers the stored message if role and content agree, else InvalidParams. Raises SessionNotFound, SessionClosed.
     """
     session = db.execute(_STATE, (message.session_id,)).fetchone()
     if session is None or session[2]:
@@ -65,14 +66,14 @@ def add_message(db: sqlite3.Connection, message: Message, new_id: MessageId, now
     if session[0] == SessionStatus.CLOSED.value:
         raise SessionClosed(sessionId=message.session_id)
     stored = _numbered(message, message.id or new_id, session[3] + 1, message.timestamp or now)
-    cursor = db.execute(_INSERT_NEW, message_row(stored))
+    cursor = db.execute(INSERT_IF_NEW, message_row(stored))
     if not cursor.rowcount:
         known = find_message(db, stored.session_id, stored.id)
         if (known.role, known.content) != (message.role, message.content):
             raise InvalidParams(["params.id: already names another message of this session"])
         return known, False
     if stored.tool_calls:
-        _insert_tool_calls(db, cursor.lastrowid or 0, stored.tool_calls)
+        insert_tool_calls(db, cursor.lastrowid or 0, stored.tool_calls)
     count_messages(db, 1, stored, now)
     return stored, True
 
@@ -98,10 +99,11 @@ def insert_messages(db: sqlite3.Connection, messages: Iterable[Message]) -> None
     for message in messages:
         row_id = db.execute(_INSERT, message_row(message)).lastrowid
         if message.tool_calls:
-            _insert_tool_calls(db, row_id or 0, message.tool_calls)
+            insert_tool_calls(db, row_id or 0, message.tool_calls)
 
 
-def _insert_tool_calls(db: sqlite3.Connection, row_id: int, calls: Sequence[ToolCall]) -> None:
+def insert_tool_calls(db: sqlite3.Connection, row_id: int, calls: Sequence[ToolCall]) -> None:
+    """Store the tool calls of the message in row `row_id`."""
     db.executemany(_INSERT_TOOL_CALL, [tool_call_row(row_id, position, call) for position, call in enumerate(calls)])
 
 
@@ -129,14 +131,14 @@ def list_messages(
     found: list[Message] = []
     size = 0
     has_more = False
-    for row in rows:
-        message = _with_tool_calls(db, row)
-        size += _size(message)
-        if len(found) == limit or (found and size > PAGE_BYTES):
-            has_more = True
-            break
-        found.append(message)
-    rows.close()  # an unfinished read would keep the write-ahead log from being reset
+    with closing(rows):  # an unfinished read would keep the write-ahead log from being reset
+        for row in rows:
+            message = _with_tool_calls(db, row)
+            size += _size(message)
+            if len(found) == limit or (found and size > PAGE_BYTES):
+                has_more = True
+                break
+            found.append(message)
     if not forward:
         found.reverse()
     return MessagePage(messages=tuple(found), has_more=has_more)
@@ -182,4 +184,3 @@ def _size(message: Message) -> int:
     texts = [message.content, message.thinking or ""]
     texts += [str(call.result) + str(call.arguments) for call in message.tool_calls or ()]
     return sum(len(text) if text.isascii() else len(text.encode()) for text in texts) + 400
-

@@ -86,6 +86,13 @@ _FIRST = (
     "CREATE TABLE changes (n INTEGER PRIMARY KEY, writer TEXT NOT NULL, session_id TEXT, kind TEXT)",
 )
 
+SHADOWS = {
+    "config": "(k PRIMARY KEY, v) WITHOUT ROWID",
+    "data": "(id INTEGER PRIMARY KEY, block BLOB)",
+    "docsize": "(id INTEGER PRIMARY KEY, sz BLOB)",
+    "idx": "(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID",
+}
+"""The tables that FTS5 makes for each of its own; the same since its first version."""
 SEARCH_TABLES = {
     name: f"CREATE VIRTUAL TABLE {name} USING fts5(text, whole, content='', tokenize='ascii')"
     for name in ("messages_fts", "sessions_fts")
@@ -98,18 +105,13 @@ SCHEMA_VERSION = len(MIGRATIONS)
 
 def migrate(db: sqlite3.Connection) -> None:
     """Bring an open file to SCHEMA_VERSION. Raises UnsupportedStore for a newer one, StoreDamaged for odd entries."""
-    version = _user_version(db)
-    if version > SCHEMA_VERSION:
-        raise UnsupportedStore("the store was written by a newer version of Kore LS", version=version)
-    if version == SCHEMA_VERSION:
-        verify_schema(db)
-        return
-    if version:
-        _verify(db, version)
-    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+    check_schema(db)
+    for number, statements in enumerate(MIGRATIONS, start=1):
+        if user_version(db) >= number:
+            continue
         db.execute("BEGIN IMMEDIATE")
         try:
-            if _user_version(db) < number:  # another process may have been faster
+            if user_version(db) < number:  # another process may have been faster
                 for statement in statements:
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {number}")
@@ -120,36 +122,46 @@ def migrate(db: sqlite3.Connection) -> None:
             raise
 
 
-def verify_schema(db: sqlite3.Connection) -> None:
-    """Raise StoreDamaged unless the schema is exactly what the migrations make: a trigger would run with our writes."""
-    _verify(db, SCHEMA_VERSION)
+def check_schema(db: sqlite3.Connection) -> None:
+    """Raise UnsupportedStore unless the file's version is one we know, StoreDamaged unless its schema is exactly ours.
 
-
-def _verify(db: sqlite3.Connection, version: int) -> None:
-    if _entries(db) - _search_entries() != _expected(version):
+    Writes nothing. A trigger that somebody added would run with our writes.
+    """
+    db.execute("BEGIN")
+    try:
+        version = user_version(db)
+        entries = _entries(db)
+    finally:
+        if db.in_transaction:
+            db.execute("COMMIT")
+    if not 0 <= version <= SCHEMA_VERSION:
+        raise UnsupportedStore("the store was written by a newer version of Kore LS", version=version)
+    if entries - _search_entries() != _expected(version):
         raise StoreDamaged("the store's schema is not the one Kore LS made", reason="schema")
 
 
-def _user_version(db: sqlite3.Connection) -> int:
+def user_version(db: sqlite3.Connection) -> int:
+    """How many migrations the file has seen."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _entries(db: sqlite3.Connection) -> frozenset[tuple[str, str, str, str | None]]:
-    rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")
-    return frozenset((str(t), str(n), str(b), s) for t, n, b, s in rows)
+    rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+    return frozenset((str(t), str(n), str(b), s) for t, n, b, s in rows if not _is_internal(str(t), str(n)))
+
+
+def _is_internal(kind: str, name: str) -> bool:
+    """SQLite's own tables and indexes, which come and go; nothing that runs is among them."""
+    return kind in ("table", "index") and name.startswith("sqlite_")
 
 
 @cache
 def _search_entries() -> frozenset[tuple[str, str, str, str | None]]:
-    db = sqlite3.connect(":memory:")
-    try:
-        for definition in SEARCH_TABLES.values():
-            db.execute(definition)
-        return _entries(db)
-    except sqlite3.OperationalError:  # an SQLite without FTS5 has no index to know
-        return frozenset()
-    finally:
-        db.close()
+    """Known by heart, as an SQLite without FTS5 could not make them."""
+    tables = dict(SEARCH_TABLES)
+    for name in SEARCH_TABLES:
+        tables |= {f"{name}_{end}": f"CREATE TABLE '{name}_{end}'{columns}" for end, columns in SHADOWS.items()}
+    return frozenset(("table", name, name, definition) for name, definition in tables.items())
 
 
 @cache

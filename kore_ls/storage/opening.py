@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from attrs import define, field
 
-from kore_ls.errors import StoreDamaged, StoreReadOnly
+from kore_ls.errors import StoreBusy, StoreDamaged, StoreReadOnly
 from kore_ls.storage.changes import newest_change
-from kore_ls.storage.database import Database
+from kore_ls.storage.database import BUSY_TIMEOUT_MS, Database
 from kore_ls.storage.faults import is_busy
-from kore_ls.storage.files import FileIdentity, create_private, has_log, identity, is_writable, on_network
+from kore_ls.storage.files import (
+    JOURNALS,
+    FileIdentity,
+    Signature,
+    beside,
+    create_private,
+    has_journal,
+    identity,
+    is_writable,
+    on_network,
+    signature,
+)
 from kore_ls.storage.indexer import Indexer
-from kore_ls.storage.migrations import APPLICATION_ID, migrate
+from kore_ls.storage.migrations import APPLICATION_ID, SCHEMA_VERSION, check_schema, migrate, user_version
 from kore_ls.storage.searcher import Searcher
 from kore_ls.storage.writer import Writer
 
+T = TypeVar("T")
+
 _LOG_BYTES = 16 << 20
 _WAL_TRIES = 50
+_COPY_TRIES = 5
+
+
+class Stale(Exception):
+    """The file at the path is not, or not any more in this form, the one that is open."""
 
 
 @define
 class OpenStore:
-    """The open connections of one store and what was found on opening."""
+    """The open connections of one store and what was found on opening.
+
+    `source` is the file that the connections have open: a private copy where the store is read-only and has a journal.
+    """
 
     path: Path
+    source: Path
+    query: str
     identity: FileIdentity | None
     reader: Database
     journal_mode: str
@@ -37,8 +62,11 @@ class OpenStore:
     writer: Database | None = None
     searcher: Searcher | None = None
     scratch: tempfile.TemporaryDirectory[str] | None = None
+    signature: Signature | None = None
+    damaged: bool = False
     seen_version: int = 0
     seen_change: int = 0
+    seen_commits: int = 0
     checkpointed: int = 0
     _path: str = field(init=False)
 
@@ -54,36 +82,65 @@ class OpenStore:
         """Whether another file, or none, is at the path now."""
         return identity(self._path) != self.identity
 
+    def stale(self) -> bool:
+        """Whether to open the path afresh: `moved`, or a read-only file that was written to or can be by now."""
+        if self.moved():
+            return True
+        return self.signature is not None and (signature(self.path) != self.signature or is_writable(self.path))
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on the reader connection. Raises Stale."""
+
+        def checked(db: sqlite3.Connection) -> T:
+            if self.stale():
+                raise Stale
+            return work(db)
+
+        return await self.reader.run(checked)
+
+    async def another(self) -> Database:
+        """One more connection for reading, for work so long that it would hold up the others."""
+        database = await Database.connect(self.source, query=self.query)
+        await database.run(_only_query)
+        return database
+
     async def close(self) -> None:
-        """Let queued writes finish and close both connections."""
-        if self.searcher is not None:
-            await self.searcher.close()
-        if self.writing is not None:
-            await self.writing.idle()
+        """Let queued writes finish and close all connections."""
         try:
-            await self.reader.close()
+            if self.searcher is not None:
+                await self.searcher.close()
+            if self.writing is not None:
+                await self.writing.idle()
         finally:
-            if self.writer is not None:
-                await self.writer.close()
-            if self.scratch is not None:
-                self.scratch.cleanup()
+            try:
+                await self.reader.close()
+            finally:
+                if self.writer is not None:
+                    await self.writer.close()
+                if self.scratch is not None:
+                    self.scratch.cleanup()
 
 
-async def open_store(path: Path, *, synchronous: str, name: str) -> OpenStore:
-    """Open, making the file if there is none; the caller has checked what lies there. Raises our store errors."""
+async def open_store(
+    path: Path, *, synchronous: str, name: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS, query: str = ""
+) -> OpenStore:
+    """Open, making the file if there is none; the caller has checked what lies there. Raises our store errors.
+
+    `query` is added to the file's SQLite URI.
+    """
     if path.exists() and not is_writable(path):
         return await _open_read_only(path)
     create_private(path)
-    writer = await Database.connect(path)
+    writer = await Database.connect(path, query=query, busy_timeout_ms=busy_timeout_ms)
     reader: Database | None = None
     try:
         use_log = not on_network(path)
         mode = await writer.run(lambda db: _set_up(db, synchronous, use_log))
-        reader = await Database.connect(path)
-        await reader.run(lambda db: db.execute("PRAGMA query_only = ON") and None)
-        opened = OpenStore(path, identity(path), reader, mode, writer=writer)
+        reader = await Database.connect(path, query=query, busy_timeout_ms=busy_timeout_ms)
+        await reader.run(_only_query)
+        opened = OpenStore(path, path, query, identity(path), reader, mode, writer=writer)
         opened.writing = Writer(writer, name, _guard(opened))
-        opened.searcher = Searcher(lambda: Database.connect(path), Indexer(opened.writing))
+        opened.searcher = Searcher(lambda: Database.connect(path, query=query), Indexer(opened.writing))
         opened.seen_version, opened.seen_change = await writer.run(_seen)
         return opened
     except BaseException:
@@ -102,35 +159,60 @@ def _guard(opened: OpenStore) -> Callable[[], None]:
 
 
 async def _open_read_only(path: Path) -> OpenStore:
+    seen = signature(path)
     scratch: tempfile.TemporaryDirectory[str] | None = None
-    source = path
-    if has_log(path):  # SQLite can't read a log without writing beside it, so read both from a copy
+    source, query = path, "mode=ro&immutable=1"
+    if has_journal(path):  # SQLite can't use a journal without writing beside it, so read both from a copy
         scratch = tempfile.TemporaryDirectory(prefix="kore-")
-        source = Path(scratch.name) / path.name
-        for suffix in ("", "-wal"):
-            shutil.copyfile(path.with_name(path.name + suffix), source.with_name(source.name + suffix))
-    query = "" if scratch else "mode=ro&immutable=1"
+        source, query = Path(scratch.name) / path.name, ""
     try:
+        if scratch is not None:
+            seen = await asyncio.to_thread(_copy, path, source)
         reader = await Database.connect(source, query=query)
-    except PermissionError as error:
-        raise StoreReadOnly from error
-    try:
-        await reader.run(_check_readable)
-    except BaseException:
-        await reader.close()
+        try:
+            await reader.run(_check_readable)
+        except BaseException:
+            await reader.close()
+            raise
+    except BaseException as error:
+        if scratch is not None:
+            scratch.cleanup()
+        if isinstance(error, OSError):
+            raise StoreReadOnly("the store can't be read", reason="permission") from error
         raise
     searcher = Searcher(lambda: Database.connect(source, query=query), None)
-    return OpenStore(path, identity(path), reader, "off", searcher=searcher, scratch=scratch)
+    return OpenStore(
+        path, source, query, identity(path), reader, "off", searcher=searcher, scratch=scratch, signature=seen
+    )
+
+
+def _copy(path: Path, target: Path) -> Signature:
+    """Copy the file and its journals as they were at one moment; what they looked like then. Raises OSError."""
+    for _ in range(_COPY_TRIES):
+        seen = signature(path)
+        for suffix in ("", *JOURNALS):
+            try:
+                shutil.copyfile(beside(path, suffix), beside(target, suffix), follow_symlinks=False)
+            except FileNotFoundError:
+                beside(target, suffix).unlink(missing_ok=True)
+        if signature(path) == seen:
+            return seen
+    raise StoreBusy
 
 
 def _check_readable(db: sqlite3.Connection) -> None:
-    migrate_needed = db.execute("PRAGMA user_version").fetchone()[0] == 0
-    if not migrate_needed:
-        migrate(db)
+    check_schema(db)
+    if user_version(db) != SCHEMA_VERSION:
+        raise StoreReadOnly("the store is of an older version and can't be brought up to date here", reason="version")
+    _only_query(db)
+
+
+def _only_query(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA query_only = ON")
 
 
 def _set_up(db: sqlite3.Connection, synchronous: str, use_log: bool) -> str:
+    check_schema(db)  # before anything is written
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         # Before the log is switched on, so that the file itself always says whose it is.
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -26,6 +26,10 @@ MESSAGE_COLUMNS = "id, session_id, role, content, timestamp, metadata, uid, seq,
 TOOL_CALL_COLUMNS = "message_id, position, id, name, kind, title, arguments, status, result, started_at, ended_at"
 
 Row = tuple[Any, ...]
+_decode = json.JSONDecoder().raw_decode
+_MODES = {mode.value: mode for mode in AgentMode}
+_STATUSES = {status.value: status for status in SessionStatus}
+_ROLES = {role.value: role for role in Role}
 P = ParamSpec("P")
 V = TypeVar("V")
 
@@ -37,7 +41,7 @@ def _damage_named(read: Callable[P, V]) -> Callable[P, V]:
     def reading(*args: P.args, **kwargs: P.kwargs) -> V:
         try:
             return read(*args, **kwargs)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise StoreDamaged("the store holds a row that can't be read", reason="row") from error
 
     return reading
@@ -57,7 +61,31 @@ def to_json(value: Any) -> str | None:
 
 def from_json(text: str | None) -> Any:
     """What `to_json` stored."""
-    return None if text is None else json.loads(text)
+    if text is None:
+        return None
+    value, end = _decode(text)  # `json.loads` takes thrice as long, for the sake of white space
+    if end != len(text):
+        raise ValueError
+    return value
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    value = from_json(text)
+    if value is not None and not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int):
+        raise TypeError
+    return value
 
 
 def session_row(record: SessionRecord) -> Row:
@@ -112,18 +140,18 @@ def editable_row(record: SessionRecord) -> Row:
 @_damage_named
 def session_of(row: Row) -> SessionRecord:
     """A row of SESSION_COLUMNS as a value."""
-    usage, agent = from_json(row[20]), from_json(row[21])
+    usage, agent = _object(row[20]), _object(row[21])
     last = None
     if row[17] is not None:
-        last = LastMessage(seq=row[16], role=Role(row[17]), preview=row[18], timestamp=row[19])
+        last = LastMessage(seq=row[16], role=_ROLES[row[17]], preview=_text(row[18]), timestamp=_number(row[19]))
     return SessionRecord(
-        id=SessionId(row[0]),
-        name=row[1],
-        agent_mode=AgentMode(row[2]),
-        status=SessionStatus(row[3]),
-        created_at=row[4],
-        updated_at=row[5],
-        metadata=from_json(row[6]) or {},
+        id=SessionId(_text(row[0])),
+        name=_text(row[1]),
+        agent_mode=_MODES[row[2]],
+        status=_STATUSES[row[3]],
+        created_at=_number(row[4]),
+        updated_at=_number(row[5]),
+        metadata=_object(row[6]) or {},
         tags=tuple(from_json(row[7]) or ()),
         description=row[8],
         pinned=bool(row[9]),
@@ -132,12 +160,12 @@ def session_of(row: Row) -> SessionRecord:
         imported=bool(row[12]),
         parent_id=row[13],
         forked_at_seq=row[14],
-        message_count=row[15],
-        last_seq=row[16],
+        message_count=_number(row[15]),
+        last_seq=_number(row[16]),
         last_message=last,
         usage=Usage(**usage) if usage else None,
         agent=AgentChoice(**agent) if agent else None,
-        config=from_json(row[22]),
+        config=_object(row[22]),
     )
 
 
@@ -162,13 +190,13 @@ def message_row(message: Message) -> Row:
 def message_of(row: Row, tool_calls: tuple[ToolCall, ...] | None) -> Message:
     """A row of MESSAGE_COLUMNS, with its tool calls, as a value."""
     return Message(
-        id=MessageId(row[6]),
-        session_id=SessionId(row[1]),
-        seq=row[7],
-        role=Role(row[2]),
-        content=row[3],
-        timestamp=row[4],
-        metadata=from_json(row[5]) or {},
+        id=MessageId(_text(row[6])),
+        session_id=SessionId(_text(row[1])),
+        seq=_number(row[7]),
+        role=_ROLES[row[2]],
+        content=_text(row[3]),
+        timestamp=_number(row[4]),
+        metadata=_object(row[5]) or {},
         turn_id=cast(TurnId | None, row[8]),
         state=MessageState(row[9]) if row[9] else None,
         thinking=row[10],
@@ -197,12 +225,12 @@ def tool_call_row(message_row_id: int, position: int, call: ToolCall) -> Row:
 def tool_call_of(row: Row, message_id: MessageId) -> ToolCall:
     """A row of TOOL_CALL_COLUMNS as a value."""
     return ToolCall(
-        id=row[2],
+        id=_text(row[2]),
         message_id=message_id,
-        name=row[3],
+        name=_text(row[3]),
         kind=ToolKind(row[4]),
-        title=row[5],
-        arguments=json.loads(row[6]),
+        title=_text(row[5]),
+        arguments=_object(row[6]) or {},
         status=ToolStatus(row[7]),
         result=from_json(row[8]),
         started_at=row[9],

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from attrs import evolve
 
-from kore_ls.errors import SessionNotFound, StoreDamaged, StoreReadOnly
+from kore_ls.errors import KoreError, SessionNotFound, StoreDamaged
 from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId, new_id, now_ms
@@ -18,31 +20,26 @@ from kore_ls.model.message import Message
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint, SessionRecord
 from kore_ls.storage import import_rows, message_rows, session_rows
-from kore_ls.storage.changes import StoreChange, changes_after
-from kore_ls.storage.files import check_openable, identity, total_bytes
+from kore_ls.storage.changes import StoreChange
+from kore_ls.storage.counting import miscounted, recount
+from kore_ls.storage.database import BUSY_TIMEOUT_MS
+from kore_ls.storage.files import total_bytes
 from kore_ls.storage.interface import Change, ImportOutcome, Storage, StoreStatus
-from kore_ls.storage.maintenance import backup_to, checkpoint, problems_in
+from kore_ls.storage.maintenance import backup_to, damage_in, problems_in
 from kore_ls.storage.message_rows import MessagePage
 from kore_ls.storage.migrations import SCHEMA_VERSION
-from kore_ls.storage.opening import OpenStore, data_version, open_store
+from kore_ls.storage.opening import OpenStore
+from kore_ls.storage.repair import repair_file
 from kore_ls.storage.search_index import behind
 from kore_ls.storage.session_rows import SessionPage, SessionQuery, read_meta, write_meta
+from kore_ls.storage.store_file import Gate, StoreFile
 from kore_ls.storage.watch import Watch
 from kore_ls.storage.writer import Transaction
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _PURGE_ROWS = 500
-
-
-class Gate(Protocol):
-    """Decides, for stores in workspace folders, whether the file may be opened in place, and readies its directory."""
-
-    def check(self) -> None:
-        """Raise StoreForeign if the store is not this user's."""
-
-    def prepare(self) -> None:
-        """Make the directory a store of this user's; called before the file is created."""
 
 
 class SQLiteStore(Storage):
@@ -59,67 +56,30 @@ class SQLiteStore(Storage):
         *,
         synchronous: str = "normal",
         gate: Gate | None = None,
+        busy_timeout_ms: int = BUSY_TIMEOUT_MS,
         clock: Clock = now_ms,
         ids: IdSource = new_id,
     ) -> None:
         self.path = Path(path)
-        self._synchronous = synchronous
-        self._gate = gate
         self._clock = clock
         self._ids = ids
-        self._name = ids()
-        self._opened: OpenStore | None = None
-        self._opening = asyncio.Lock()
+        self._file = StoreFile(
+            self.path,
+            ids(),
+            synchronous=synchronous,
+            gate=gate,
+            busy_timeout_ms=busy_timeout_ms,
+            on_open=self._begin_background,
+        )
         self._purging: asyncio.Task[None] | None = None
-        self._watch = Watch(self._look)
-
-    # -- reaching the file
-
-    async def _open(self, *, create: bool) -> OpenStore | None:
-        if self._opened is not None:
-            return self._opened
-        async with self._opening:
-            if self._opened is not None:
-                return self._opened
-            if self._gate is not None:
-                self._gate.check()
-            exists = check_openable(self.path)
-            if not exists and not create:
-                return None
-            if not exists and self._gate is not None:
-                self._gate.prepare()
-            self._opened = await open_store(self.path, synchronous=self._synchronous, name=self._name)
-            if not self._opened.read_only:
-                self._start_purge()
-                self._start_indexing()
-            return self._opened
-
-    async def _read(self, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
-        opened = await self._open(create=False)
-        return missing if opened is None else await opened.reader.run(work)
+        self._watch = Watch(self._file.look)
 
     async def _write(self, work: Callable[[Transaction], T], *, create: bool = False, on: SessionId | None = None) -> T:
-        """Run `work` in a transaction; `on` is the session it is about, which without a store is not found."""
-        opened = await self._open(create=create)
-        if opened is None:
-            raise SessionNotFound(sessionId=on)
-        if opened.writing is None:
-            raise StoreReadOnly
-        try:
-            outcome = await opened.writing.write(work)
-        except StoreDamaged:
-            if opened is self._opened and opened.moved():
-                await self._let_go()
-            raise
-        if opened.searcher is not None and opened.searcher.indexer is not None:
+        outcome = await self._file.write(work, create=create, on=on)
+        opened = self._file.current
+        if opened is not None and opened.searcher is not None and opened.searcher.indexer is not None:
             opened.searcher.indexer.wake()
         return outcome
-
-    async def _let_go(self) -> None:
-        """Forget a file that was replaced under us; the next call looks at the path afresh."""
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            await opened.close()
 
     # -- sessions
 
@@ -144,19 +104,19 @@ class SQLiteStore(Storage):
                 before = session_rows.load_session(transaction.db, record.id, deleted=True)
             except SessionNotFound:
                 session_rows.insert_session(transaction.db, record)
+                transaction.changed(record.id, EventType.SESSION_CREATED)
             else:
                 session_rows.update_session(transaction.db, before, record)
-            transaction.changed(record.id, EventType.SESSION_UPDATED)
+                transaction.changed(record.id, EventType.SESSION_UPDATED)
             return session_rows.load_session(transaction.db, record.id, deleted=True)
 
         return await self._write(work, create=True)
 
     async def load_session(self, session_id: SessionId, *, deleted: bool = False) -> SessionRecord:
         """One session; see Storage."""
-        opened = await self._open(create=False)
-        if opened is None:
-            raise SessionNotFound(sessionId=session_id)
-        return await opened.reader.run(lambda db: session_rows.load_session(db, session_id, deleted=deleted))
+        return await self._file.read_session(
+            session_id, lambda db: session_rows.load_session(db, session_id, deleted=deleted)
+        )
 
     async def change_session(
         self, session_id: SessionId, change: Change, kind: EventType, *, deleted: bool = False
@@ -173,7 +133,7 @@ class SQLiteStore(Storage):
 
     async def list_sessions(self, query: SessionQuery) -> SessionPage:
         """A page of sessions; see Storage."""
-        return await self._read(lambda db: session_rows.list_sessions(db, query), SessionPage())
+        return await self._file.read(lambda db: session_rows.list_sessions(db, query), SessionPage())
 
     async def remove_session(self, session_id: SessionId) -> None:
         """Remove for good: out of sight at once, its rows in small steps afterwards; see Storage."""
@@ -194,7 +154,7 @@ class SQLiteStore(Storage):
 
     async def active_session(self) -> SessionId | None:
         """The session switched to last; see Storage."""
-        return await self._read(lambda db: read_meta(db, "active_session"), None)
+        return await self._file.read(lambda db: read_meta(db, "active_session"), None)
 
     async def activate_session(self, session_id: SessionId, change: Change) -> tuple[SessionRecord, SessionRecord]:
         """Switch; see Storage."""
@@ -231,17 +191,16 @@ class SQLiteStore(Storage):
             session_rows.load_session(db, session_id, deleted=True)
             return message_rows.list_messages(db, session_id, after=after, before=before, limit=limit)
 
-        opened = await self._open(create=False)
-        if opened is None:
-            raise SessionNotFound(sessionId=session_id)
-        return await opened.reader.run(work)
+        return await self._file.read_session(session_id, work)
 
     async def find_message(self, session_id: SessionId, message_id: MessageId) -> Message:
         """One message; see Storage."""
-        opened = await self._open(create=False)
-        if opened is None:
-            raise SessionNotFound(sessionId=session_id)
-        return await opened.reader.run(lambda db: message_rows.find_message(db, session_id, message_id))
+
+        def work(db: sqlite3.Connection) -> Message:
+            session_rows.load_session(db, session_id, deleted=True)
+            return message_rows.find_message(db, session_id, message_id)
+
+        return await self._file.read_session(session_id, work)
 
     async def import_sessions(self, bundles: Sequence[SessionBundle], on_conflict: OnConflict) -> ImportOutcome:
         """Staged out of sight in small transactions, shown in one; see Storage. Cancelling leaves nothing behind."""
@@ -256,29 +215,32 @@ class SQLiteStore(Storage):
                     await self._write(
                         lambda t, s=session, b=batch: import_rows.add_batch(t.db, s, b, self._clock())  # type: ignore[misc]
                     )
-            records = await self._write(lambda t: import_rows.publish(t, staged))
+            records, late = await self._write(lambda t: import_rows.publish(t, staged, on_conflict, self._clock()))
         except BaseException:
             await asyncio.shield(self._discard(staged))
             raise
-        return ImportOutcome(records=tuple(records), skipped=tuple(skipped))
+        if late:
+            self._start_purge()
+        return ImportOutcome(records=tuple(records), skipped=(*skipped, *late))
 
     async def _discard(self, staged: Sequence[import_rows.StagedSession]) -> None:
-        await self._write(lambda transaction: import_rows.discard(transaction.db, staged))
+        with contextlib.suppress(KoreError):  # the purge of a later day finds it
+            await self._write(lambda transaction: import_rows.discard(transaction.db, staged, self._clock()))
         self._start_purge()
 
     async def search(self, query: SearchQuery, report: Callable[[int], None] | None = None) -> SearchPage:
         """One page of hits; see Storage."""
-        opened = await self._open(create=False)
+        opened = await self._file.open()
         if opened is None or opened.searcher is None:
             return SearchPage()
         return await opened.searcher.search(query, report)
 
     # -- care
 
-    def _start_indexing(self) -> None:
-        opened = self._opened
-        if opened is not None and opened.searcher is not None and opened.searcher.indexer is not None:
+    def _begin_background(self, opened: OpenStore) -> None:
+        if opened.searcher is not None and opened.searcher.indexer is not None:
             opened.searcher.indexer.start()
+        self._start_purge()
 
     def _start_purge(self) -> None:
         if self._purging is None or self._purging.done():
@@ -289,21 +251,20 @@ class SQLiteStore(Storage):
             abandoned = self._clock() - import_rows.ABANDONED_MS
             return session_rows.purge_step(transaction.db, abandoned, _PURGE_ROWS)
 
-        opened = self._opened
-        while opened is not None and opened.writing is not None and await opened.writing.write(step):
-            await asyncio.sleep(0)
+        try:
+            while await self._file.write(step):
+                pass
+        except (KoreError, ValueError) as error:  # what is left is out of sight, and has time
+            log.info("the purge of removed sessions waits: %s", getattr(error, "kind", "closed"))
 
     async def status(self) -> StoreStatus:
         """Counts and conditions; see Storage."""
-        opened = await self._open(create=False)
         version = sqlite3.sqlite_version
-        if opened is None:
+        found = await self._file.read(_counts, None)
+        opened = self._file.current
+        if found is None or opened is None:
             return StoreStatus(path=self.path, exists=False, sqlite_version=version)
-        sessions, messages = await opened.reader.run(
-            lambda db: db.execute(
-                "SELECT count(*), coalesce(sum(message_count), 0) FROM sessions WHERE hidden = 0 AND deleted_at IS NULL"
-            ).fetchone()
-        )
+        sessions, messages, not_indexed = found
         return StoreStatus(
             path=self.path,
             exists=True,
@@ -312,61 +273,77 @@ class SQLiteStore(Storage):
             sessions=sessions,
             messages=messages,
             bytes=total_bytes(self.path),
-            indexed_messages=max(0, messages - await opened.reader.run(behind)),
+            indexed_messages=max(0, messages - not_indexed),
             schema_version=SCHEMA_VERSION,
             sqlite_version=version,
         )
 
     async def flush(self) -> None:
         """Wait for queued writes and checkpoint; see Storage."""
-        opened = self._opened
-        if opened is not None and opened.writing is not None and opened.writer is not None:
-            await opened.writing.idle()
-            await opened.writer.run(checkpoint)
+        await self._file.flush()
 
     async def check(self) -> list[str]:
         """Look for damage; see Storage."""
-        return await self._read(problems_in, [])
+        try:
+            return await self._apart_from_readers(problems_in, list[str]())
+        except StoreDamaged as error:
+            return [error.message]
+
+    async def repair(self) -> list[str]:
+        """Mend what `check` finds; see Storage."""
+        problems = await self.check()
+        if not problems:
+            return []
+        with contextlib.suppress(StoreDamaged):
+            if not await self._apart_from_readers(damage_in, list[str]()):
+                return await self._write(_recount_all)
+        await self._stop_purge()
+        return await self._file.apart(lambda: repair_file(self.path, self._clock()))
 
     async def backup(self, target: Path) -> int:
-        """A verified copy; see Storage. Raises FileExistsError if `target` is there."""
-        opened = await self._open(create=False)
-        if opened is None:
+        """A verified copy; see Storage. Raises SessionNotFound where there is no store."""
+        size = await self._apart_from_readers(lambda db: backup_to(db, target), None)
+        if size is None:
             raise SessionNotFound
-        return await opened.reader.run(lambda db: backup_to(db, target))
+        return size
+
+    async def _apart_from_readers(self, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
+        """Run long work on a connection of its own."""
+        opened = await self._file.open()
+        if opened is None:
+            return missing
+        database = await opened.another()
+        try:
+            return await database.run(work)
+        finally:
+            await database.close()
 
     def listen(self, listener: Callable[[StoreChange], None]) -> Callable[[], None]:
         """Hear of other processes' changes within about a quarter of a second; see Storage."""
         return self._watch.listen(listener)
 
-    async def _look(self) -> StoreChange | None:
-        """One look at the file, for the watch: whether others changed it since the last one."""
-        opened = self._opened
-        if opened is None:
-            if identity(self.path) is None or self._opening.locked():
-                return None
-            return None if await self._open(create=False) is None else StoreChange()
-        if opened.moved():
-            await self._let_go()
-            return StoreChange()
-        if opened.writer is None or opened.writing is None:
-            return None
-        version = await opened.writer.run(data_version)
-        if version == opened.seen_version:
-            if opened.checkpointed != opened.writing.commits:  # idle since the last look: bound what a power cut loses
-                opened.checkpointed = opened.writing.commits
-                await opened.writer.run(checkpoint)
-            return None
-        opened.seen_version = version
-        seen, name = opened.seen_change, self._name
-        opened.seen_change, change = await opened.writer.run(lambda db: changes_after(db, seen, name))
-        return change
-
     async def close(self) -> None:
         """Flush and close; see Storage."""
         await self._watch.stop()
+        await self._stop_purge()
+        await self._file.close()
+
+    async def _stop_purge(self) -> None:
         if self._purging is not None:
             self._purging.cancel()
             await asyncio.wait([self._purging])
-        async with self._opening:
-            await self._let_go()
+
+
+def _counts(db: sqlite3.Connection) -> tuple[int, int, int] | None:
+    sessions, messages = db.execute(
+        "SELECT count(*), coalesce(sum(message_count), 0) FROM sessions WHERE hidden = 0 AND deleted_at IS NULL"
+    ).fetchone()
+    return sessions, messages, behind(db)
+
+
+def _recount_all(transaction: Transaction) -> list[str]:
+    found = miscounted(transaction.db)
+    for session_id in found:
+        recount(transaction.db, session_id)
+        transaction.changed(session_id, EventType.SESSION_UPDATED)
+    return [f"session {session_id}: its counters were set right" for session_id in found]

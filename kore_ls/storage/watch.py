@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -12,6 +13,8 @@ from kore_ls.storage.changes import StoreChange
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.25
+FAILED_INTERVAL_S = 2.0
+"""Longer where the last look failed: opening a damaged file over and over is no small thing."""
 
 Listener = Callable[[StoreChange], None]
 
@@ -29,7 +32,12 @@ class Watch:
         self._listeners.append(listener)
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="kore-watch")
-        return lambda: self._listeners.remove(listener)
+
+        def stop() -> None:
+            with contextlib.suppress(ValueError):  # stopped already
+                self._listeners.remove(listener)
+
+        return stop
 
     async def _run(self) -> None:
         failed: str | None = None
@@ -41,6 +49,7 @@ class Watch:
                 if failed != error.kind:
                     log.warning("can't look at the store: %s", error.kind)
                 failed = error.kind
+                await asyncio.sleep(FAILED_INTERVAL_S)
                 continue
             failed = None
             if change is not None:

@@ -14,7 +14,7 @@ from kore_ls.errors import StoreBusy
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import SessionId
 from kore_ls.storage.changes import append_changes
-from kore_ls.storage.database import Database
+from kore_ls.storage.database import ConnectionClosed, Database
 from kore_ls.storage.faults import is_busy, translated
 
 T = TypeVar("T")
@@ -89,8 +89,9 @@ class Writer:
         batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
         try:
             self._database.start(lambda db: self._work_off(db, batch))
-        except ValueError as error:  # the connection is closed
-            self._loop.call_soon(self._answer, batch, [(None, error)] * len(batch))
+        except ConnectionClosed as error:
+            outcomes: _Outcomes = [(None, error)] * len(batch)
+            self._loop.call_soon(self._answer, batch, outcomes)
 
     def _work_off(self, db: sqlite3.Connection, batch: _Batch) -> None:
         try:

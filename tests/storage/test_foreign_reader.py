@@ -58,7 +58,8 @@ def write_own_database(path: Path, document: dict[str, Any], **changes: Any) -> 
         migrate(db)
         record = evolve(bundle.record, imported=False)
         db.execute("BEGIN")
-        db.execute(f"INSERT INTO sessions ({SESSION_COLUMNS}) VALUES ({marks(SESSION_COLUMNS)})", session_row(record))
+        values = (1, *session_row(record))
+        db.execute(f"INSERT INTO sessions (num, {SESSION_COLUMNS}) VALUES (?, {marks(SESSION_COLUMNS)})", values)
         for column, value in changes.items():
             db.execute(f"UPDATE sessions SET {column} = ?", (value,))
         columns = MESSAGE_COLUMNS.removeprefix("id, ")

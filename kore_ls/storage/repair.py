@@ -1,0 +1,153 @@
+"""Mending a damaged store of our own: the damaged files are kept, what can be read goes into a sound file.
+
+The sound content is written into the live file, so that other processes that have it open see a change like any other;
+only a file that SQLite takes for no database any more is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from kore_ls.errors import StoreBusy, StoreDamaged, StoreFull
+from kore_ls.storage.database import BUSY_TIMEOUT_MS
+from kore_ls.storage.faults import is_busy, translated
+from kore_ls.storage.files import SUFFIXES, beside, create_private
+from kore_ls.storage.home import make_dated_directory
+from kore_ls.storage.maintenance import problems_in
+from kore_ls.storage.migrations import APPLICATION_ID, migrate
+from kore_ls.storage.salvage import salvage
+
+_PAGE = 4096
+_PAGE_COUNT_AT = 28
+_LOCKED_TRIES = 3
+
+
+def repair_file(path: Path, now: int) -> list[str]:
+    """Mend a store that no connection of this object has open; what was done and lost. `now`: Unix milliseconds.
+
+    Raises StoreFull (nothing was changed), StoreBusy, StoreDamaged where the outcome would not be sound.
+    """
+    kept = _keep_aside(path)
+    fresh = path.with_name(f".repair-{secrets.token_hex(8)}.db")
+    try:
+        create_private(fresh)
+        with closing(sqlite3.connect(fresh, isolation_level=None)) as target:
+            target.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            migrate(target)
+            with _readable(kept / path.name, fresh) as source:
+                found = salvage(source, target, now)
+            if problems_in(target):
+                raise StoreDamaged("what could be saved is not sound", reason="repair")
+            done = _write_into(path, target)
+        if not done:
+            _replace(path, fresh)
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    finally:
+        for suffix in SUFFIXES:
+            beside(fresh, suffix).unlink(missing_ok=True)
+    return [f"the damaged files are kept in {kept.name}", *found.texts()]
+
+
+def _keep_aside(path: Path) -> Path:
+    kept: Path | None = None
+    try:
+        kept = make_dated_directory(path.parent, "damaged")
+        for suffix in SUFFIXES:
+            if beside(path, suffix).exists():
+                target = beside(kept / path.name, suffix)
+                shutil.copyfile(beside(path, suffix), target)
+                target.chmod(0o600)
+    except OSError as error:
+        if kept is not None:
+            shutil.rmtree(kept, ignore_errors=True)
+        raise StoreFull("no room to keep the damaged files", reason=os.strerror(error.errno or 0)) from error
+    return kept
+
+
+@contextmanager
+def _readable(damaged: Path, fresh: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a copy of the damaged file; if its first page is lost, with that of `fresh` in its place."""
+    with tempfile.TemporaryDirectory(dir=damaged.parent, prefix=".reading-") as folder:
+        copy = Path(folder) / "copy.db"
+        for suffix in SUFFIXES:
+            if beside(damaged, suffix).exists():
+                shutil.copyfile(beside(damaged, suffix), beside(copy, suffix))
+        if not _has_tables(copy):
+            for suffix in SUFFIXES[1:]:
+                beside(copy, suffix).unlink(missing_ok=True)
+            _transplant(damaged, fresh, copy)
+        with closing(_connect(copy)) as db:
+            yield db
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None)
+    for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
+        db.execute(f"PRAGMA {pragma}")
+    return db
+
+
+def _has_tables(path: Path) -> bool:
+    try:
+        with closing(_connect(path)) as db:
+            rows = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    except sqlite3.Error:
+        return False
+    return {"sessions", "messages"} <= {row[0] for row in rows}
+
+
+def _transplant(damaged: Path, fresh: Path, copy: Path) -> None:
+    """Every store makes its tables in the same order, so that the first page of one tells where they are in another."""
+    pages = damaged.read_bytes()[_PAGE:]
+    first = bytearray(fresh.read_bytes()[:_PAGE])
+    first[_PAGE_COUNT_AT : _PAGE_COUNT_AT + 4] = (1 + len(pages) // _PAGE).to_bytes(4, "big")
+    copy.write_bytes(bytes(first) + pages)
+
+
+def _write_into(path: Path, content: sqlite3.Connection) -> bool:
+    """Overwrite the live database with `content`; False if it can't be opened as one. Raises StoreBusy, StoreFull."""
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)) as live:
+            live.execute("PRAGMA journal_mode").fetchone()
+            content.backup(live, progress=_only_so_long())
+            live.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if problems_in(live):
+                raise StoreDamaged("the repaired store is not sound", reason="repair")
+            return True
+    except sqlite3.Error as error:
+        if is_busy(error):
+            raise StoreBusy from error
+        ours = translated(error)
+        if isinstance(ours, StoreDamaged):
+            return False
+        raise ours from error
+
+
+def _only_so_long() -> Callable[[int, int, int], None]:
+    """For a backup, which would otherwise wait for ever for a process that keeps the file locked."""
+    tries = iter(range(_LOCKED_TRIES))
+
+    def progress(status: int, _remaining: int, _total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and next(tries, None) is None:
+            raise StoreBusy
+
+    return progress
+
+
+def _replace(path: Path, fresh: Path) -> None:
+    try:
+        for suffix in SUFFIXES[1:]:
+            beside(path, suffix).unlink(missing_ok=True)
+        fresh.replace(path)
+    except OSError as error:
+        raise StoreFull("the sound file can't be put in place", reason=os.strerror(error.errno or 0)) from error

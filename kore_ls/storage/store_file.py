@@ -1,0 +1,208 @@
+"""Reaching a store's file: opened on first use, let go when it was replaced, looked at for what others did to it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from kore_ls.errors import KoreError, SessionNotFound, StoreBusy, StoreDamaged, StoreReadOnly
+from kore_ls.model.ids import SessionId
+from kore_ls.storage.changes import StoreChange, changes_after
+from kore_ls.storage.database import ConnectionClosed
+from kore_ls.storage.files import check_openable, identity
+from kore_ls.storage.maintenance import checkpoint
+from kore_ls.storage.opening import OpenStore, Stale, data_version, open_store
+from kore_ls.storage.writer import Transaction
+
+T = TypeVar("T")
+
+_TRIES = 3
+_CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_CORRUPT_SEQUENCE", "SQLITE_NOTADB"})
+
+
+class Gate(Protocol):
+    """Decides, for stores in workspace folders, whether the file may be opened in place, and readies its directory."""
+
+    def check(self) -> None:
+        """Raise StoreForeign if the store is not this user's."""
+
+    def prepare(self) -> None:
+        """Make the directory a store of this user's; called before the file is created."""
+
+
+class StoreFile:
+    """The way to one file; `on_open` is called with each store opened that can be written."""
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        *,
+        synchronous: str,
+        gate: Gate | None,
+        busy_timeout_ms: int,
+        on_open: Callable[[OpenStore], None],
+    ) -> None:
+        self.path = path
+        self.current: OpenStore | None = None
+        self._name = name
+        self._synchronous = synchronous
+        self._gate = gate
+        self._busy_timeout_ms = busy_timeout_ms
+        self._on_open = on_open
+        self._changing = asyncio.Lock()
+        self._closed = False
+
+    async def open(self, *, create: bool = False) -> OpenStore | None:
+        """The open store; None where there is none and none is to be made. Raises our store errors."""
+        if self.current is None:
+            async with self._changing:
+                await self._open_once(create)
+        return self.current
+
+    async def _open_once(self, create: bool) -> None:
+        if self._closed:
+            raise ValueError("the store is closed")
+        if self.current is not None:  # another caller was faster
+            return
+        if self._gate is not None:
+            self._gate.check()
+        if not check_openable(self.path):
+            if not create:
+                return
+            if self._gate is not None:
+                self._gate.prepare()
+        self.current = opened = await open_store(
+            self.path, synchronous=self._synchronous, name=self._name, busy_timeout_ms=self._busy_timeout_ms
+        )
+        if not opened.read_only:
+            self._on_open(opened)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
+        """What `work` finds on the reader connection; `missing` where there is no store."""
+        for _ in range(_TRIES):
+            opened = await self.open()
+            if opened is None:
+                return missing
+            try:
+                return await opened.read(work)
+            except (Stale, ConnectionClosed):
+                await self._forget(opened)
+            except StoreDamaged as error:
+                _remember(opened, error)
+                raise
+        raise StoreBusy
+
+    async def read_session(self, session_id: SessionId, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` finds about a session, which without a store is not found."""
+
+        def found(db: sqlite3.Connection) -> tuple[T] | None:
+            return (work(db),)
+
+        result = await self.read(found, None)
+        if result is None:
+            raise SessionNotFound(sessionId=session_id)
+        return result[0]
+
+    async def write(self, work: Callable[[Transaction], T], *, create: bool = False, on: SessionId | None = None) -> T:
+        """Run `work` in a transaction; `on` is the session it is about, which without a store is not found."""
+        for _ in range(_TRIES):
+            opened = await self.open(create=create)
+            if opened is not None and opened.writing is None and opened.stale():
+                await self._forget(opened)  # it may be writable by now
+                continue
+            if opened is None:
+                raise SessionNotFound(sessionId=on)
+            if opened.writing is None:
+                raise StoreReadOnly
+            if opened.damaged:
+                raise StoreDamaged(reason="damaged")
+            try:
+                return await opened.writing.write(work)
+            except ConnectionClosed:
+                await self._forget(opened)
+            except StoreDamaged as error:
+                _remember(opened, error)
+                if opened.moved():
+                    await self._forget(opened)
+                raise
+        raise StoreBusy
+
+    async def look(self) -> StoreChange | None:
+        """One look at the file, for the watch: what others did to it since the last one."""
+        opened = self.current
+        if opened is None:
+            if self._changing.locked() or identity(self.path) is None:
+                return None
+            return None if await self.open() is None else StoreChange()
+        if opened.stale():
+            await self._forget(opened)
+            return StoreChange()
+        if opened.writer is None or opened.writing is None:
+            return None
+        try:
+            version = await opened.writer.run(data_version)
+            if version == opened.seen_version:
+                await self._rest(opened)
+                return None
+            seen = opened.seen_change
+            newest, change = await opened.writer.run(lambda db: changes_after(db, seen, self._name))
+        except ConnectionClosed:
+            return None
+        opened.seen_version, opened.seen_change = version, newest
+        return change
+
+    async def _rest(self, opened: OpenStore) -> None:
+        """Move the log into the file once nobody has written for a while: bounds what a power cut could lose."""
+        if opened.writer is None or opened.writing is None:
+            return
+        commits = opened.writing.commits
+        if commits == opened.seen_commits != opened.checkpointed:
+            opened.checkpointed = commits
+            await opened.writer.run(checkpoint)
+        opened.seen_commits = commits
+
+    async def flush(self) -> None:
+        """Wait for queued writes, then move the log into the file as far as readers allow."""
+        opened = self.current
+        if opened is None or opened.writing is None or opened.writer is None:
+            return
+        await opened.writing.idle()
+        await opened.writer.run(checkpoint)
+
+    async def _forget(self, opened: OpenStore) -> None:
+        """Let go of a file that was replaced under us; the next call looks at the path afresh."""
+        async with self._changing:
+            if self.current is opened:
+                self.current = None
+                await opened.close()
+
+    async def apart(self, work: Callable[[], T]) -> T:
+        """Run `work` in a thread while this store object has the file closed."""
+        async with self._changing:
+            opened, self.current = self.current, None
+            if opened is not None:
+                await opened.close()
+            running = asyncio.create_task(asyncio.to_thread(work))
+            try:
+                return await asyncio.shield(running)
+            finally:
+                if not running.done():  # cancelled; the file must stay ours until the thread is through
+                    await asyncio.wait([running])
+
+    async def close(self) -> None:
+        """Close for good; again is fine."""
+        async with self._changing:
+            self._closed = True
+            opened, self.current = self.current, None
+            if opened is not None:
+                await opened.close()
+
+
+def _remember(opened: OpenStore, error: KoreError) -> None:
+    """Damage that SQLite itself found ends the writing, which might make it worse."""
+    if error.params.get("sqlite") in _CORRUPT:
+        opened.damaged = True
