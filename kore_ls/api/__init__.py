@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kore_ls.api import event, message, search, session, session_list, store, transfer
+from kore_ls.rpc.methods import PROTOCOL_VERSION as PROTOCOL_VERSION
 from kore_ls.rpc.methods import MethodTable
 
-PROTOCOL_VERSION = 1
 TABLE = MethodTable.of(session, session_list, search, transfer, message, store, event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from kore_ls.api import PROTOCOL_VERSION
+from kore_ls.rpc.methods import PROTOCOL_VERSION
 
 _ENCODINGS = ("utf-8", "utf-16", "utf-32")
 

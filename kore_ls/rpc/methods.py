@@ -14,6 +14,9 @@ from kore_ls.errors import KoreError
 Handler = Callable[[Any, Any], Awaitable[Any]]
 H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
 
+PROTOCOL_VERSION = 1
+"""The version of the kore/* contract, as `initialize` tells it."""
+
 _MARK = "__kore_method__"
 
 
