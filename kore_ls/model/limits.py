@@ -33,7 +33,7 @@ MAX_INTEGER = (1 << 53) - 1
 
 
 def unicode_problem(value: str) -> str | None:
-    """Lone surrogates can be neither stored nor sent as UTF-8."""
+    """Text: no lone surrogates, which can be neither stored nor sent."""
     if value.isascii():
         return None
     try:
