@@ -20,9 +20,9 @@ export type AgentMode = "build" | "plan" | "general";
 
 /** Which agent the session wants. */
 export interface AgentParams {
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   backend: string;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   model?: string;
 }
 
@@ -104,7 +104,7 @@ export interface MessageAddParams {
   timestamp?: number;
   /** Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep. */
   metadata?: Record<string, unknown>;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
 }
 
@@ -132,7 +132,7 @@ export interface MessageListParams {
   beforeSeq?: number;
   /** Rule: 1 to 1000. Default: `100`. */
   limit?: number;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
 }
 
@@ -210,7 +210,7 @@ export interface Session {
 
 /** What the new session is like. */
 export interface SessionCreateParams {
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
   /** Absent: a prefix ("会话" or "Session", by locale) and a free number. Rule: not blank, at most 200 characters, no NUL. */
   name?: string;
@@ -225,7 +225,7 @@ export interface SessionCreateParams {
 
 /** Which folder, and whether to make a session where there is none. */
 export interface SessionCurrentParams {
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
   /** Only on a user's action: it makes the folder's store. Default: `false`. */
   create?: boolean;
@@ -239,7 +239,7 @@ export interface SessionDeleteParams {
   sessionIds?: SessionId[];
   /** False: hidden, and restorable. Default: `false`. */
   permanent?: boolean;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
 }
 
@@ -252,11 +252,11 @@ export interface SessionEvent {
 export interface SessionExportParams {
   /** Rule: 1 to 64 letters, digits, `_` or `-`. */
   sessionId: SessionId;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
   /** Default: `"json"`. */
   format?: "json";
-  /** A path (relative ones from the folder) or a `file:` URI; absent: the document is the result. Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** A path (relative ones from the folder) or a `file:` URI; absent: the document is the result. Rule: no lone surrogates, which can be neither stored nor sent. */
   path?: string;
   /** Default: `false`. */
   overwrite?: boolean;
@@ -274,7 +274,7 @@ export interface SessionExported {
 export interface SessionForkParams {
   /** Rule: 1 to 64 letters, digits, `_` or `-`. */
   sessionId: SessionId;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
   /** The last message to copy; absent: all. Rule: 1 to 64 letters, digits, `_` or `-`. */
   messageId?: MessageId;
@@ -289,9 +289,9 @@ export type SessionId = string;
 /** A document, or a file that holds one (JSON, or an SQLite store in the seed's schema or ours). */
 export interface SessionImportParams {
   document?: unknown;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   path?: string;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
   /** What to do with a session whose id is already stored. Default: `"error"`. */
   onConflict?: OnConflict;
@@ -315,7 +315,7 @@ export interface SessionList {
 
 /** Filters; all that are given must match. */
 export interface SessionListParams {
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
   /** Default: `[]`. */
   status?: SessionStatus[];
@@ -331,7 +331,7 @@ export interface SessionListParams {
   deleted?: boolean;
   /** Rule: 1 to 200. Default: `50`. */
   limit?: number;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   cursor?: string;
 }
 
@@ -339,7 +339,7 @@ export interface SessionListParams {
 export interface SessionParams {
   /** Rule: 1 to 64 letters, digits, `_` or `-`. */
   sessionId: SessionId;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
 }
 
@@ -349,7 +349,7 @@ export interface SessionRenameParams {
   sessionId: SessionId;
   /** Rule: not blank, at most 200 characters, no NUL. */
   name: string;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
 }
 
@@ -359,7 +359,7 @@ export interface SessionRestoreParams {
   sessionId?: SessionId;
   /** Rule: each 1 to 64 letters, digits, `_` or `-`. */
   sessionIds?: SessionId[];
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
 }
 
@@ -367,15 +367,15 @@ export interface SessionRestoreParams {
 export interface SessionSaveParams {
   /** Rule: 1 to 64 letters, digits, `_` or `-`. */
   sessionId?: SessionId;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
 }
 
 /** What to look for. All filters that are given must match. */
 export interface SessionSearchParams {
-  /** Words (all must be in a message), "quoted phrases", `-excluded` words. Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Words (all must be in a message), "quoted phrases", `-excluded` words. Rule: no lone surrogates, which can be neither stored nor sent. */
   query: string;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
   /** Rule: 1 to 64 letters, digits, `_` or `-`. */
   sessionId?: SessionId;
@@ -395,7 +395,7 @@ export interface SessionSearchParams {
   until?: number;
   /** How many sessions. Rule: 1 to 200. Default: `20`. */
   limit?: number;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   cursor?: string;
   /** Reports how far a large index is built. */
   workDoneToken?: unknown;
@@ -414,7 +414,7 @@ export interface SessionSwitched {
 export interface SessionUpdateParams {
   /** Rule: 1 to 64 letters, digits, `_` or `-`. */
   sessionId: SessionId;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
   mode?: AgentMode;
   agent?: AgentParams;
@@ -453,9 +453,9 @@ export interface StoreBackedUp {
 
 /** Where to write the copy. */
 export interface StoreBackupParams {
-  /** A path (relative ones from the folder) or a `file:` URI. Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** A path (relative ones from the folder) or a `file:` URI. Rule: no lone surrogates, which can be neither stored nor sent. */
   path: string;
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
   /** Default: `false`. */
   overwrite?: boolean;
@@ -469,7 +469,7 @@ export interface StoreChanged {
 
 /** Which folder's store, and whether to mend it. */
 export interface StoreCheckParams {
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
   /** True: save what can be read; the damaged file is kept aside. Default: `false`. */
   repair?: boolean;
@@ -495,7 +495,7 @@ export interface StoreFault {
 
 /** Which folder's store. */
 export interface StoreParams {
-  /** Rule: lone surrogates can be neither stored nor sent as UTF-8. */
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
 }
 

@@ -15,8 +15,8 @@
 
 ---Which agent the session wants.
 ---@class kore.AgentParams
----@field backend string Rule: lone surrogates can be neither stored nor sent as UTF-8.
----@field model? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field backend string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field model? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---The `data` of an error reply, beside its `kind`.
 ---@class kore.ErrorData
@@ -85,7 +85,7 @@
 ---@field id? kore.MessageId The client's own id makes a repeated call harmless. Rule: 1 to 64 letters, digits, `_` or `-`.
 ---@field timestamp? integer Unix milliseconds; absent: now. Rule: 0 to 9007199254740991.
 ---@field metadata? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---A message that was stored.
 ---@class kore.MessageAdded
@@ -104,7 +104,7 @@
 ---@field afterSeq? integer The oldest messages after this one. Rule: 0 to 9007199254740991.
 ---@field beforeSeq? integer The newest messages before this one. Rule: 0 to 9007199254740991.
 ---@field limit? integer Rule: 1 to 1000. Default: `100`.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---How an unfinished message ended; a finished one has no state.
 ---@alias kore.MessageState
@@ -181,7 +181,7 @@
 
 ---What the new session is like.
 ---@class kore.SessionCreateParams
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field name? string Absent: a prefix ("会话" or "Session", by locale) and a free number. Rule: not blank, at most 200 characters, no NUL.
 ---@field mode? kore.AgentMode
 ---@field metadata? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep.
@@ -190,7 +190,7 @@
 
 ---Which folder, and whether to make a session where there is none.
 ---@class kore.SessionCurrentParams
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field create? boolean Only on a user's action: it makes the folder's store. Default: `false`.
 
 ---One session or several.
@@ -198,7 +198,7 @@
 ---@field sessionId? kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
 ---@field sessionIds? kore.SessionId[] Rule: each 1 to 64 letters, digits, `_` or `-`.
 ---@field permanent? boolean False: hidden, and restorable. Default: `false`.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---A session as it is now.
 ---@class kore.SessionEvent
@@ -207,9 +207,9 @@
 ---Which session, and whether to write it to a file.
 ---@class kore.SessionExportParams
 ---@field sessionId kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field format? "json" Default: `"json"`.
----@field path? string A path (relative ones from the folder) or a `file:` URI; absent: the document is the result. Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field path? string A path (relative ones from the folder) or a `file:` URI; absent: the document is the result. Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field overwrite? boolean Default: `false`.
 
 ---The document, or what was written to the file.
@@ -222,7 +222,7 @@
 ---Where the copy ends.
 ---@class kore.SessionForkParams
 ---@field sessionId kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field messageId? kore.MessageId The last message to copy; absent: all. Rule: 1 to 64 letters, digits, `_` or `-`.
 ---@field empty? boolean True: end before the first message. Default: `false`.
 ---@field name? string Rule: not blank, at most 200 characters, no NUL.
@@ -232,8 +232,8 @@
 ---A document, or a file that holds one (JSON, or an SQLite store in the seed's schema or ours).
 ---@class kore.SessionImportParams
 ---@field document? any
----@field path? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field path? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field onConflict? kore.OnConflict What to do with a session whose id is already stored. Default: `"error"`.
 ---@field workDoneToken? any
 
@@ -251,7 +251,7 @@
 
 ---Filters; all that are given must match.
 ---@class kore.SessionListParams
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field status? kore.SessionStatus[] Default: `[]`.
 ---@field mode? kore.AgentMode[] Default: `[]`.
 ---@field tags? string[] Rule: each not blank, at most 100 characters, no NUL. Default: `[]`.
@@ -259,34 +259,34 @@
 ---@field archived? boolean True: only archived ones. Default: `false`.
 ---@field deleted? boolean True: only deleted ones. Default: `false`.
 ---@field limit? integer Rule: 1 to 200. Default: `50`.
----@field cursor? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field cursor? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---Names one session.
 ---@class kore.SessionParams
 ---@field sessionId kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---The session's new name.
 ---@class kore.SessionRenameParams
 ---@field sessionId kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
 ---@field name string Rule: not blank, at most 200 characters, no NUL.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---One deleted session or several.
 ---@class kore.SessionRestoreParams
 ---@field sessionId? kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
 ---@field sessionIds? kore.SessionId[] Rule: each 1 to 64 letters, digits, `_` or `-`.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---One session, or all that are loaded.
 ---@class kore.SessionSaveParams
 ---@field sessionId? kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---What to look for. All filters that are given must match.
 ---@class kore.SessionSearchParams
----@field query string Words (all must be in a message), "quoted phrases", `-excluded` words. Rule: lone surrogates can be neither stored nor sent as UTF-8.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field query string Words (all must be in a message), "quoted phrases", `-excluded` words. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field sessionId? kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
 ---@field roles? kore.Role[] Default: `[]`.
 ---@field mode? kore.AgentMode[] Default: `[]`.
@@ -296,7 +296,7 @@
 ---@field since? integer Unix milliseconds of the oldest message. Rule: 0 to 9007199254740991.
 ---@field until? integer Rule: 0 to 9007199254740991.
 ---@field limit? integer How many sessions. Rule: 1 to 200. Default: `20`.
----@field cursor? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field cursor? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field workDoneToken? any Reports how far a large index is built.
 
 ---Where a session is in its life.
@@ -314,7 +314,7 @@
 ---What to change; absent fields stay as they are.
 ---@class kore.SessionUpdateParams
 ---@field sessionId kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field mode? kore.AgentMode
 ---@field agent? kore.AgentParams
 ---@field config? table<string, any> Rule: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep.
@@ -343,8 +343,8 @@
 
 ---Where to write the copy.
 ---@class kore.StoreBackupParams
----@field path string A path (relative ones from the folder) or a `file:` URI. Rule: lone surrogates can be neither stored nor sent as UTF-8.
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field path string A path (relative ones from the folder) or a `file:` URI. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field overwrite? boolean Default: `false`.
 
 ---Another process changed these sessions in these ways; both empty: anything may have changed.
@@ -354,7 +354,7 @@
 
 ---Which folder's store, and whether to mend it.
 ---@class kore.StoreCheckParams
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field repair? boolean True: save what can be read; the damaged file is kept aside. Default: `false`.
 
 ---What a check found.
@@ -373,7 +373,7 @@
 
 ---Which folder's store.
 ---@class kore.StoreParams
----@field folder? string Rule: lone surrogates can be neither stored nor sent as UTF-8.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---A store's state; sizes in bytes.
 ---@class kore.StoreStatus
