@@ -51,7 +51,8 @@ def test_a_quick_run_yields_every_row_with_its_bar(tmp_path: Path) -> None:
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert {name: (row["at_most"], row["at_least"]) for name, row in rows.items() if name in BARS} == BARS
     assert set(rows) - set(BARS) == OTHERS
-    assert all(row["value"] > 0 for row in rows.values())
+    differences = {"message add over null"}  # of two medians of ten; nothing keeps it from being negative
+    assert all(row["value"] > 0 for name, row in rows.items() if name not in differences)
     assert list(tmp_path.iterdir()) == []
 
 
