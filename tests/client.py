@@ -59,7 +59,7 @@ class Client:
     async def call(self, method: str, params: Any = ABSENT) -> Any:
         """The result of a method; raises Refused. Anything else that is raised would be an internal error."""
         declared = TABLE[method]
-        received = None if params is ABSENT else loads(json.dumps(params).encode())
+        received = None if params is ABSENT else loads(_json(params))
         try:
             decoded: Any = _CODEC.structure(received, declared.params)
             result = await declared.handler(self.workspace, decoded)
@@ -128,6 +128,13 @@ class Client:
                         return params
                 self._changed.clear()
                 await self._changed.wait()
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # a lone surrogate goes as an escape
+        return json.dumps(value).encode()
 
 
 async def connected(application: Application, *folders: Path, **settings: Any) -> Client:

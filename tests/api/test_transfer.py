@@ -153,7 +153,7 @@ async def test_a_deleted_session_can_be_exported(client: Client) -> None:
 async def test_a_document_too_large_for_a_message_asks_for_a_path(client: Client, folder: Path) -> None:
     session = await client.create()
     for _ in range(3):
-        await client.add(session["id"], "é" * (6 << 20))
+        await client.add(session["id"], "x" * (11 << 20))
     error = await client.refused("kore/session/export", {"sessionId": session["id"]})
     assert error.problems == ["params.path: is required, the document is too large for one message"]
     answer = await client.call("kore/session/export", {"sessionId": session["id"], "path": "big.json"})
