@@ -86,6 +86,8 @@ def _application(path: Path) -> int | None:
     """The application id in the file's header; None where only its journal can tell."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            if db.execute("PRAGMA page_count").fetchone()[0] == 0:  # shorter than any header
+                raise StoreDamaged("the store's file is not a database", reason="header")
             return int(db.execute("PRAGMA application_id").fetchone()[0])
     except sqlite3.Error as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:

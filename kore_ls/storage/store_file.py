@@ -55,6 +55,7 @@ class StoreFile:
         self._on_open = on_open
         self._changing = asyncio.Lock()
         self._closed = False
+        self._lost = False
 
     async def open(self, *, create: bool = False) -> OpenStore | None:
         """The open store; None where there is none and none is to be made. Raises our store errors."""
@@ -133,6 +134,9 @@ class StoreFile:
 
     async def look(self) -> StoreChange | None:
         """One look at the file, for the watch: what others did to it since the last one."""
+        if self._lost:
+            self._lost = False
+            return StoreChange()
         opened = self.current
         if opened is None:
             if self._changing.locked() or identity(self.path) is None:
@@ -140,6 +144,7 @@ class StoreFile:
             return None if await self.open() is None else StoreChange()
         if opened.stale():
             await self._forget(opened)
+            self._lost = False
             return StoreChange()
         if opened.writer is None or opened.writing is None:
             return None
@@ -178,6 +183,7 @@ class StoreFile:
         async with self._changing:
             if self.current is opened:
                 self.current = None
+                self._lost = True
                 await opened.close()
 
     async def apart(self, work: Callable[[], T]) -> T:
