@@ -19,9 +19,11 @@ from kore_ls.cli.screen import Screen
 from kore_ls.cli.session_choice import chosen_session
 from kore_ls.cli.transcript import message_text, newest_messages
 from kore_ls.errors import KoreError
+from kore_ls.model.display import shortened
 
 RECENT = 4
 RECENT_LINES = 12
+PROMPT_CHARS = 40
 TERMINATED = 143
 
 
@@ -34,6 +36,7 @@ class Room:
         self._refreshing: asyncio.Task[None] | None = None
         self._conversation: Conversation | None = None
         self._terminal: Any = None
+        self._stale = False
         self._terminated = False
 
     async def run(self, session: str | None, *, new: bool) -> int:
@@ -79,14 +82,16 @@ class Room:
             if session is not None:
                 raise
             loop.report(error)  # such as a foreign store: it can be adopted from here
-        if not interactive:
-            from kore_ls.cli.chat.piped import PipedInput
+        else:
+            if interactive:
+                await self._show_recent(conversation)
+        if interactive:
+            await self._at_terminal(loop)
+            return 0
+        from kore_ls.cli.chat.piped import PipedInput
 
-            await loop.run(PipedInput())
-            return 1 if loop.failed else 0
-        await self._show_recent(conversation)
-        await self._at_terminal(loop)
-        return 0
+        await loop.run(PipedInput())
+        return 1 if loop.failed else 0
 
     async def _show_recent(self, conversation: Conversation) -> None:
         session = conversation.session
@@ -118,17 +123,19 @@ class Room:
 
     def _prompt(self) -> str:
         session = self._conversation.session if self._conversation is not None else None
-        return f"{line(session['name'])} [{session['mode']}] " if session is not None else ""
+        return f"{shortened(line(session['name']), PROMPT_CHARS)} [{session['mode']}] " if session is not None else ""
 
     def _heard(self, method: str, params: Any) -> None:
         """Another program's changes show at the next prompt, without a word."""
         if method != "kore/event" or not isinstance(params, dict) or params.get("type") != "store.changed":
             return
+        self._stale = True
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.ensure_future(self._refresh())
 
     async def _refresh(self) -> None:
-        if self._conversation is not None:
+        while self._stale and self._conversation is not None:
+            self._stale = False
             with contextlib.suppress(ServerGone):
                 await self._conversation.refresh()
             if self._terminal is not None:

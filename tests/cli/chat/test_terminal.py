@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -170,6 +171,19 @@ def test_hostile_text_is_shown_and_not_obeyed(folder: Path) -> None:
         drawn = chat.drawn.replace("\x1b[31mkore-ls: ", "")  # our own word for what failed
         for sequence in OBEYED:
             assert sequence not in drawn
+
+
+def test_a_foreign_store_is_explained_and_can_be_adopted(folder: Path, state_home: Path) -> None:
+    made(folder, "theirs", "from elsewhere")
+    shutil.rmtree(state_home)
+    with chatting(folder) as chat:
+        assert "/adopt copies its conversations" in chat.text
+        assert "no session yet" not in chat.text
+        say(chat, "/adopt")
+        assert chat.lines[-1] == "theirs [build] ›"
+        say(chat, "mine")
+
+    assert transcripts(folder) == {"theirs": ["from elsewhere", "mine"]}
 
 
 def test_a_server_that_dies_ends_the_chat_with_a_word(folder: Path) -> None:
