@@ -24,6 +24,7 @@ from kore_ls.sessions.changes import SessionUpdate, checked
 from kore_ls.sessions.config import ManagerConfig
 from kore_ls.sessions.loaded import LoadedAgents
 from kore_ls.sessions.session import Session
+from kore_ls.sessions.steps import Steps
 from kore_ls.storage.interface import Change, Storage
 from kore_ls.storage.session_rows import SessionPage, SessionQuery
 
@@ -45,6 +46,7 @@ class SessionLifecycle:
         self._clock = clock
         self._ids = ids
         self._agents = agents
+        self._steps = Steps()
         self._creating = asyncio.Lock()
         self._handles: WeakValueDictionary[SessionId, Session] = WeakValueDictionary()
 
@@ -82,8 +84,11 @@ class SessionLifecycle:
             tags=_tags(tags),
         )
         await self._agents.load(record)
+        return await self._steps.run(self._create(record, activate, origin))
+
+    async def _create(self, record: SessionRecord, activate: bool, origin: object | None) -> Session:
         try:
-            prefix = self.config.session_name_prefix if name is None else None
+            prefix = None if record.name else self.config.session_name_prefix
             record = await self.storage.create_session(record, name_prefix=prefix)
             previous = await self.storage.active_session() if activate else None
             if activate:
@@ -157,6 +162,9 @@ class SessionLifecycle:
         record = await self.storage.load_session(checked_id(session_id))
         was_loaded = self._agents.get(record.id) is not None
         await self._agents.load(record)
+        return await self._steps.run(self._switch(record, was_loaded, origin))
+
+    async def _switch(self, record: SessionRecord, was_loaded: bool, origin: object | None) -> Session:
         try:
             previous = await self.storage.active_session()
             before, after = await self.storage.activate_session(record.id, changes.switched_to)
@@ -172,7 +180,10 @@ class SessionLifecycle:
 
     async def close_session(self, session_id: str) -> Session:
         """Close it and release its agent; closing a closed one is fine."""
-        _, after = await self._change(session_id, changes.closed, EventType.SESSION_CLOSED)
+        return await self._steps.run(self._close(session_id))
+
+    async def _close(self, session_id: str) -> Session:
+        after = await self._step(session_id, changes.closed, EventType.SESSION_CLOSED)
         await self._agents.release(after.id)
         return self._handle(after)
 
@@ -180,10 +191,9 @@ class SessionLifecycle:
         """Give it another name. Raises InvalidParams."""
         checked("name", name, limits.name_problem)
         now = self._clock()
-        _, after = await self._change(
+        return await self._change(
             session_id, lambda record: changes.renamed(record, name, now), EventType.SESSION_UPDATED
         )
-        return self._handle(after)
 
     async def update_session(self, session_id: str, **fields: Any) -> Session:
         """Change fields of `SessionUpdate`; metadata is merged, a None value removes its key. Raises InvalidParams."""
@@ -196,24 +206,23 @@ class SessionLifecycle:
         if update.tags is not None:
             update = evolve(update, tags=_tags(update.tags))
         now = self._clock()
-        _, after = await self._change(
+        return await self._change(
             session_id, lambda record: changes.updated(record, update, now), EventType.SESSION_UPDATED
         )
-        return self._handle(after)
 
     async def pause_session(self, session_id: str) -> Session:
         """Raises SessionClosed, BadTransition."""
-        _, after = await self._change(session_id, changes.paused, EventType.SESSION_UPDATED)
-        return self._handle(after)
+        return await self._change(session_id, changes.paused, EventType.SESSION_UPDATED)
 
     async def resume_session(self, session_id: str) -> Session:
         """Raises SessionClosed, BadTransition."""
-        _, after = await self._change(session_id, changes.resumed, EventType.SESSION_UPDATED)
-        return self._handle(after)
+        return await self._change(session_id, changes.resumed, EventType.SESSION_UPDATED)
 
     async def delete_session(self, session_id: str, *, permanent: bool = False) -> None:
         """Hide it (restorable), or with `permanent` remove it for good."""
-        known = checked_id(session_id)
+        await self._steps.run(self._delete(checked_id(session_id), permanent))
+
+    async def _delete(self, known: SessionId, permanent: bool) -> None:
         if permanent:
             record = await self.storage.load_session(known, deleted=True)
             await self.storage.remove_session(known)
@@ -221,15 +230,14 @@ class SessionLifecycle:
             self._tell(EventType.SESSION_DELETED, record)
         else:
             now = self._clock()
-            await self._change(
+            await self._step(
                 known, lambda record: changes.deleted(record, now), EventType.SESSION_DELETED, deleted=True
             )
         await self._agents.release(known)
 
     async def restore_session(self, session_id: str) -> Session:
         """Bring a deleted session back."""
-        _, after = await self._change(session_id, changes.restored, EventType.SESSION_RESTORED, deleted=True)
-        return self._handle(after)
+        return await self._change(session_id, changes.restored, EventType.SESSION_RESTORED, deleted=True)
 
     async def fork_session(
         self, session_id: str, *, message_id: str | None = None, empty: bool = False, name: str | None = None
@@ -255,18 +263,22 @@ class SessionLifecycle:
             usage=None,
         )
         point = ForkPoint(message_id=MessageId(message_id) if message_id else None, empty=empty)
+        return await self._steps.run(self._fork(record, point))
+
+    async def _fork(self, record: SessionRecord, point: ForkPoint) -> Session:
         forked = await self.storage.fork_session(record, point)
         self._tell(EventType.SESSION_CREATED, forked)
         return self._handle(forked)
 
-    async def _change(
-        self, session_id: str, change: Change, kind: EventType, *, deleted: bool = False
-    ) -> tuple[SessionRecord, SessionRecord]:
+    async def _change(self, session_id: str, change: Change, kind: EventType, *, deleted: bool = False) -> Session:
+        return self._handle(await self._steps.run(self._step(session_id, change, kind, deleted=deleted)))
+
+    async def _step(self, session_id: str, change: Change, kind: EventType, *, deleted: bool = False) -> SessionRecord:
         before, after = await self.storage.change_session(checked_id(session_id), change, kind, deleted=deleted)
         self._handle(after)
         if after != before:
             self._tell(kind, after)
-        return before, after
+        return after
 
     def _handle(self, record: SessionRecord) -> Session:
         """The one handle of this session, brought up to date."""

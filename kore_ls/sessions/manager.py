@@ -83,6 +83,7 @@ class SessionManager(SessionLifecycle):
         if self._auto_save is not None:
             self._auto_save.cancel()
             await asyncio.wait([self._auto_save])
+        await self._steps.settle()
         await self._agents.release_all()
         if self._stop_listening is not None:
             self._stop_listening()
@@ -106,6 +107,9 @@ class SessionManager(SessionLifecycle):
         known = checked_id(session_id)
         if message.session_id != known:
             message = evolve(message, session_id=known)
+        return await self._steps.run(self._add_message(message))
+
+    async def _add_message(self, message: Message) -> Message:
         stored, added = await self.storage.add_message(message)
         if added:
             now = self._clock()
@@ -188,12 +192,15 @@ class SessionManager(SessionLifecycle):
     async def import_bundles(self, bundles: Sequence[SessionBundle], on_conflict: OnConflict) -> ImportOutcome:
         """Store whole sessions, all or none. Raises SessionExists."""
         outcome = await self.storage.import_sessions(bundles, on_conflict)
+        await self._steps.run(self._imported(outcome))
+        return outcome
+
+    async def _imported(self, outcome: ImportOutcome) -> None:
         for record in outcome.records:
             await self._agents.release(record.id)  # a replaced session's agent knows another history
             if record.id in self._handles:
                 self._handles[record.id].record = record
             self._tell(EventType.SESSION_CREATED, record)
-        return outcome
 
     # -- search
 
