@@ -47,7 +47,7 @@ class SessionSearchParams:
     """How many sessions."""
     cursor: Text | None = None
     work_done_token: Any = None
-    """Reports how far a large index is built."""
+    """With it, the search waits until all is indexed, however long, and reports how far that is."""
 
 
 @frozen(kw_only=True)
@@ -78,7 +78,7 @@ class SearchResult:
 
     hits: tuple[SearchedSession, ...]
     truncated: bool
-    """Time ran out or the index is not complete yet; `nextCursor` goes on where there is one."""
+    """Time ran out, and `nextCursor` goes on; or not all messages are indexed yet."""
     next_cursor: str | None = None
     locked_folders: tuple[str, ...] | None = None
     """Folders whose store could not be read."""
@@ -105,7 +105,8 @@ async def search(workspace: Workspace, params: SessionSearchParams) -> SearchRes
     if params.cursor is not None:
         places = decode_places(params.cursor, bound_to, len(folders))
     with Progress(workspace.notify, params.work_done_token, "Indexing sessions") as progress:
-        pages, locked = await _pages(folders, query, places, progress)
+        waits = params.work_done_token is not None
+        pages, locked = await _pages(folders, query, places, progress if waits else None)
     merged = merge_hits(pages, params.limit)
     return SearchResult(
         hits=tuple([await _view(folders[index], hit) for index, hit in merged.hits]),
@@ -127,10 +128,9 @@ async def _pages(
     folders: Sequence[OpenFolder],
     query: SearchQuery,
     places: Sequence[SearchPosition | None] | None,
-    progress: Progress,
+    progress: Progress | None,
 ) -> tuple[list[SearchPage | None], list[OpenFolder]]:
-    def report(rows: int) -> None:
-        progress.report(f"{rows} indexed")
+    report = None if progress is None else lambda rows: progress.report(f"{rows} indexed")
 
     async def page(opened: OpenFolder, index: int) -> SearchPage | KoreError | None:
         if places is not None and places[index] is None:

@@ -17,14 +17,19 @@ Range = tuple[int, int]
 class SearchPosition:
     """How far a search has come. It goes back in time by stretches of the history.
 
-    Of what was found in the stretch from `below` (not included) down to `down_to` (included), `shown` entries were
-    given out. `first`: it is the newest stretch, to which hits in names belong as well.
+    Of what was found in the messages from row `below` (not included) down to `down_to` (included), and in the names of
+    the sessions from number `names_below` down to `names_down_to`, `shown` entries were given out. Where both are
+    empty, the next stretch begins there. `scanned`: the messages were read one by one instead of asking the index.
+    `now`: the time from which age is counted, Unix milliseconds; the same on all pages, so that the order is.
     """
 
     below: int
     down_to: int
+    names_below: int
+    names_down_to: int
     shown: int
-    first: bool
+    scanned: bool
+    now: int
 
 
 @frozen(kw_only=True)
@@ -74,7 +79,7 @@ class SearchHit:
 class SearchPage:
     """Hits, best first; `position` is where to go on (None: that was all).
 
-    `truncated`: time ran out, or not all messages are indexed yet; going on finds the rest.
+    `truncated`: time ran out, and going on finds the rest; or not all messages are indexed yet.
     """
 
     hits: tuple[SearchHit, ...] = ()

@@ -6,8 +6,9 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
-from attrs import evolve, frozen
+from attrs import astuple, evolve, fields, frozen
 
 from kore_ls.errors import InvalidParams
 from kore_ls.model.search import SearchHit, SearchPage, SearchPosition, SearchQuery
@@ -49,7 +50,7 @@ def _place(page: SearchPage | None, taken: int) -> SearchPosition | None:
 
 def encode_places(places: Places, bound_to: str) -> str:
     """An opaque word for where a search goes on."""
-    rows = [None if p is None else [p.below, p.down_to, p.shown, int(p.first)] for p in places]
+    rows = [None if place is None else [int(each) for each in astuple(place)] for place in places]
     return base64.urlsafe_b64encode(json.dumps([bound_to, rows]).encode()).decode().rstrip("=")
 
 
@@ -57,7 +58,7 @@ def decode_places(cursor: str, bound_to: str, folders: int) -> Places:
     """Where the search goes on. Raises InvalidParams for a cursor of another search, or none of ours."""
     try:
         owner, rows = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        places = tuple(None if row is None else _position(*row) for row in rows)
+        places = tuple(None if row is None else _position(row) for row in rows)
     except (ValueError, TypeError, RecursionError):
         raise InvalidParams(["params.cursor: is not a cursor of this search"]) from None
     if owner != bound_to or len(places) != folders:
@@ -65,8 +66,9 @@ def decode_places(cursor: str, bound_to: str, folders: int) -> Places:
     return places
 
 
-def _position(below: int, down_to: int, shown: int, first: int) -> SearchPosition:
-    numbers = (below, down_to, shown, first)
-    if not all(type(each) is int and 0 <= each < 1 << 62 for each in numbers):
+def _position(row: Sequence[int]) -> SearchPosition:
+    names = [each.name for each in fields(SearchPosition)]
+    if len(row) != len(names) or not all(type(each) is int and 0 <= each < 1 << 62 for each in row):
         raise ValueError
-    return SearchPosition(below=below, down_to=down_to, shown=shown, first=bool(first))
+    values: dict[str, Any] = dict(zip(names, row, strict=True))
+    return SearchPosition(**values | {"scanned": bool(values["scanned"])})

@@ -1,4 +1,4 @@
-"""Keeps the search index in step: in small transactions when the store is idle, and at once when a search wants it."""
+"""Keeps the search index in step: in small transactions when nobody else writes, and at once when a search wants it."""
 
 from __future__ import annotations
 
@@ -6,78 +6,107 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from kore_ls.errors import KoreError
+from kore_ls.errors import KoreError, StoreDamaged
 from kore_ls.storage.search_index import create_index, index_step
 from kore_ls.storage.writer import Writer
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 0.3
-"""How long the store must have been quiet before the index is worked on."""
+"""How long nothing must have been written before the index is worked on."""
 STEP_ROWS = 16
 """Rows per transaction: a write that comes meanwhile waits for no more than these."""
 CATCH_UP_ROWS = 2_000
 """What a search waits for; beyond that it answers from what there is."""
+_TRIES = 3
 
 Report = Callable[[int], None]
 """Told how many rows are indexed so far."""
 
 
 class Indexer:
-    """Works through what is not indexed yet; one at a time, whoever asks."""
+    """Works through what is not indexed yet. Several may at once, in this process or others: each step is its own."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, *, idle: float = IDLE_S) -> None:
         self._writer = writer
-        self._behind = asyncio.Event()
-        self._behind.set()
-        self._working = asyncio.Lock()
+        self._idle = idle
+        self._written = asyncio.Event()
+        self._written.set()
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._mended = 0
+        self._told = ""
 
     def start(self) -> None:
         """Begin to follow the writes in the background."""
-        if self._task is None:
+        if self._task is None and not self._stopped:
             self._task = asyncio.create_task(self._follow(), name="kore-index")
 
     def wake(self) -> None:
         """Something was written."""
-        self._behind.set()
+        self._written.set()
 
     async def catch_up(self, most: int | None, report: Report | None = None) -> bool:
         """Index what is missing, at most about `most` rows (None: all); whether the index is complete now."""
         done = 0
-        async with self._working:
-            while most is None or done < most:
-                step = await self._writer.write(lambda transaction: index_step(transaction.db, STEP_ROWS))
-                if not step:
-                    return True
-                done += step
-                if report is not None:
-                    report(done)
+        while not self._stopped and (most is None or done < most):
+            step = await self._step()
+            if not step:
+                return True
+            done += step
+            if report is not None:
+                report(done)
         return False
+
+    async def _step(self) -> int:
+        try:
+            return await self._writer.write(lambda transaction: index_step(transaction.db, STEP_ROWS))
+        except StoreDamaged as error:
+            await self.mend(error)
+            return 1
+
+    async def mend(self, error: StoreDamaged) -> None:
+        """Make the index anew if it is what is damaged; raises `error` if not, or if that never helps."""
+        if not is_index_damage(error) or self._mended == _TRIES:
+            raise error
+        self._mended += 1
+        await self.rebuild()
 
     async def rebuild(self) -> None:
         """Throw the index away; it is filled again from here on."""
-        async with self._working:
-            await self._writer.write(lambda transaction: create_index(transaction.db))
+        log.warning("the search index is made anew")
+        await self._writer.write(lambda transaction: create_index(transaction.db, damaged=True))
         self.wake()
 
     async def _follow(self) -> None:
         while True:
-            await self._behind.wait()
-            self._behind.clear()
-            commits = -1
-            while commits != self._writer.commits:  # wait until nobody writes
-                commits = self._writer.commits
-                await asyncio.sleep(IDLE_S)
+            await self._written.wait()
+            while self._written.is_set():  # until nobody writes
+                self._written.clear()
+                await asyncio.sleep(self._idle)
             try:
-                if not await self.catch_up(STEP_ROWS * 8):
-                    self._behind.set()
+                await self._work_while_alone()
             except KoreError as error:
-                log.warning("the search index can't be kept in step: %s", error.kind)
+                if error.kind != self._told:
+                    log.warning("the search index can't be kept in step: %s", error.kind)
+                self._told = error.kind
+
+    async def _work_while_alone(self) -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        while not self._written.is_set() and await self._step():
+            await asyncio.sleep(loop.time() - start)  # half of the time is left to others
+            start = loop.time()
 
     async def stop(self) -> None:
-        """End the background work; what is not indexed stays for the next time."""
+        """End the work; what is not indexed stays for the next time."""
+        self._stopped = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
             self._task = None
+
+
+def is_index_damage(error: KoreError) -> bool:
+    """Whether it is the index alone that is damaged, or not there; then it can be made anew."""
+    return error.params.get("reason") == "index"

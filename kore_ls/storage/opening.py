@@ -140,7 +140,7 @@ async def open_store(
         await reader.run(_only_query)
         opened = OpenStore(path, path, query, identity(path), reader, mode, writer=writer)
         opened.writing = Writer(writer, name, _guard(opened))
-        opened.searcher = Searcher(lambda: Database.connect(path, query=query), Indexer(opened.writing))
+        opened.searcher = Searcher(opened.another, Indexer(opened.writing))
         opened.seen_version, opened.seen_change = await writer.run(_seen)
         return opened
     except BaseException:
@@ -180,10 +180,9 @@ async def _open_read_only(path: Path) -> OpenStore:
         if isinstance(error, OSError):
             raise StoreReadOnly("the store can't be read", reason="permission") from error
         raise
-    searcher = Searcher(lambda: Database.connect(source, query=query), None)
-    return OpenStore(
-        path, source, query, identity(path), reader, "off", searcher=searcher, scratch=scratch, signature=seen
-    )
+    opened = OpenStore(path, source, query, identity(path), reader, "off", scratch=scratch, signature=seen)
+    opened.searcher = Searcher(opened.another, None)
+    return opened
 
 
 def _copy(path: Path, target: Path) -> Signature:

@@ -6,8 +6,9 @@ Nothing typed is an error, and nothing typed reaches FTS5 as syntax: only tokens
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 
 from kore_ls.storage.segment import is_cjk, normalized, tokens_of
 
@@ -15,7 +16,7 @@ QUERY_CHARS = 1_000
 TERMS = 32
 
 _PIECE = re.compile(
-    r"""(?P<no>-)?(?:"(?P<p1>[^"]*)(?:"|$)|“(?P<p2>[^”]*)(?:”|$)|「(?P<p3>[^」]*)(?:」|$)|『(?P<p4>[^』]*)(?:』|$)"""
+    r"""(?P<no>-(?!-))?(?:"(?P<p1>[^"]*)(?:"|$)|“(?P<p2>[^”]*)(?:”|$)|「(?P<p3>[^」]*)(?:」|$)|『(?P<p4>[^』]*)(?:』|$)"""
     r"""|(?P<word>[^\s"“”「」『』]+)|[”」』])"""
 )
 
@@ -32,6 +33,23 @@ class Term:
     prefix: bool
     excluded: bool
 
+    needle: str = field(init=False)
+    """How the term begins in a lower-cased text: pairs of CJK put together again, else the first token."""
+
+    @needle.default
+    def _needle(self) -> str:
+        needle = self.tokens[0]
+        for token in self.tokens[1:] if is_cjk(needle[0]) else ():
+            if len(needle) < 2 or len(token) != 2 or token[0] != needle[-1]:
+                break
+            needle += token[1]
+        return needle
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the term is a run of CJK, or part of one, and nothing else."""
+        return is_cjk(self.needle[0]) and len(self.needle) == (1 if self.prefix else len(self.tokens) + 1)
+
     @property
     def expression(self) -> str:
         """The term in FTS5's language."""
@@ -47,6 +65,23 @@ class ParsedQuery:
 
     wanted: tuple[Term, ...]
     excluded: tuple[Term, ...]
+
+    @property
+    def open(self) -> ParsedQuery:
+        """The terms whose last token may go on."""
+        return self._where(lambda term: term.prefix)
+
+    @property
+    def closed(self) -> ParsedQuery:
+        """The other terms."""
+        return self._where(lambda term: not term.prefix)
+
+    def _where(self, wanted: Callable[[Term], bool]) -> ParsedQuery:
+        return ParsedQuery(tuple(filter(wanted, self.wanted)), tuple(filter(wanted, self.excluded)))
+
+    def __bool__(self) -> bool:
+        """Whether there is any term."""
+        return bool(self.wanted or self.excluded)
 
     @property
     def expression(self) -> str:

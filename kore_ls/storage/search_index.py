@@ -1,90 +1,241 @@
-"""The full-text index: two contentless FTS5 tables, filled after the fact up to a watermark. Run inside a hop.
+"""The full-text index: two contentless FTS5 tables, filled after the fact and newest first. Run inside a hop.
 
-A message commits first and is indexed later, in a transaction that also moves the watermark, so that a crash can't put
-the two out of step. The index is never the truth: missing, damaged or outdated it is dropped and filled again.
+A message commits first and is indexed later, in a transaction that also notes how far the index reaches, so that a
+crash can't put the two out of step. The index is never the truth: missing, damaged or outdated it is made anew, and
+what is wrong with it never makes a change of the data fail.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from kore_ls.errors import StoreDamaged, UnsupportedStore
 from kore_ls.model.session import SessionRecord
-from kore_ls.storage.migrations import SEARCH_TABLES
-from kore_ls.storage.rows import SESSION_COLUMNS, session_of
+from kore_ls.storage.migrations import SEARCH_TABLES, SHADOWS
 from kore_ls.storage.segment import SEGMENTER_VERSION, index_text
 
 MESSAGES = "messages_fts"
 SESSIONS = "sessions_fts"
-_VERSION, _MESSAGES_UPTO, _SESSIONS_UPTO = "index_version", "indexed_message", "indexed_session"
+INDEXED_BYTES = 1 << 20
+"""Of a longer message only so much is searched."""
+SEARCHED = f"ifnull(substr(CAST(m.content AS BLOB), 1, {INDEXED_BYTES}), x'')"
+"""That, of a message `m`, in SQL; as bytes, which even a text that has rotted is."""
+STEP_BYTES = 1 << 16
+"""A step ends with the message that makes it this long, as others wait to write."""
+JUMP = 2_000
+"""With more new messages than this, the newest come first."""
+
+_VERSION, _UPTO, _GAPS, _SESSIONS_UPTO = "index_version", "indexed_message", "index_gaps", "indexed_session"
 _SEPARATOR = " \u00b7 "
+_COLUMNS = "name, description, tags"
+
+Gap = tuple[int, int]
+"""Row ids: after the first, up to and with the second."""
 
 
-@frozen
-class Watermarks:
-    """The last message (by row id) and the last session (by number) that are indexed."""
+@frozen(kw_only=True)
+class Reach:
+    """What is indexed: messages up to a row but for `gaps` (oldest first), and sessions up to a number."""
 
-    message: int
-    session: int
+    message: int = 0
+    session: int = 0
+    gaps: tuple[Gap, ...] = ()
+
+    def has(self, row_id: int) -> bool:
+        """Whether a message is indexed."""
+        return row_id <= self.message and not any(after < row_id <= upto for after, upto in self.gaps)
 
 
-def watermarks(db: sqlite3.Connection) -> Watermarks | None:
-    """How far the index reaches; None: there is none, or one of another segmenter."""
-    found = dict(
-        db.execute(
-            "SELECT key, value FROM meta WHERE key IN (?, ?, ?)", (_VERSION, _MESSAGES_UPTO, _SESSIONS_UPTO)
-        ).fetchall()
-    )
-    if found.get(_VERSION) != SEGMENTER_VERSION:
+def reach(db: sqlite3.Connection) -> Reach | None:
+    """How far the index reaches; None: there is none to be relied on, or it was made by a newer segmenter."""
+    return _reach(_noted(db))
+
+
+def _noted(db: sqlite3.Connection) -> dict[str, Any]:
+    keys = (_VERSION, _UPTO, _GAPS, _SESSIONS_UPTO)
+    return dict(db.execute("SELECT key, value FROM meta WHERE key IN (?, ?, ?, ?)", keys).fetchall())
+
+
+def _reach(noted: dict[str, Any]) -> Reach | None:
+    if noted.get(_VERSION) != SEGMENTER_VERSION:
         return None
-    return Watermarks(found[_MESSAGES_UPTO], found[_SESSIONS_UPTO])
+    try:
+        gaps = tuple((int(after), int(upto)) for after, upto in json.loads(noted[_GAPS]))
+        return Reach(message=int(noted[_UPTO]), session=int(noted[_SESSIONS_UPTO]), gaps=gaps)
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
-def create_index(db: sqlite3.Connection) -> Watermarks:
-    """Make an empty index in place of whatever is there."""
-    for name, definition in SEARCH_TABLES.items():
-        db.execute(f"DROP TABLE IF EXISTS {name}")
-        db.execute(definition)
-    _keep(db, {_VERSION: SEGMENTER_VERSION, _MESSAGES_UPTO: 0, _SESSIONS_UPTO: 0})
-    return Watermarks(0, 0)
+def _belongs_to_newer(noted: dict[str, Any]) -> bool:
+    """Whether a process of a newer version keeps the index, also where it has to be made anew."""
+    version = noted.get(_VERSION)
+    return isinstance(version, int) and abs(version) > SEGMENTER_VERSION
+
+
+def is_behind(db: sqlite3.Connection) -> bool:
+    """Whether there is anything for `index_step` to do."""
+    noted = _noted(db)
+    marks = _reach(noted)
+    if marks is None:
+        return not _belongs_to_newer(noted)
+    newest, sessions = db.execute("SELECT (SELECT max(id) FROM messages), (SELECT max(num) FROM sessions)").fetchone()
+    return bool(marks.gaps) or (newest or 0) > marks.message or (sessions or 0) > marks.session
+
+
+def unindexed(db: sqlite3.Connection) -> int:
+    """How many messages of visible sessions are not indexed."""
+    marks = reach(db) or Reach()
+    where = " OR ".join(["m.id > ?", *["m.id > ? AND m.id <= ?"] * len(marks.gaps)])
+    row = db.execute(
+        "SELECT count(*) FROM messages m CROSS JOIN sessions s ON s.id = m.session_id "
+        f"WHERE ({where}) AND s.hidden = 0 AND s.deleted_at IS NULL",
+        (marks.message, *(end for gap in marks.gaps for end in gap)),
+    ).fetchone()
+    return int(row[0])
+
+
+def out_of_step(db: sqlite3.Connection) -> bool:
+    """Whether the index lacks rows it should have, or has rows of what is gone; not whether their text is right."""
+    marks = reach(db)
+    if marks is None:
+        return False
+    for table, source, key, upto in (
+        (MESSAGES, "messages", "id", marks.message),
+        (SESSIONS, "sessions", "num", marks.session),
+    ):
+        gaps = marks.gaps if table == MESSAGES else ()
+        known = f"SELECT 1 FROM {table}_docsize d WHERE d.id = s.{key}"
+        outside = "".join(f" AND NOT (s.{key} > {after} AND s.{key} <= {end})" for after, end in gaps)
+        lacking = f"SELECT 1 FROM {source} s WHERE s.{key} <= ?{outside} AND NOT EXISTS ({known})"
+        left = f"SELECT 1 FROM {table}_docsize d WHERE NOT EXISTS (SELECT 1 FROM {source} s WHERE s.{key} = d.id)"
+        try:
+            if any(db.execute(f"SELECT EXISTS ({lacking}), EXISTS ({left})", (upto,)).fetchone()):
+                return True
+        except sqlite3.DatabaseError:
+            return True
+    return False
+
+
+def create_index(db: sqlite3.Connection, *, damaged: bool = False) -> Reach:
+    """Make an empty index in place of whatever is there, which may be `damaged`. Raises UnsupportedStore."""
+    try:
+        for name, definition in SEARCH_TABLES.items():
+            if damaged and not _is_droppable(db, name):
+                _forget(db, name)
+            db.execute(f"DROP TABLE IF EXISTS {name}")
+            db.execute(definition)
+    except sqlite3.OperationalError as error:
+        if "no such module" not in str(error):
+            raise
+        raise UnsupportedStore("this SQLite is built without FTS5, so there is no search", reason="fts5") from error
+    _note(db, Reach())
+    return Reach()
+
+
+def _is_droppable(db: sqlite3.Connection, name: str) -> bool:
+    """Whether SQLite can read the index's own tables, so that dropping them can't free a page of another table."""
+    try:
+        for shadow in SHADOWS:
+            if db.execute(f"PRAGMA quick_check('{name}_{shadow}')").fetchone()[0] != "ok":
+                return False
+        db.execute(f"SELECT rowid FROM {name} WHERE {name} MATCH 'x' LIMIT 1").fetchall()
+    except sqlite3.DatabaseError:
+        return False
+    return True
+
+
+def _forget(db: sqlite3.Connection, name: str) -> None:
+    """Take an index out of the schema; its pages are lost until the file is next written anew."""
+    names = (name, *(f"{name}_{shadow}" for shadow in SHADOWS))
+    db.execute("PRAGMA writable_schema = ON")
+    try:
+        db.execute(f"DELETE FROM sqlite_master WHERE tbl_name IN ({', '.join('?' * len(names))})", names)
+    finally:
+        db.execute("PRAGMA writable_schema = RESET")
+
+
+def outdate(db: sqlite3.Connection) -> None:
+    """Note that the index has to be made anew, by a process of at least the version that made it."""
+    db.execute("UPDATE meta SET value = -abs(value) WHERE key = ? AND typeof(value) = 'integer'", (_VERSION,))
 
 
 def index_step(db: sqlite3.Connection, rows: int) -> int:
-    """Index up to `rows` sessions and messages more, in this transaction; how many there were."""
-    marks = watermarks(db) or create_index(db)
+    """Index up to `rows` sessions and messages more, in this transaction; how many there were.
+
+    Raises StoreDamaged (reason "index") where the index has to be made anew, UnsupportedStore.
+    """
+    noted = _noted(db)
+    marks = _reach(noted)
+    if marks is None:
+        if _belongs_to_newer(noted):
+            return 0
+        marks = create_index(db)
     sessions = db.execute(
-        f"SELECT num, {SESSION_COLUMNS} FROM sessions WHERE num > ? ORDER BY num LIMIT ?", (marks.session, rows)
+        f"SELECT num, {_COLUMNS} FROM sessions WHERE num > ? ORDER BY num LIMIT ?", (marks.session, rows)
     ).fetchall()
-    for row in sessions:
-        _insert(db, SESSIONS, row[0], session_text(session_of(row[1:])))
-    messages = db.execute(
-        "SELECT id, content FROM messages WHERE id > ? ORDER BY id LIMIT ?", (marks.message, rows)
-    ).fetchall()
-    for row_id, content in messages:
-        _insert(db, MESSAGES, row_id, index_text(content))
-    if sessions or messages:
-        _keep(
-            db,
-            {
-                _SESSIONS_UPTO: sessions[-1][0] if sessions else marks.session,
-                _MESSAGES_UPTO: messages[-1][0] if messages else marks.message,
-            },
-        )
-    return len(sessions) + len(messages)
+    messages, after = _next_messages(db, marks, rows)
+    if after == marks and not sessions:
+        return 0
+    with _index_work(db):
+        for number, *texts in sessions:
+            _insert(db, SESSIONS, number, _session_text(*texts))
+        for row_id, content in messages:
+            _insert(db, MESSAGES, row_id, _message_text(content))
+    _note(db, evolve(after, session=sessions[-1][0] if sessions else marks.session))
+    return len(sessions) + len(messages) or 1
 
 
-def behind(db: sqlite3.Connection) -> int:
-    """How many messages are not indexed yet."""
-    marks = watermarks(db)
-    upto = marks.message if marks else 0
-    return int(db.execute("SELECT count(*) FROM messages WHERE id > ?", (upto,)).fetchone()[0])
+def _next_messages(db: sqlite3.Connection, marks: Reach, rows: int) -> tuple[list[tuple[int, Any]], Reach]:
+    """The messages (row id, content) to index next, by row id, and how far the index reaches with them."""
+    newest = db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
+    if newest > marks.message + JUMP:
+        marks = evolve(marks, message=newest, gaps=(*marks.gaps, (marks.message, newest)))
+    if newest > marks.message:
+        found = _read(db, "id > ? ORDER BY id LIMIT ?", (marks.message, rows))
+        return found, evolve(marks, message=found[-1][0])
+    if not marks.gaps:
+        return [], marks
+    start, end = marks.gaps[-1]
+    found = _read(db, "id > ? AND id <= ? ORDER BY id DESC LIMIT ?", (start, end, rows))[::-1]
+    rest = ((start, found[0][0] - 1),) if found and found[0][0] - 1 > start else ()
+    return found, evolve(marks, gaps=(*marks.gaps[:-1], *rest))
 
 
-def session_text(record: SessionRecord) -> tuple[str, str]:
+def _read(db: sqlite3.Connection, where: str, values: tuple[int, ...]) -> list[tuple[int, bytes]]:
+    """Messages until there is enough text for one step; at least one, if there is any."""
+    found: list[tuple[int, bytes]] = []
+    size = 0
+    with closing(db.execute(f"SELECT m.id, {SEARCHED} FROM messages m WHERE {where}", values)) as rows:
+        for row in rows:
+            found.append(row)
+            size += len(row[1])
+            if size >= STEP_BYTES:
+                break
+    return found
+
+
+def text_of(searched: bytes) -> str:
+    """What SEARCHED yields as text."""
+    return searched.decode("utf-8", "replace")
+
+
+def _message_text(content: bytes) -> tuple[str, str]:
+    return index_text(text_of(content))
+
+
+def _session_text(name: Any, description: Any, tags: Any) -> tuple[str, str]:
     """What of a session is searched as its name: name, description and tags."""
-    parts = [index_text(text) for text in (record.name, record.description or "", *record.tags) if text]
+    try:
+        each = [str(tag) for tag in json.loads(tags)] if tags else []
+    except ValueError:
+        each = []
+    parts = [index_text(text) for text in (str(name), str(description or ""), *each) if text]
     return _SEPARATOR.join(text for text, _ in parts), _SEPARATOR.join(whole for _, whole in parts if whole)
 
 
@@ -93,25 +244,72 @@ def reindex_session(db: sqlite3.Connection, before: SessionRecord, after: Sessio
 
     A contentless row can only be deleted by the very text that was inserted, so the change has to be known here.
     """
-    old = session_text(before)
-    new = session_text(after) if after is not None else None
+    old = _record_text(before)
+    new = _record_text(after) if after is not None else None
     if old == new:
         return
-    marks = watermarks(db)
-    row = db.execute("SELECT num FROM sessions WHERE id = ?", (before.id,)).fetchone()
-    if marks is None or row is None or row[0] > marks.session:
+    marks = reach(db)
+    if marks is None:
+        outdate(db)
         return
-    _delete(db, SESSIONS, row[0], old)
-    if new is not None:
-        _insert(db, SESSIONS, row[0], new)
+    row = db.execute("SELECT num FROM sessions WHERE id = ?", (before.id,)).fetchone()
+    if row is None or row[0] > marks.session:
+        return
+    with _never_failing(db):
+        _delete(db, SESSIONS, row[0], old)
+        if new is not None:
+            _insert(db, SESSIONS, row[0], new)
 
 
-def unindex_messages(db: sqlite3.Connection, messages: Iterable[tuple[int, str]]) -> None:
-    """Take messages (row id, content) that are about to be deleted out of the index."""
-    marks = watermarks(db)
-    for row_id, content in messages:
-        if marks is not None and row_id <= marks.message:
-            _delete(db, MESSAGES, row_id, index_text(content))
+def _record_text(record: SessionRecord) -> tuple[str, str]:
+    return _session_text(record.name, record.description, json.dumps(record.tags))
+
+
+def unindex_messages(db: sqlite3.Connection, row_ids: Sequence[int]) -> Sequence[int]:
+    """Take messages that are about to be deleted out of the index; those done, which may be the first ones only."""
+    marks = reach(db)
+    if marks is None:
+        outdate(db)
+        return row_ids
+    found = _read(db, f"id IN ({', '.join('?' * len(row_ids))}) ORDER BY id", tuple(row_ids))
+    with _never_failing(db):
+        for row_id, content in found:
+            if marks.has(row_id):
+                _delete(db, MESSAGES, row_id, _message_text(content))
+    return [row_id for row_id, _ in found]
+
+
+@contextmanager
+def _index_work(db: sqlite3.Connection) -> Iterator[None]:
+    """Statements whose faults are the index's own. FTS5 holds rows back until COMMIT, where all would fail with it."""
+    db.execute("SAVEPOINT index_work")
+    try:
+        yield
+        db.execute("SAVEPOINT index_written")  # makes FTS5 write what it holds back
+    except sqlite3.DatabaseError as error:
+        if not db.in_transaction:  # SQLite gave up the whole transaction: the disk is full, say
+            raise
+        db.execute("ROLLBACK TO index_work")
+        db.execute("RELEASE index_work")
+        if is_index_fault(error):
+            raise StoreDamaged("the search index is damaged", reason="index") from error
+        raise
+    db.execute("RELEASE index_work")
+
+
+@contextmanager
+def _never_failing(db: sqlite3.Connection) -> Iterator[None]:
+    try:
+        with _index_work(db):
+            yield
+    except StoreDamaged:
+        outdate(db)
+
+
+def is_index_fault(error: sqlite3.Error) -> bool:
+    """Whether an error of a statement that only touches the index means that it is damaged or not there."""
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    return code & 0xFF == sqlite3.SQLITE_CORRUPT or code == sqlite3.SQLITE_ERROR
 
 
 def _insert(db: sqlite3.Connection, table: str, row_id: int, texts: tuple[str, str]) -> None:
@@ -122,7 +320,13 @@ def _delete(db: sqlite3.Connection, table: str, row_id: int, texts: tuple[str, s
     db.execute(f"INSERT INTO {table} ({table}, rowid, text, whole) VALUES ('delete', ?, ?, ?)", (row_id, *texts))
 
 
-def _keep(db: sqlite3.Connection, values: dict[str, int]) -> None:
+def _note(db: sqlite3.Connection, marks: Reach) -> None:
+    values = {
+        _VERSION: SEGMENTER_VERSION,
+        _UPTO: marks.message,
+        _GAPS: json.dumps(marks.gaps),
+        _SESSIONS_UPTO: marks.session,
+    }
     db.executemany(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         list(values.items()),

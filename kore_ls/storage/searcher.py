@@ -3,70 +3,112 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from attrs import evolve
 
-from kore_ls.errors import KoreError, StoreDamaged, StoreReadOnly
+from kore_ls.errors import StoreBusy, StoreDamaged, StoreFull, StoreReadOnly
+from kore_ls.model.ids import Clock, now_ms
 from kore_ls.model.search import SearchPage, SearchQuery
-from kore_ls.storage.database import Database
-from kore_ls.storage.indexer import CATCH_UP_ROWS, Indexer, Report
-from kore_ls.storage.search_index import watermarks
+from kore_ls.storage.candidates import Stopped
+from kore_ls.storage.database import ConnectionClosed, Database
+from kore_ls.storage.indexer import CATCH_UP_ROWS, Indexer, Report, is_index_damage
+from kore_ls.storage.search_index import is_behind
 from kore_ls.storage.search_rows import search
 
-_INDEX_FAULTS = frozenset({"SQLITE_CORRUPT_VTAB", "SQLITE_ERROR"})
+T = TypeVar("T")
+
+_AGAIN_S = 0.01
+"""An interrupt that comes between two statements is lost, so it is repeated."""
 
 
 class Searcher:
     """The search of one open store. Without an indexer (a read-only store) it uses the index as it is."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Database]], indexer: Indexer | None) -> None:
+    def __init__(
+        self, connect: Callable[[], Awaitable[Database]], indexer: Indexer | None, clock: Clock = now_ms
+    ) -> None:
         self._connect = connect
         self._database: Database | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._clock = clock
+        self._closed = False
+        self._stop = threading.Event()
         self.indexer = indexer
 
     async def search(self, query: SearchQuery, report: Report | None = None) -> SearchPage:
         """One page. The index is brought in step first: up to 2,000 rows, or all if there is no time budget.
 
-        Cancelling interrupts the query. Raises StoreReadOnly where there is no index and none can be made.
+        With `report`, too, all is indexed first. Cancelling interrupts the query. Raises UnsupportedStore where SQLite
+        has no FTS5, StoreReadOnly where there is no index and none can be made, ConnectionClosed.
         """
         complete = await self._catch_up(query, report)
         try:
-            page = await self._interruptible(query)
+            page = await self._page(query)
         except StoreDamaged as error:
-            if self.indexer is None or error.params.get("sqlite") not in _INDEX_FAULTS:
+            if not is_index_damage(error):
                 raise
-            await self.indexer.rebuild()
+            if self.indexer is None:
+                raise StoreReadOnly("the store is read-only and has no search index", reason="index") from error
+            await self.indexer.mend(error)
             complete = await self._catch_up(query, report)
-            page = await self._interruptible(query)
+            page = await self._page(query)
         return page if complete else evolve(page, truncated=True)
 
     async def _catch_up(self, query: SearchQuery, report: Report | None) -> bool:
-        if self.indexer is None:
+        """Whether the index is complete now. Where it can't be kept in step, what there is must do."""
+        if not await self._run(is_behind):
             return True
+        if self.indexer is None:
+            return False
         waits = query.budget is None or report is not None
-        return await self.indexer.catch_up(None if waits else CATCH_UP_ROWS, report)
+        try:
+            return await self.indexer.catch_up(None if waits else CATCH_UP_ROWS, report)
+        except (StoreBusy, StoreFull):
+            return False
+        except StoreDamaged as error:
+            if is_index_damage(error):
+                raise
+            return False
 
-    async def _interruptible(self, query: SearchQuery) -> SearchPage:
+    async def _page(self, query: SearchQuery) -> SearchPage:
+        now = self._clock()
+        try:
+            return await self._run(lambda db: search(db, query, now=now, stopped=self._stop.is_set))
+        except Stopped:  # the caller is still there, so it is the store that was closed
+            raise ConnectionClosed from None
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         async with self._one_at_a_time:
+            if self._closed:
+                raise ConnectionClosed
             if self._database is None:
                 self._database = await self._connect()
-                if self.indexer is None and await self._database.run(watermarks) is None:
-                    raise StoreReadOnly("the store is read-only and has no search index", reason="index")
-            database = self._database
-            running = asyncio.create_task(database.run(lambda db: search(db, query)))
+            running = asyncio.ensure_future(self._database.run(work))
             try:
                 return await asyncio.shield(running)
             except asyncio.CancelledError:
-                await database.interrupt()
-                with contextlib.suppress(KoreError):
-                    await running
+                await self._interrupt(running)
                 raise
 
+    async def _interrupt(self, running: asyncio.Future[T]) -> None:
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._stop.set()
+        try:
+            while self._database is not None and not running.done():
+                await self._database.interrupt()
+                await asyncio.wait([running], timeout=_AGAIN_S)
+        finally:
+            if not self._closed:
+                self._stop.clear()
+
     async def close(self) -> None:
-        """End the indexing and close the connection."""
+        """End the indexing, let a search that runs fail, and close the connection."""
+        self._closed = True
+        self._stop.set()
         if self.indexer is not None:
             await self.indexer.stop()
         if self._database is not None:

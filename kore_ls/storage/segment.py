@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
+
+from attrs import Factory, frozen
 
 SEGMENTER_VERSION = 1
 TOKEN_CHARS = 64
 """Longer words (hashes, base64) count by their first 64 characters."""
 
-_CJK = (
+CJK = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f"
     "\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
     "\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 )
-_UNIT = re.compile(f"[{_CJK}]+|[^\\W_{_CJK}]+(?:[\u0300-\u036f]+[^\\W_{_CJK}]*)*")
-_IS_CJK = re.compile(f"[{_CJK}]")
+_UNIT = re.compile(f"[{CJK}]+|[^\\W_{CJK}]+(?:[\u0300-\u036f]+[^\\W_{CJK}]*)*")
+_WIDE_SIGNS = tuple((sign, unicodedata.normalize("NFKC", sign)) for sign in "，：；！？（）")
+_IS_CJK = re.compile(f"[{CJK}]")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+|[A-Z]+")
 _HAS_PARTS = re.compile(r"[a-z0-9][A-Z]|[A-Z][A-Z][a-z]")
 
@@ -38,20 +40,29 @@ def _folded_letters() -> dict[int, str | None]:
 _FOLDED = _folded_letters()
 
 
-class Token(NamedTuple):
-    """A search token and where its text stands in the normalized text; `whole`: a camelCase identifier in one piece."""
+@frozen
+class PlacedTokens:
+    """Tokens of a normalized text in order, and where in it each stands: from `starts[i]` to `ends[i]`."""
 
-    text: str
-    start: int
-    end: int
-    whole: bool = False
+    texts: list[str] = Factory(list)
+    starts: list[int] = Factory(list)
+    ends: list[int] = Factory(list)
+
+    def add(self, text: str, start: int, end: int) -> None:
+        """One token more."""
+        self.texts.append(text)
+        self.starts.append(start)
+        self.ends.append(end)
 
 
 def normalized(text: str) -> str:
     """The form in which full-width, half-width and compatibility characters are the same; case is kept."""
-    if text.isascii() or unicodedata.is_normalized("NFKC", text):
+    if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", text)
+    plain = text
+    for wide, narrow in _WIDE_SIGNS:  # in most Chinese text the only ones, and by far cheaper so
+        plain = plain.replace(wide, narrow)
+    return plain if unicodedata.is_normalized("NFKC", plain) else unicodedata.normalize("NFKC", text)
 
 
 def folded(text: str) -> str:
@@ -84,36 +95,55 @@ def tokens_of(text: str) -> tuple[list[str], list[str]]:
     return tokens, wholes
 
 
-def placed_tokens(text: str) -> list[Token]:
-    """The same tokens, and the identifiers in one piece, with their places; for marking matches in a shown text."""
-    found: list[Token] = []
+def placed_tokens(text: str) -> tuple[PlacedTokens, PlacedTokens]:
+    """What `tokens_of` yields, with places; for marking matches in a shown text."""
+    tokens, wholes = PlacedTokens(), PlacedTokens()
     for match in _UNIT.finditer(text):
-        unit, start, end = match[0], match.start(), match.end()
-        if _IS_CJK.match(unit):
-            found += [Token(unit[i : i + 2], start + i, start + i + 2) for i in range(len(unit) - 1)]
-            found.append(Token(unit[-1], end - 1, end))
-        elif _HAS_PARTS.search(unit):
-            found.append(Token(folded(unit)[:TOKEN_CHARS], start, end, True))
-            for part in _PART.finditer(unit):
-                found.append(Token(folded(part[0])[:TOKEN_CHARS], start + part.start(), start + part.end()))
+        unit, (start, end) = match[0], match.span()
+        if unit[0] > "\u2e7f" and _IS_CJK.match(unit):
+            tokens.texts.extend(map(str.__add__, unit, unit[1:]))
+            tokens.texts.append(unit[-1])
+            tokens.starts.extend(range(start, end))
+            tokens.ends.extend(range(start + 2, end + 1))
+            tokens.ends.append(end)
         else:
-            found.append(Token(folded(unit)[:TOKEN_CHARS], start, end))
-    return found
+            for into, found in zip((tokens, wholes), word_tokens(unit, start), strict=True):
+                into.texts.extend(found.texts)
+                into.starts.extend(found.starts)
+                into.ends.extend(found.ends)
+    return tokens, wholes
+
+
+def word_tokens(word: str, at: int) -> tuple[PlacedTokens, PlacedTokens]:
+    """The tokens of one word of letters and digits, which starts at `at`; and it in one piece, if that is another."""
+    tokens, wholes = PlacedTokens(), PlacedTokens()
+    if _HAS_PARTS.search(word):
+        for part in _PART.finditer(word):
+            tokens.add(folded(part[0])[:TOKEN_CHARS], at + part.start(), at + part.end())
+        wholes.add(folded(word)[:TOKEN_CHARS], at, at + len(word))
+    else:
+        tokens.add(folded(word)[:TOKEN_CHARS], at, at + len(word))
+    return tokens, wholes
 
 
 def unit_borders(text: str, start: int, end: int) -> tuple[int, int]:
-    """The stretch widened to whole words (within bounds), so that its tokens are those of the whole text."""
-    while start > 0 and _inside_word(text, start):
+    """The stretch widened (by no more than a token's length) so that it cuts no word; a run of CJK it may cut."""
+    for _ in range(TOKEN_CHARS):
+        if start <= 0 or not _inside_word(text, start):
+            break
         start -= 1
-    while end < len(text) and _inside_word(text, end):
+    for _ in range(TOKEN_CHARS):
+        if end >= len(text) or not _inside_word(text, end):
+            break
         end += 1
     return start, end
 
 
 def _inside_word(text: str, at: int) -> bool:
-    """Whether a word of letters goes on across this place; a run of CJK may be cut, but for the token at its end."""
     before, after = text[at - 1], text[at]
-    return (before.isalnum() or after.isalnum()) and not before.isspace() and not after.isspace()
+    if unicodedata.combining(after):
+        return True
+    return before.isalnum() and after.isalnum() and not is_cjk(before) and not is_cjk(after)
 
 
 def index_text(text: str) -> tuple[str, str]:

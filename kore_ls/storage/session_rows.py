@@ -95,11 +95,11 @@ def remove_rows(db: sqlite3.Connection, session_id: SessionId) -> None:
 
 
 def _remove_messages(db: sqlite3.Connection, session_id: SessionId, rows: int) -> bool:
-    """Delete up to `rows` messages of a session; whether there may be more."""
-    found = db.execute("SELECT id, content FROM messages WHERE session_id = ? LIMIT ?", (session_id, rows)).fetchall()
-    unindex_messages(db, found)
-    db.executemany("DELETE FROM messages WHERE id = ?", [(row[0],) for row in found])
-    return len(found) == rows
+    """Delete up to `rows` messages of a session; whether there were any."""
+    found = db.execute("SELECT id FROM messages WHERE session_id = ? LIMIT ?", (session_id, rows)).fetchall()
+    done = unindex_messages(db, [row[0] for row in found])
+    db.executemany("DELETE FROM messages WHERE id = ?", [(row_id,) for row_id in done])
+    return bool(done)
 
 
 def load_session(db: sqlite3.Connection, session_id: SessionId, *, deleted: bool = False) -> SessionRecord:

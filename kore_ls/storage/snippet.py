@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from kore_ls.model.search import Range
 from kore_ls.storage.query import Term
-from kore_ls.storage.segment import Token, folded, normalized, placed_tokens, unit_borders
+from kore_ls.storage.segment import unit_borders
+from kore_ls.storage.term_places import SearchedText, Span
 
 SNIPPET_CHARS = 160
 _BEFORE = 40
@@ -20,10 +21,7 @@ _OVERLAP = 300
 _TRIES = 20
 _ELLIPSIS = "…"
 
-_COMPOSES = re.compile(r"[\u0300-\u036f\u1100-\u11ff\u3099\u309a\uff9e\uff9f]")
 _SPACE = re.compile(r"\s")
-
-Span = tuple[int, int]
 
 
 def snippet_of(text: str, terms: Sequence[Term]) -> tuple[str, tuple[Range, ...]]:
@@ -42,13 +40,8 @@ def snippet_of(text: str, terms: Sequence[Term]) -> tuple[str, tuple[Range, ...]
 
 def match_spans(text: str, terms: Sequence[Term]) -> list[Span]:
     """Where the terms stand in `text`, in characters, ordered and merged."""
-    plain = normalized(text)
-    tokens = placed_tokens(plain)
-    places = _original_places(text, plain)
-    found: list[Span] = []
-    for term in terms:
-        found += ((places[a], places[b]) for a, b in _term_spans(tokens, term))
-    return _merged(found)
+    searched = SearchedText(text)
+    return _merged([span for term in terms for span in searched.spans(term)])
 
 
 def utf16_ranges(text: str, spans: Sequence[Span]) -> tuple[Range, ...]:
@@ -64,48 +57,49 @@ def utf16_ranges(text: str, spans: Sequence[Span]) -> tuple[Range, ...]:
 def _first_spans(text: str, terms: Sequence[Term]) -> tuple[int, list[Span]]:
     """A part of the text in which most terms stand: where it starts, and the spans in the whole text."""
     best: tuple[int, int, list[Span]] = (0, 0, [])
-    for start, end in (*_likely(text, terms), *_chunks(text)):
-        part = text[start:end]
-        plain = normalized(part)
-        tokens = placed_tokens(plain)
-        found = [spans for term in terms if (spans := _term_spans(tokens, term))]
+    for start, end in _parts(text, terms):
+        part = SearchedText(text[start:end])
+        found = [spans for term in terms if (spans := part.spans(term))]
         if len(found) > best[0]:
-            places = _original_places(part, plain)
-            spans = [(start + places[a], start + places[b]) for each in found for a, b in each]
-            best = (len(found), start, _merged(spans))
+            best = (len(found), start, _merged([(start + a, start + b) for each in found for a, b in each]))
         if best[0] == len(terms):
             break
     return best[1], best[2]
 
 
-def _chunks(text: str) -> Iterator[Span]:
-    """The whole text in parts that overlap."""
+def _parts(text: str, terms: Sequence[Term]) -> Iterator[Span]:
+    """Where to look: first at a likely place, then through the whole text in parts that overlap."""
+    at = _likely(text, terms)
+    if at is not None:
+        yield unit_borders(text, max(0, at - _BEFORE), min(len(text), at + SNIPPET_CHARS))
     for start in range(0, max(len(text), 1), _CHUNK - _OVERLAP):
-        yield start, min(start + _CHUNK, len(text))
+        yield unit_borders(text, start, min(start + _CHUNK, len(text)))
         if start + _CHUNK >= len(text):
             return
 
 
-def _likely(text: str, terms: Sequence[Term]) -> list[Span]:
-    """A few parts where the first tokens of most terms stand together; cheap, and sometimes wrong."""
-    low = folded(text)
+def _likely(text: str, terms: Sequence[Term]) -> int | None:
+    """Where the rarest term stands with most of the others around it; cheap, and sometimes wrong."""
+    low = text.lower()
     if len(low) != len(text):  # places would not be the same
-        return []
-    places: dict[int, set[int]] = {}
-    for number, term in enumerate(terms):
-        at = low.find(term.tokens[0])
-        for _ in range(_TRIES):
-            if at < 0:
-                break
-            places.setdefault(at, set()).add(number)
-            at = low.find(term.tokens[0], at + 1)
+        return None
+    needles = sorted((count, term.needle) for term in terms if (count := low.count(term.needle)))
+    if not needles:
+        return None
     reach = SNIPPET_CHARS - _BEFORE
-    together = {
-        at: len(set().union(*(numbers for other, numbers in places.items() if at <= other <= at + reach)))
-        for at in places
-    }
-    best = sorted(places, key=lambda at: (-together[at], at))[:3]
-    return [unit_borders(text, max(0, at - _BEFORE), min(len(text), at + SNIPPET_CHARS)) for at in best]
+    best = (0, 0)
+    at = -1
+    for _ in range(_TRIES):
+        at = low.find(needles[0][1], at + 1)
+        if at < 0:
+            break
+        others = (low.find(needle, max(0, at - reach), at + reach) for _, needle in needles[1:])
+        near = [place for place in others if place >= 0]
+        if len(near) + 1 > best[0]:
+            best = (len(near) + 1, min([at, *near]))
+        if best[0] == len(needles):
+            break
+    return best[1]
 
 
 def _window(text: str, start: int, spans: Sequence[Span]) -> Span:
@@ -133,43 +127,6 @@ def _joins(text: str, at: int) -> bool:
     char = text[at]
     modifier = char in "\u200d\ufe0e\ufe0f" or "\U0001f3fb" <= char <= "\U0001f3ff"
     return modifier or text[at - 1] == "\u200d" or unicodedata.combining(char) != 0
-
-
-def _term_spans(tokens: Sequence[Token], term: Term) -> list[Span]:
-    found: list[Span] = []
-    wanted, size, prefix = term.tokens, len(term.tokens), term.prefix
-    parts = [token for token in tokens if not token.whole] if size > 1 else tokens
-    for index in range(len(parts) - size + 1):
-        if size > 1 and parts[index].text != wanted[0]:
-            continue
-        if all(_is(parts[index + k].text, wanted[k], prefix and k == size - 1) for k in range(size)):
-            end = parts[index + size - 1]
-            # Of a pair found by its first character, only that one is what the user typed.
-            typed = len(wanted[-1]) if prefix else end.end - end.start
-            found.append((parts[index].start, min(end.end, end.start + typed)))
-    if size > 1 and term.whole is not None:
-        found += ((t.start, t.end) for t in tokens if t.whole and _is(t.text, term.whole, prefix))
-    return found
-
-
-def _is(token: str, wanted: str, prefix: bool) -> bool:
-    return token.startswith(wanted) if prefix else token == wanted
-
-
-def _original_places(text: str, plain: str) -> Sequence[int]:
-    """For each place in the normalized text (its end included) the place in the original."""
-    if len(text) == len(plain) and not _COMPOSES.search(text):  # then nothing can have grown either
-        return range(len(plain) + 1)
-    places: list[int] = []
-    start = 0
-    for end in range(1, len(text) + 1):
-        if end < len(text) and (unicodedata.combining(text[end]) or text[end] in "\uff9e\uff9f"):
-            continue
-        places += [start] * len(unicodedata.normalize("NFKC", text[start:end]))
-        start = end
-    if len(places) != len(plain):  # composition across what we took for borders, as of Hangul letters
-        return [min(i, len(text)) for i in range(len(plain))] + [len(text)]
-    return [*places, len(text)]
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:

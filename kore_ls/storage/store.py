@@ -30,7 +30,7 @@ from kore_ls.storage.message_rows import MessagePage
 from kore_ls.storage.migrations import SCHEMA_VERSION
 from kore_ls.storage.opening import OpenStore
 from kore_ls.storage.repair import repair_file
-from kore_ls.storage.search_index import behind
+from kore_ls.storage.search_index import out_of_step, unindexed
 from kore_ls.storage.session_rows import SessionPage, SessionQuery, read_meta, write_meta
 from kore_ls.storage.store_file import Gate, StoreFile
 from kore_ls.storage.watch import Watch
@@ -230,10 +230,7 @@ class SQLiteStore(Storage):
 
     async def search(self, query: SearchQuery, report: Callable[[int], None] | None = None) -> SearchPage:
         """One page of hits; see Storage."""
-        opened = await self._file.open()
-        if opened is None or opened.searcher is None:
-            return SearchPage()
-        return await opened.searcher.search(query, report)
+        return await self._file.search(query, report)
 
     # -- care
 
@@ -285,7 +282,10 @@ class SQLiteStore(Storage):
     async def check(self) -> list[str]:
         """Look for damage; see Storage."""
         try:
-            return await self._apart_from_readers(problems_in, list[str]())
+            problems = await self._apart_from_readers(problems_in, list[str]())
+            if not problems and await self._apart_from_readers(out_of_step, False):
+                await self._file.rebuild_index()  # what users wrote is sound
+            return problems
         except StoreDamaged as error:
             return [error.message]
 
@@ -338,7 +338,7 @@ def _counts(db: sqlite3.Connection) -> tuple[int, int, int] | None:
     sessions, messages = db.execute(
         "SELECT count(*), coalesce(sum(message_count), 0) FROM sessions WHERE hidden = 0 AND deleted_at IS NULL"
     ).fetchone()
-    return sessions, messages, behind(db)
+    return sessions, messages, unindexed(db)
 
 
 def _recount_all(transaction: Transaction) -> list[str]:

@@ -10,9 +10,11 @@ from typing import Protocol, TypeVar
 
 from kore_ls.errors import KoreError, SessionNotFound, StoreBusy, StoreDamaged, StoreReadOnly
 from kore_ls.model.ids import SessionId
+from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.storage.changes import StoreChange, changes_after
 from kore_ls.storage.database import ConnectionClosed
 from kore_ls.storage.files import check_openable, identity
+from kore_ls.storage.indexer import Report
 from kore_ls.storage.maintenance import checkpoint
 from kore_ls.storage.opening import OpenStore, Stale, data_version, open_store
 from kore_ls.storage.writer import Transaction
@@ -131,6 +133,26 @@ class StoreFile:
                     await self._forget(opened)
                 raise
         raise StoreBusy
+
+    async def search(self, query: SearchQuery, report: Report | None) -> SearchPage:
+        """What the store's searcher finds; nothing where there is no store."""
+        for _ in range(_TRIES):
+            opened = await self.open()
+            if opened is None or opened.searcher is None:
+                return SearchPage()
+            try:
+                if opened.stale():
+                    raise Stale
+                return await opened.searcher.search(query, report)
+            except (Stale, ConnectionClosed):
+                await self._forget(opened)
+        raise StoreBusy
+
+    async def rebuild_index(self) -> None:
+        """Make the search index anew; in the background it is filled."""
+        opened = await self.open()
+        if opened is not None and opened.searcher is not None and opened.searcher.indexer is not None:
+            await opened.searcher.indexer.rebuild()
 
     async def look(self) -> StoreChange | None:
         """One look at the file, for the watch: what others did to it since the last one."""

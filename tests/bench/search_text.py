@@ -24,17 +24,22 @@ _HANZI = (
     "保治北造百规热领七海口东导器压志世金增争济阶油思术极交受联什认六共权收证改清己美再采转更单风切打白教速花带安场身车例真务具万每目至达走"
     "积示议声报斗完类八离华名确才科张信马节话米整空元况今集温传土许步群广石记需段研界拉林律叫且究观越织装影算低持音众书布复容儿须际商非验连"
 )
-_PHRASES = "数据库连接 登录接口 会话管理 消息队列 全文搜索 加密存储 权限控制 帮我实现 单元测试 错误处理 配置文件 性能优化".split()
-_ENGLISH = (
-    "the to a of and in is it for this that on with be as not we can from should file test error function code when "
-    "user request return value type data message session server client index search update add remove change run build "
-    "call check set get list name path line method class async await handle handler timeout database connection cache "
-    "query parse format string number object array token module package version config option default thread lock write "
-    "read store load open close start stop retry fail pass assert mock import export render layout style button event "
-    "state effect hook route link page form input output stream buffer byte encode decode hash sign key secret branch "
-    "commit merge rebase review issue release deploy docker image container network proxy header body response status"
-).split()
-_SYLLABLES = "ba co di fu ga ho ki lo ma ne pu ra si to va we xe yo zu tri pla sco".split()
+_PHRASES = (
+    *("数据库连接", "登录接口", "会话管理", "消息队列", "全文搜索", "加密存储"),
+    *("权限控制", "帮我实现", "单元测试", "错误处理", "配置文件", "性能优化"),
+)
+_ENGLISH = """
+the to a of and in is it for this that on with be as not we can from should file test error function code when user
+request return value type data message session server client index search update add remove change run build call
+check set get list name path line method class async await handle handler timeout database connection cache query
+parse format string number object array token module package version config option default thread lock write read
+store load open close start stop retry fail pass assert mock import export render layout style button event state
+effect hook route link page form input output stream buffer byte encode decode hash sign key secret branch commit
+merge rebase review issue release deploy docker image container network proxy header body response status
+"""
+_SYLLABLES = """
+ba co di fu ga ho ki lo ma ne pu ra si to va we xe yo zu tri pla sco
+"""
 _EXTENSIONS = ("py", "ts", "md", "json", "toml", "rs")
 
 
@@ -50,8 +55,8 @@ class Writer:
                 "".join(random_.choices(_HANZI, cum_weights=hanzi, k=random_.choice(lengths))) for _ in range(9_000)
             )
         )
-        rare = ("".join(random_.choices(_SYLLABLES, k=random_.randint(2, 4))) for _ in range(6_000))
-        self._english = _ENGLISH + list(dict.fromkeys(rare))
+        rare = ("".join(random_.choices(_SYLLABLES.split(), k=random_.randint(2, 4))) for _ in range(6_000))
+        self._english = _ENGLISH.split() + list(dict.fromkeys(rare))
         self._code = [self._identifier(random_) for _ in range(4_000)]
         self._weights = {len(words): _weights(len(words), 0.95) for words in (self._chinese, self._english, self._code)}
         self._random = random.Random(seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,11 +51,15 @@ def test_a_long_word_counts_by_its_start() -> None:
 def test_tokens_with_places_are_the_same_tokens(text: str) -> None:
     """What marks a match must agree with what found it."""
     plain = normalized(text)
-    placed = placed_tokens(plain)
+    for placed, tokens in zip(placed_tokens(plain), tokens_of(plain), strict=True):
+        assert placed.texts == tokens
+        assert len(placed.starts) == len(placed.ends) == len(tokens)
+        assert all(0 <= a < b <= len(plain) for a, b in zip(placed.starts, placed.ends, strict=True))
 
-    assert [token.text for token in placed if not token.whole] == tokens_of(plain)[0]
-    assert [token.text for token in placed if token.whole] == tokens_of(plain)[1]
-    assert all(0 <= token.start < token.end <= len(plain) for token in placed)
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50), st.text("，：；！？（）。、ａ中 ", max_size=20))
+def test_normalizing_is_what_unicode_says(text: str, signs: str) -> None:
+    assert normalized(text + signs + text) == unicodedata.normalize("NFKC", text + signs + text)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=200))

@@ -154,7 +154,7 @@ export type Role = "user" | "assistant" | "system" | "tool";
 /** A page of hits, best first. Pages walk back in time; a session may come again with older messages. */
 export interface SearchResult {
   hits: SearchedSession[];
-  /** Time ran out or the index is not complete yet; `nextCursor` goes on where there is one. */
+  /** Time ran out, and `nextCursor` goes on; or not all messages are indexed yet. */
   truncated: boolean;
   nextCursor?: string;
   /** Folders whose store could not be read. */
@@ -397,7 +397,7 @@ export interface SessionSearchParams {
   limit?: number;
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
   cursor?: string;
-  /** Reports how far a large index is built. */
+  /** With it, the search waits until all is indexed, however long, and reports how far that is. */
   workDoneToken?: unknown;
 }
 

@@ -134,7 +134,7 @@
 ---A page of hits, best first. Pages walk back in time; a session may come again with older messages.
 ---@class kore.SearchResult
 ---@field hits kore.SearchedSession[]
----@field truncated boolean Time ran out or the index is not complete yet; `nextCursor` goes on where there is one.
+---@field truncated boolean Time ran out, and `nextCursor` goes on; or not all messages are indexed yet.
 ---@field nextCursor? string
 ---@field lockedFolders? string[] Folders whose store could not be read.
 
@@ -297,7 +297,7 @@
 ---@field until? integer Rule: 0 to 9007199254740991.
 ---@field limit? integer How many sessions. Rule: 1 to 200. Default: `20`.
 ---@field cursor? string Rule: no lone surrogates, which can be neither stored nor sent.
----@field workDoneToken? any Reports how far a large index is built.
+---@field workDoneToken? any With it, the search waits until all is indexed, however long, and reports how far that is.
 
 ---Where a session is in its life.
 ---@alias kore.SessionStatus

@@ -1,0 +1,235 @@
+"""What a search looks at: messages that match, newest first, in stretches of the history of bounded cost.
+
+`ORDER BY rank` would walk every match of a common word (seconds at a million messages); this walks only as many as a
+page needs. Synchronous, run inside a hop.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from attrs import define, field, frozen
+
+from kore_ls.model.ids import SessionId
+from kore_ls.model.search import SearchPosition, SearchQuery
+from kore_ls.storage.message_reading import BY_SESSION, Found, MessageReader
+from kore_ls.storage.query import ParsedQuery
+from kore_ls.storage.search_filters import conditions, on_messages, prepare
+
+CANDIDATES = 1_000
+NAMES = 200
+MATCHES_IN_SESSION = 200
+READ_ROWS = 2_000
+"""Messages of a session so small that they are read rather than looked for in the index."""
+TRIED_ROWS = 1_000
+"""How many messages are read, at most, to see whether a word that may go on is a common one."""
+ENOUGH = 50
+"""With so many matches it is."""
+
+_FIRST_ROWS = 10_000
+_MOST_ROWS = 500_000
+_AIM_S = 0.008
+_SPARSE = 40
+
+
+@frozen(kw_only=True)
+class Stretch:
+    """A part of the history as far as it was looked through; `found` is newest first.
+
+    `end`: there is nothing older. `late`: it would have reached further if there had been time. `scanned`: the
+    messages were read one by one.
+    """
+
+    below: int
+    down_to: int
+    found: Sequence[Found]
+    end: bool
+    late: bool = False
+    scanned: bool = False
+
+
+@frozen(kw_only=True)
+class NamedSessions:
+    """Sessions (id, last change in Unix milliseconds) whose name, description or tags match, newest first."""
+
+    below: int
+    down_to: int
+    sessions: Sequence[tuple[SessionId, int]]
+
+
+class Stopped(Exception):
+    """Nobody wants the answer any more."""
+
+
+@frozen(kw_only=True)
+class Deadline:
+    """When a page should be done, by `timer` in seconds (None: whenever); `stopped` tells that nobody waits for it."""
+
+    timer: Callable[[], float]
+    at: float | None
+    stopped: Callable[[], bool]
+
+    def passed(self) -> bool:
+        """Whether time is up. Raises Stopped."""
+        if self.stopped():
+            raise Stopped
+        return self.at is not None and self.timer() > self.at
+
+
+@define
+class Candidates:
+    """The candidates of one query. All methods raise Stopped."""
+
+    db: sqlite3.Connection
+    query: SearchQuery
+    parsed: ParsedQuery
+    deadline: Deadline
+    _lowest: int = field(init=False)
+    _newest: int = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        prepare(self.db)
+        self._lowest, self._newest = self._bounds()
+
+    def _bounds(self) -> tuple[int, int]:
+        """The row ids of the oldest and the newest message in question; of nothing 1 and 0."""
+        owner = self.query.session_id
+        if owner is None:
+            ends = "(SELECT min(id) FROM messages), (SELECT max(id) FROM messages)"
+            low, high = self.db.execute(f"SELECT {ends}").fetchone()
+        else:
+            first = "SELECT id FROM messages WHERE session_id = ? ORDER BY seq LIMIT 1"
+            last = "SELECT id FROM messages WHERE session_id = ? ORDER BY seq DESC LIMIT 1"
+            low, high = self.db.execute(f"SELECT ({first}), ({last})", (owner, owner)).fetchone()
+        return low or 1, high or 0
+
+    @property
+    def _most(self) -> int:
+        return CANDIDATES if self.query.session_id is None else MATCHES_IN_SESSION
+
+    def next(self, after: SearchPosition | None) -> Stretch:
+        """The stretch that follows, or the first one."""
+        below = self._newest + 1 if after is None else min(after.down_to, self._newest + 1)
+        if below <= self._lowest:
+            return Stretch(below=below, down_to=below, found=(), end=True)
+        if self._is_to_be_read():
+            return self._read(below)
+        if not self.parsed.open:
+            return self._walk(below)
+        tried = after is not None and not after.scanned and after.below > after.down_to
+        return (None if tried else self._try_reading(below)) or self._ask_once(below)
+
+    def again(self, position: SearchPosition) -> Stretch:
+        """An earlier stretch once more, for the rest of what was found in it."""
+        below, down_to = position.below, max(position.down_to, self._lowest)
+        if position.scanned:
+            found, _ = self._reader().read(below, down_to, lambda *_: self.deadline.passed() and False)
+        else:
+            found = self._ask(down_to, below, self._most)
+        end = down_to <= self._lowest
+        return Stretch(below=below, down_to=down_to, found=found, end=end, scanned=position.scanned)
+
+    def _is_to_be_read(self) -> bool:
+        """Whether to read the messages is surely quicker than the index."""
+        if self.query.session_id is not None:
+            row = self.db.execute("SELECT last_seq FROM sessions WHERE id = ?", (self.query.session_id,)).fetchone()
+            count = 0 if row is None else row[0]
+            return count <= READ_ROWS and (bool(self.parsed.open) or self._newest - self._lowest > _SPARSE * count)
+        # What a word that may go on leaves out, the index would have to gather first; a page is soon full without.
+        return bool(self.parsed.open.excluded) and not self.parsed.open.wanted and self.deadline.at is not None
+
+    def _reader(self) -> MessageReader:
+        return MessageReader(self.db, self.query, self.parsed)
+
+    def _read(self, below: int) -> Stretch:
+        found, at = self._reader().read(
+            below, self._lowest, lambda count, _: self.deadline.passed() or count >= self._most
+        )
+        end = at <= self._lowest
+        return Stretch(
+            below=below, down_to=at, found=found, end=end, late=not end and len(found) < self._most, scanned=True
+        )
+
+    def _try_reading(self, below: int) -> Stretch | None:
+        """For a word that may go on, and is a common one; None if it is so rare that the index is the better way."""
+        start = self.deadline.timer()
+
+        def enough(count: int, read: int) -> bool:
+            self.deadline.passed()
+            tired = self.deadline.at is not None and self.deadline.timer() - start > _AIM_S
+            return count >= self._most or read >= TRIED_ROWS or tired
+
+        found, at = self._reader().read(below, self._lowest, enough)
+        if at > self._lowest and len(found) < ENOUGH:
+            return None
+        return Stretch(below=below, down_to=at, found=found, end=at <= self._lowest, scanned=True)
+
+    def _walk(self, below: int) -> Stretch:
+        """Ask the index for one window after the other, as large as time allows."""
+        found: list[Found] = []
+        at, rows, late = below, _FIRST_ROWS, False
+        while at > self._lowest and len(found) < self._most:
+            start = self.deadline.timer()
+            if self.deadline.passed() and at < below:
+                late = True
+                break
+            down_to = self._rows_down(at, rows)
+            found += self._ask(down_to, at, self._most - len(found))
+            at = down_to if len(found) < self._most else found[-1][0]
+            taken = max(self.deadline.timer() - start, _AIM_S / 8)
+            rows = max(_FIRST_ROWS // 10, min(_MOST_ROWS, int(rows * _AIM_S / taken)))
+        return Stretch(below=below, down_to=at, found=found, end=at <= self._lowest, late=late)
+
+    def _rows_down(self, at: int, rows: int) -> int:
+        """The row so many messages, of the session in question, further down."""
+        if self.query.session_id is None:
+            return max(self._lowest, at - rows)
+        row = self.db.execute(
+            f"SELECT id FROM messages {BY_SESSION} WHERE session_id = ? AND id < ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+            (self.query.session_id, at, rows - 1),
+        ).fetchone()
+        return self._lowest if row is None else int(row[0])
+
+    def _ask_once(self, below: int) -> Stretch:
+        """Ask the index in one go: what a word that may go on costs does not depend on the window."""
+        found = self._ask(self._lowest, below, self._most)
+        at = found[-1][0] if len(found) == self._most else self._lowest
+        return Stretch(below=below, down_to=at, found=found, end=at <= self._lowest)
+
+    def _ask(self, down_to: int, below: int, limit: int) -> list[Found]:
+        self.deadline.passed()
+        where, values = conditions(self.query)
+        own = ""
+        if self.query.session_id is not None:  # by far cheaper than to look each row up to see whose it is
+            ids = f"SELECT id FROM messages {BY_SESSION} WHERE session_id = ? AND id >= ? AND id < ?"
+            own = f"AND +f.rowid IN ({ids}) "
+            values = [self.query.session_id, down_to, below, *values]
+        return self.db.execute(
+            "SELECT f.rowid, m.session_id FROM messages_fts f CROSS JOIN messages m ON m.id = f.rowid "
+            "CROSS JOIN sessions s ON s.id = m.session_id "
+            f"WHERE f.messages_fts MATCH ? AND f.rowid >= ? AND f.rowid < ? {own}AND {where} "
+            "ORDER BY f.rowid DESC LIMIT ?",
+            (self.parsed.expression, down_to, below, *values, limit),
+        ).fetchall()
+
+    def named(self, after: SearchPosition | None) -> NamedSessions:
+        """Sessions that match by name; filters on messages leave them out."""
+        self.deadline.passed()
+        again = after is not None and after.names_down_to < after.names_below
+        if after is None:
+            below = self.db.execute("SELECT coalesce(max(num), 0) + 1 FROM sessions").fetchone()[0]
+        else:
+            below = after.names_below if again else after.names_down_to
+        down_to = after.names_down_to if after is not None and again else 0
+        if below <= 0 or on_messages(self.query):
+            return NamedSessions(below=0, down_to=0, sessions=())
+        where, values = conditions(self.query)
+        rows = self.db.execute(
+            "SELECT s.num, s.id, s.updated_at FROM sessions_fts f CROSS JOIN sessions s ON s.num = f.rowid "
+            f"WHERE f.sessions_fts MATCH ? AND f.rowid >= ? AND f.rowid < ? AND {where} ORDER BY f.rowid DESC LIMIT ?",
+            (self.parsed.expression, down_to, below, *values, NAMES),
+        ).fetchall()
+        if len(rows) == NAMES:
+            down_to = rows[-1][0]
+        return NamedSessions(below=below, down_to=down_to, sessions=tuple((row[1], row[2]) for row in rows))

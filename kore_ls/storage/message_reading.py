@@ -1,0 +1,80 @@
+"""Searching by reading messages one by one, newest first: where that is quicker than to ask the index.
+
+It is so for a word that may go on ("th", or one Chinese character), for which FTS5 first gathers all messages with any
+such word, as long as such words are common; and for a session of few messages in a large store.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kore_ls.model.ids import SessionId
+from kore_ls.model.search import SearchQuery
+from kore_ls.storage.query import ParsedQuery
+from kore_ls.storage.search_filters import conditions
+from kore_ls.storage.search_index import SEARCHED, text_of
+from kore_ls.storage.term_places import SearchedText
+
+BY_SESSION = "INDEXED BY idx_messages_session_id"
+CHUNK = 100
+
+Found = tuple[int, SessionId]
+"""A message's row id, and its session."""
+
+
+class MessageReader:
+    """Reads for one query."""
+
+    def __init__(self, db: sqlite3.Connection, query: SearchQuery, parsed: ParsedQuery) -> None:
+        self._db = db
+        self._query = query
+        self._rest: ParsedQuery | None = None
+        self._to_check = parsed
+        if query.session_id is None and parsed.closed.wanted:  # what the index is good at, it does
+            self._rest, self._to_check = parsed.closed, parsed.open
+
+    def read(self, below: int, lowest: int, enough: Callable[[int, int], bool]) -> tuple[list[Found], int]:
+        """From below a row down to `lowest`, or until `enough(found, read)`; what matches, and down to which row."""
+        found: list[Found] = []
+        at, read = below, 0
+        while at > lowest:
+            ids = self._next_ids(lowest, at)
+            found += (
+                (row_id, session_id)
+                for row_id, session_id, content in self._contents(ids)
+                if self._matches(text_of(content))
+            )
+            read += len(ids)
+            at = lowest if len(ids) < CHUNK else ids[-1]
+            if enough(len(found), read):
+                break
+        return found, at
+
+    def _matches(self, content: str) -> bool:
+        text = SearchedText(content)
+        return all(map(text.holds, self._to_check.wanted)) and not any(map(text.holds, self._to_check.excluded))
+
+    def _next_ids(self, lowest: int, below: int) -> list[int]:
+        """The newest messages that the rest of the query finds, or just the newest."""
+        values: tuple[Any, ...] = (lowest, below)
+        if self._rest is not None:
+            sql = (
+                "SELECT rowid FROM messages_fts WHERE rowid >= ? AND rowid < ? AND messages_fts MATCH ? ORDER BY rowid"
+            )
+            values += (self._rest.expression,)
+        elif self._query.session_id is not None:
+            sql = f"SELECT id FROM messages {BY_SESSION} WHERE id >= ? AND id < ? AND session_id = ? ORDER BY seq"
+            values += (self._query.session_id,)
+        else:
+            sql = "SELECT id FROM messages WHERE id >= ? AND id < ? ORDER BY id"
+        return [row[0] for row in self._db.execute(f"{sql} DESC LIMIT {CHUNK}", values)]
+
+    def _contents(self, ids: Sequence[int]) -> list[tuple[int, SessionId, bytes]]:
+        where, values = conditions(self._query)
+        return self._db.execute(
+            f"SELECT m.id, m.session_id, {SEARCHED} FROM messages m CROSS JOIN sessions s ON s.id = m.session_id "
+            f"WHERE m.id IN ({', '.join('?' * len(ids))}) AND {where} ORDER BY m.id DESC",
+            (*ids, *values),
+        ).fetchall()
