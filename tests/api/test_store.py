@@ -174,3 +174,29 @@ async def test_there_is_nothing_to_back_up_without_a_store(client: Client, folde
     error = await client.refused("kore/store/backup", {"path": "b.db"})
     assert error.kind == "invalidParams"
     assert list(folder.iterdir()) == []
+
+
+async def test_a_damaged_store_is_found_out_mended_and_kept_aside(
+    connect: Connect, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = await connect(folder)
+    document = real_transcript(300, large=False)
+    await writer.call("kore/session/import", {"document": document})
+    await writer.workspace.close()
+    database = folder / ".kore" / "sessions.db"
+    body = bytearray(database.read_bytes())
+    middle = len(body) // 2 // 4096 * 4096
+    body[middle : middle + 4096] = b"\xa5" * 4096
+    database.write_bytes(body)
+    client = await connect(folder)
+    found = await client.call("kore/store/check")
+    assert found["ok"] is False
+    assert found["problems"]
+    mended = await client.call("kore/store/check", {"repair": True})
+    assert mended["ok"] is True
+    assert mended["repaired"]
+    assert (await client.call("kore/store/check"))["ok"] is True
+    aside = [path for path in (folder / ".kore").rglob("*") if path.is_file() and path != database]
+    assert any(bytes(body[middle : middle + 4096]) in path.read_bytes() for path in aside)
+    session = await client.create(name="goes on")
+    await client.add(session["id"], "x")
