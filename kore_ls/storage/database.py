@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 
 import aiosqlite
 
-from kore_ls.storage.faults import translated
+from kore_ls.storage.faults import FAULTS, translated
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Database:
         connection = _Connection(opener, iter_chunk_size=64)
         try:
             await connection
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise translated(error) from error
         database = cls(connection)
         try:
@@ -71,7 +71,7 @@ class Database:
             raise ConnectionClosed
         try:
             return await self._connection.run(work)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise translated(error) from error
 
     def start(self, work: Callable[[sqlite3.Connection], None]) -> None:

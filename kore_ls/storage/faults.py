@@ -25,16 +25,20 @@ _EXTENDED: dict[int, type[KoreError]] = {
 }
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What the sqlite3 module raises; the second where its own message about a damaged schema is no text."""
+
+
+def is_busy(error: Exception) -> bool:
     """Whether another process held a lock for longer than the busy timeout."""
     return _primary(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _primary(error: sqlite3.Error) -> int:
+def _primary(error: Exception) -> int:
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
-def translated(error: sqlite3.Error) -> KoreError:
+def translated(error: Exception) -> KoreError:
     """The error of ours that means the same; the SQLite error's symbolic name is in params."""
     code = getattr(error, "sqlite_errorcode", None) or 0
     name = getattr(error, "sqlite_errorname", None)

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from kore_ls.errors import StoreDamaged, StoreForeign, StoreReadOnly, UnsupportedStore
-from kore_ls.storage.faults import translated
+from kore_ls.storage.faults import FAULTS, translated
 from kore_ls.storage.migrations import APPLICATION_ID
 from kore_ls.storage.private_files import make_private_directory
 
@@ -89,10 +89,11 @@ def _application(path: Path) -> int | None:
             if db.execute("PRAGMA page_count").fetchone()[0] == 0:  # shorter than any header
                 raise StoreDamaged("the store's file is not a database", reason="header")
             return int(db.execute("PRAGMA application_id").fetchone()[0])
-    except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+    except FAULTS as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        if code == sqlite3.SQLITE_NOTADB:
             raise StoreDamaged("the store's file is not a database", reason="header") from error
-        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT and has_journal(path):
+        if code == sqlite3.SQLITE_CORRUPT and has_journal(path):
             return None
         raise translated(error) from error
 

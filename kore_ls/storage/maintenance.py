@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kore_ls.errors import KoreError, StoreDamaged
 from kore_ls.storage.counting import miscounted
+from kore_ls.storage.faults import FAULTS
 from kore_ls.storage.migrations import check_schema
 
 _SHOWN = 20
@@ -33,7 +34,7 @@ def damage_in(db: sqlite3.Connection) -> list[str]:
         broken = db.execute("PRAGMA foreign_key_check").fetchmany(_SHOWN)
         problems += [f"{row[0]}: a row without its parent" for row in broken]
         check_schema(db)
-    except sqlite3.Error as error:
+    except FAULTS as error:
         problems.append(_unreadable(error))
     except KoreError as error:
         problems.append(error.message)
@@ -44,12 +45,12 @@ def miscounts_in(db: sqlite3.Connection) -> list[str]:
     """Sessions whose counters do not match their messages, or whose messages are not numbered 1, 2, 3 ..."""
     try:
         found = miscounted(db, _SHOWN)
-    except sqlite3.Error as error:
+    except FAULTS as error:
         return [_unreadable(error)]
     return [f"session {session_id}: its counters do not match its messages" for session_id in found]
 
 
-def _unreadable(error: sqlite3.Error) -> str:
+def _unreadable(error: Exception) -> str:
     return f"the file can't be read through: {getattr(error, 'sqlite_errorname', None) or 'bad text'}"
 
 

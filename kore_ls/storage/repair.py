@@ -17,7 +17,7 @@ from pathlib import Path
 
 from kore_ls.errors import StoreBusy, StoreDamaged, StoreFull
 from kore_ls.storage.database import BUSY_TIMEOUT_MS
-from kore_ls.storage.faults import is_busy, translated
+from kore_ls.storage.faults import FAULTS, is_busy, translated
 from kore_ls.storage.files import SUFFIXES, beside, create_private
 from kore_ls.storage.home import make_dated_directory
 from kore_ls.storage.maintenance import problems_in
@@ -48,7 +48,7 @@ def repair_file(path: Path, now: int) -> list[str]:
             done = _write_into(path, target)
         if not done:
             _replace(path, fresh)
-    except sqlite3.Error as error:
+    except FAULTS as error:
         raise translated(error) from error
     finally:
         for suffix in SUFFIXES:
@@ -99,7 +99,7 @@ def _has_tables(path: Path) -> bool:
     try:
         with closing(_connect(path)) as db:
             rows = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    except sqlite3.Error:
+    except FAULTS:
         return False
     return {"sessions", "messages"} <= {row[0] for row in rows}
 
@@ -124,7 +124,7 @@ def _write_into(path: Path, content: sqlite3.Connection) -> bool:
             if problems_in(live):
                 raise StoreDamaged("the repaired store is not sound", reason="repair")
             return True
-    except sqlite3.Error as error:
+    except FAULTS as error:
         if is_busy(error):
             raise StoreBusy from error
         ours = translated(error)

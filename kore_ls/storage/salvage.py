@@ -15,6 +15,7 @@ from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord
 from kore_ls.storage.changes import append_changes
 from kore_ls.storage.counting import miscounted, recount
+from kore_ls.storage.faults import FAULTS
 from kore_ls.storage.message_rows import INSERT_IF_NEW, insert_tool_calls
 from kore_ls.storage.rows import (
     MESSAGE_COLUMNS,
@@ -88,7 +89,7 @@ def _save_sessions(source: sqlite3.Connection, target: sqlite3.Connection, found
                 if not is_id(record.id):
                     raise StoreDamaged
                 insert_session(target, evolve(record, message_count=0, last_seq=0, last_message=None))
-            except (StoreDamaged, SessionExists, sqlite3.Error):
+            except (StoreDamaged, SessionExists, *FAULTS):
                 found.lost_sessions += 1
             else:
                 found.sessions += 1
@@ -115,7 +116,7 @@ def _save_messages(
                 known.add(message.session_id)
                 found.made_up.append(message.session_id)
             _save_message(source, target, found, row, message)
-        except (StoreDamaged, sqlite3.Error):
+        except (StoreDamaged, *FAULTS):
             found.lost_messages += 1
 
 
@@ -139,7 +140,7 @@ def _tool_calls(source: sqlite3.Connection, row: Row, message: Message, found: S
         try:
             call = source.execute(query, (row[0], position)).fetchone()
             calls.append(tool_call_of(call, message.id))
-        except (StoreDamaged, sqlite3.Error):
+        except (StoreDamaged, *FAULTS):
             found.lost_tool_calls += 1
     return tuple(calls)
 
@@ -158,7 +159,7 @@ def _save_meta(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     for key in ("active_session", "session_number"):
         try:
             row = source.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        except sqlite3.Error:
+        except FAULTS:
             continue
         if row is not None and (isinstance(row[0], int) or (isinstance(row[0], str) and is_id(row[0]))):
             write_meta(target, key, row[0])
@@ -172,7 +173,7 @@ def _save_meta(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
 def _number(source: sqlite3.Connection, query: str) -> int:
     try:
         row = source.execute(query).fetchone()
-    except sqlite3.Error:
+    except FAULTS:
         return 0
     return row[0] if row is not None and isinstance(row[0], int) and 0 < row[0] < _UNSTORED else 0
 
@@ -198,7 +199,7 @@ def _rows(source: sqlite3.Connection, table: str, columns: str, top: int) -> Ite
     for row_id in range(low + 1, min(last, low + _MOST_PROBES)):
         try:
             found = source.execute(query, (row_id,)).fetchone()
-        except sqlite3.Error:
+        except FAULTS:
             yield None
         else:
             if found is not None:
@@ -213,7 +214,7 @@ def _scan(source: sqlite3.Connection, table: str, columns: str, beyond: str, sta
             rows = source.execute(
                 f"SELECT rowid, {columns} FROM {table} WHERE {beyond} LIMIT ?", (at, chunk)
             ).fetchall()
-        except sqlite3.Error:
+        except FAULTS:
             if chunk == 1:
                 return
             chunk = 1
@@ -230,6 +231,6 @@ def _scan(source: sqlite3.Connection, table: str, columns: str, beyond: str, sta
 def _is_table(source: sqlite3.Connection, name: str) -> bool:
     try:
         row = source.execute("SELECT type FROM sqlite_master WHERE name = ?", (name,)).fetchone()
-    except sqlite3.Error:
+    except FAULTS:
         return False
     return row is not None and row[0] == "table"

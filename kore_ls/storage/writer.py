@@ -15,7 +15,7 @@ from kore_ls.model.event import EventType
 from kore_ls.model.ids import SessionId
 from kore_ls.storage.changes import append_changes
 from kore_ls.storage.database import ConnectionClosed, Database
-from kore_ls.storage.faults import is_busy, translated
+from kore_ls.storage.faults import FAULTS, is_busy, translated
 
 T = TypeVar("T")
 
@@ -170,7 +170,7 @@ def _run_alone(transaction: Transaction, work: Work[Any]) -> tuple[Any, Exceptio
 
 def _told(error: Exception) -> Exception:
     """The error as callers may see it."""
-    if not isinstance(error, sqlite3.Error):
+    if not isinstance(error, FAULTS):
         return error
     ours = translated(error)
     ours.__cause__ = error

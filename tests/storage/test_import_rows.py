@@ -158,8 +158,8 @@ async def test_nothing_shows_while_it_comes_in(store: SQLiteStore) -> None:
     importing = asyncio.create_task(store.import_sessions([bundle("s", 5_000)], OnConflict.ERROR))
     while not importing.done():
         counts = {each.id: each.message_count for each in (await store.list_sessions(SessionQuery())).sessions}
-        if "s" in counts:
-            assert counts["s"] == 5_000
+        if (shown := SessionId("s")) in counts:
+            assert counts[shown] == 5_000
         else:
             with pytest.raises(SessionNotFound):
                 await store.add_message(message("s"))
@@ -236,8 +236,7 @@ async def test_nothing_to_import_is_fine(store: SQLiteStore) -> None:
 
 def test_batches_keep_within_bounds() -> None:
     messages = [
-        Message(session_id=SessionId("s"), id=MessageId(str(n)), role="user", content="x" * 3_000_000)  # type: ignore[arg-type]
-        for n in range(5)
+        Message(session_id=SessionId("s"), id=MessageId(str(n)), role="user", content="x" * 3_000_000) for n in range(5)
     ]
     whole = SessionBundle(record=record("s"), messages=tuple(messages))
 

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kore_ls.errors import StoreBusy, StoreDamaged
+from kore_ls.model.ids import MessageId, SessionId
+from kore_ls.model.message import Message
+from kore_ls.storage.changes import StoreChange
+from kore_ls.storage.session_rows import SessionQuery
+from kore_ls.storage.store import SQLiteStore
+from tests.storage.values import message, record, tool_call
+
+PAGE = 4096
+SESSIONS, MESSAGES = 8, 60
+
+
+@pytest.fixture
+async def filled(path: Path) -> Path:
+    """A closed store: 8 sessions with 60 messages each, every tenth with a tool call."""
+    store = SQLiteStore(path)
+    try:
+        for number in range(SESSIONS):
+            await store.create_session(record(f"s{number}", name=f"name {number}", metadata={"n": number}))
+        for seq in range(1, MESSAGES + 1):
+            calls = (tool_call(),) if seq % 10 == 0 else None
+            await asyncio.gather(
+                *(
+                    store.add_message(message(f"s{n}", f"{n}:{seq} " * 30, id=MessageId(f"m{seq}"), tool_calls=calls))
+                    for n in range(SESSIONS)
+                )
+            )
+        await store.activate_session(SessionId("s3"), lambda before: before)
+    finally:
+        await store.close()
+    return path
+
+
+def pages_of(path: Path, table: str) -> list[int]:
+    """The pages (from 0) of a table's own tree, without its root."""
+    with closing(sqlite3.connect(path)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        content = path.read_bytes()
+    found: list[int] = []
+    waiting = [root]
+    while waiting:
+        number = waiting.pop()
+        page = content[(number - 1) * PAGE : number * PAGE]
+        if page[0] == 5:  # an inner page of a table
+            cells = int.from_bytes(page[3:5], "big")
+            at = [int.from_bytes(page[12 + 2 * i : 14 + 2 * i], "big") for i in range(cells)]
+            below = [int.from_bytes(page[each : each + 4], "big") for each in at]
+            waiting += [*below, int.from_bytes(page[8:12], "big")]
+        if number != root:
+            found.append(number - 1)
+    return sorted(found)
+
+
+def destroyed(path: Path, pages: list[int]) -> None:
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek(page * PAGE)
+            file.write(random.Random(page).randbytes(PAGE))
+
+
+async def repaired(path: Path) -> tuple[list[str], dict[str, list[Message]]]:
+    """Repair; what was said, and the messages of every session afterwards."""
+    store = SQLiteStore(path)
+    try:
+        assert await store.check() != []
+        said = await store.repair()
+        assert await store.check() == []
+        found: dict[str, list[Message]] = {}
+        for each in (await store.list_sessions(SessionQuery(limit=200))).sessions:
+            messages = (await store.list_messages(each.id, after=0, limit=1_000)).messages
+            assert [m.seq for m in messages] == list(range(1, len(messages) + 1))
+            assert each.message_count == each.last_seq == len(messages)
+            assert (each.last_message is None) is (not messages)
+            found[each.id] = list(messages)
+            stored, _ = await store.add_message(message(each.id, "goes on"))
+            assert stored.seq == len(messages) + 1
+        return said, found
+    finally:
+        await store.close()
+
+
+def kept_aside(path: Path) -> Path:
+    (aside,) = path.parent.glob("damaged-*")
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o700
+    assert stat.S_IMODE((aside / path.name).stat().st_mode) == 0o600
+    assert sorted(each.name for each in aside.iterdir()) == [path.name]
+    return aside / path.name
+
+
+async def test_a_sound_store_is_left_alone(filled: Path) -> None:
+    store = SQLiteStore(filled)
+    try:
+        assert await store.repair() == []
+    finally:
+        await store.close()
+    assert [each.name for each in filled.parent.iterdir()] == [filled.name]
+
+
+async def test_wrong_counters_are_set_right_in_place(filled: Path) -> None:
+    with closing(sqlite3.connect(filled, isolation_level=None)) as db:
+        db.execute("UPDATE sessions SET message_count = 3, last_seq = 4 WHERE id = 's1'")
+        db.execute("DELETE FROM messages WHERE session_id = 's2' AND seq IN (1, 7, 59)")
+
+    said, found = await repaired(filled)
+
+    assert said == [f"session {each}: its counters were set right" for each in ("s1", "s2")]
+    assert [len(found[each]) for each in ("s1", "s2")] == [MESSAGES, MESSAGES - 3]
+    assert [each.id for each in found["s2"]][:6] == ["m2", "m3", "m4", "m5", "m6", "m8"]
+    assert list(filled.parent.glob("damaged-*")) == []
+
+
+@pytest.mark.parametrize("share", ["first", "last", "middle", "scattered"])
+async def test_messages_on_sound_pages_are_saved(filled: Path, share: str) -> None:
+    pages = pages_of(filled, "messages")
+    chosen = {
+        "first": pages[:3],
+        "last": pages[-3:],
+        "middle": pages[len(pages) // 2 :][:3],
+        "scattered": pages[1::9],
+    }[share]
+    destroyed(filled, chosen)
+    damaged = filled.read_bytes()
+
+    said, found = await repaired(filled)
+
+    total = sum(map(len, found.values()))
+    lost_most = len(chosen) * (SESSIONS * MESSAGES / len(pages)) * 2
+    assert SESSIONS * MESSAGES - lost_most <= total < SESSIONS * MESSAGES
+    assert set(found) == {f"s{n}" for n in range(SESSIONS)}
+    for session_id, messages in found.items():
+        for each in messages:
+            assert each.content.startswith(f"{session_id[1:]}:{each.id[1:]} ")
+            assert bool(each.tool_calls) is (int(each.id[1:]) % 10 == 0)
+    assert kept_aside(filled).read_bytes() == damaged
+    assert any("messages could not be read" in line for line in said)
+
+
+async def test_damaged_indexes_cost_nothing(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as db:
+        roots = [row[0] for row in db.execute("SELECT rootpage FROM sqlite_master WHERE type = 'index'")]
+    destroyed(filled, [root - 1 for root in roots])
+
+    _, found = await repaired(filled)
+
+    assert {key: len(value) for key, value in found.items()} == {f"s{n}": MESSAGES for n in range(SESSIONS)}
+
+
+async def test_of_a_session_whose_row_is_lost_the_messages_are_saved(filled: Path) -> None:
+    with closing(sqlite3.connect(filled, isolation_level=None)) as db:
+        db.execute("UPDATE sessions SET status = 'rotten' WHERE id = 's2'")
+        db.execute("UPDATE sessions SET name = 'other' WHERE id = 's1'")
+        db.execute("UPDATE sessions SET message_count = message_count + 1")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("INSERT INTO sqlite_master VALUES ('view', 'v', 'v', 0, 'CREATE VIEW v AS SELECT 1')")
+
+    said, found = await repaired(filled)
+
+    assert len(found["s2"]) == MESSAGES
+    assert "session s2: only its messages were left" in said
+    assert "up to 1 sessions could not be read" in said
+
+
+async def test_a_planted_trigger_goes_and_the_rows_stay(filled: Path) -> None:
+    with closing(sqlite3.connect(filled, isolation_level=None)) as db:
+        db.execute("CREATE TRIGGER t AFTER INSERT ON messages BEGIN DELETE FROM messages; END")
+
+    _, found = await repaired(filled)
+
+    assert {len(value) for value in found.values()} == {MESSAGES}
+    with closing(sqlite3.connect(filled)) as db:
+        assert db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall() == []
+
+
+@pytest.mark.parametrize("bytes_lost", [16, 100, PAGE])
+async def test_a_lost_header_costs_nothing(filled: Path, bytes_lost: int) -> None:
+    with filled.open("r+b") as file:
+        file.write(b"\xa5" * bytes_lost)
+
+    said, found = await repaired(filled)
+
+    assert {key: len(value) for key, value in found.items()} == {f"s{n}": MESSAGES for n in range(SESSIONS)}
+    assert said[1] == f"{SESSIONS} sessions and {SESSIONS * MESSAGES} messages were saved"
+    store = SQLiteStore(filled)
+    try:
+        assert await store.active_session() == "s3"
+        assert (await store.load_session(SessionId("s5"))).metadata == {"n": 5}
+    finally:
+        await store.close()
+
+
+async def test_a_truncated_file_gives_what_is_left(filled: Path) -> None:
+    os.truncate(filled, filled.stat().st_size * 2 // 3 // PAGE * PAGE)
+
+    _, found = await repaired(filled)
+
+    assert set(found) == {f"s{n}" for n in range(SESSIONS)}
+    assert sum(map(len, found.values())) > SESSIONS * MESSAGES / 4
+
+
+async def test_what_is_no_store_at_all_becomes_an_empty_one_and_is_kept(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database at all " * 1_000)
+
+    _, found = await repaired(path)
+
+    assert found == {}
+    assert kept_aside(path).read_bytes() == b"not a database at all " * 1_000
+
+
+async def test_another_process_hears_of_a_repair_and_reads_on(filled: Path) -> None:
+    other, store = SQLiteStore(filled), SQLiteStore(filled)
+    heard: asyncio.Queue[StoreChange] = asyncio.Queue()
+    try:
+        await other.load_session(SessionId("s1"))
+        other.listen(heard.put_nowait)
+        with closing(sqlite3.connect(filled, isolation_level=None)) as db:
+            db.execute("CREATE VIEW v AS SELECT 1")
+            db.execute("DELETE FROM messages WHERE session_id = 's1' AND seq = 2")
+        before = filled.stat().st_ino
+
+        await store.repair()
+
+        await heard.get()
+        assert filled.stat().st_ino == before
+        assert (await other.load_session(SessionId("s1"))).message_count == MESSAGES - 1
+        await other.add_message(message("s1"))
+        assert (await store.load_session(SessionId("s1"))).message_count == MESSAGES
+        assert await store.check() == []
+    finally:
+        await other.close()
+        await store.close()
+
+
+async def test_a_repair_does_not_wait_for_ever_for_a_lock(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kore_ls.storage.repair.BUSY_TIMEOUT_MS", 50)
+    with closing(sqlite3.connect(filled, isolation_level=None)) as db:
+        db.execute("CREATE VIEW v AS SELECT 1")
+        db.execute("BEGIN IMMEDIATE")
+        store = SQLiteStore(filled)
+        try:
+            with pytest.raises(StoreBusy):
+                await store.repair()
+        finally:
+            await store.close()
+        db.execute("ROLLBACK")
+    assert sorted(each.name.split("-")[0] for each in filled.parent.iterdir()) == ["damaged", filled.name]
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_random_damage_never_ends_in_an_unsound_store(filled: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    size = filled.stat().st_size
+    with filled.open("r+b") as file:
+        for _ in range(chance.choice([3, 30, 300])):
+            file.seek(chance.randrange(size))
+            file.write(chance.randbytes(chance.choice([1, 8, 64])))
+    store = SQLiteStore(filled)
+    try:
+        try:
+            await store.repair()
+        except StoreDamaged:
+            pytest.fail("the repair gave up")
+        assert await store.check() == []
+        await store.create_session(record())
+    finally:
+        await store.close()
