@@ -107,17 +107,15 @@ class SessionManager(SessionLifecycle):
         known = checked_id(session_id)
         if message.session_id != known:
             message = evolve(message, session_id=known)
-        return await self._steps.run(self._add_message(message))
-
-    async def _add_message(self, message: Message) -> Message:
-        stored, added = await self.storage.add_message(message)
-        if added:
-            now = self._clock()
-            self._note_message(stored, now if message.timestamp else stored.timestamp)
-            self.events.publish(
-                Event(type=EventType.MESSAGE_ADDED, timestamp=now, session_id=stored.session_id, message=stored)
-            )
+        stored, _ = await self.storage.add_message(message, self._message_added)
         return stored
+
+    def _message_added(self, message: Message) -> None:
+        now = self._clock()
+        self._note_message(message, now)
+        self.events.publish(
+            Event(type=EventType.MESSAGE_ADDED, timestamp=now, session_id=message.session_id, message=message)
+        )
 
     def _note_message(self, message: Message, now: int) -> None:
         handle = self._handles.get(message.session_id)

@@ -86,8 +86,13 @@ class Storage(ABC):
         """Store `record` as a copy of its `parent_id` up to `point`. Raises SessionNotFound, MessageNotFound."""
 
     @abstractmethod
-    async def add_message(self, message: Message) -> tuple[Message, bool]:
-        """Append; (stored, whether new). Raises SessionNotFound, SessionClosed, InvalidParams (id used otherwise)."""
+    async def add_message(
+        self, message: Message, then: Callable[[Message], None] | None = None
+    ) -> tuple[Message, bool]:
+        """Append; (stored, whether new). Raises SessionNotFound, SessionClosed, InvalidParams (id used otherwise).
+
+        `then` is told a new message once it is committed, also where the caller was cancelled meanwhile.
+        """
 
     @abstractmethod
     async def list_messages(

@@ -74,8 +74,15 @@ class SQLiteStore(Storage):
         self._purging: asyncio.Task[None] | None = None
         self._watch = Watch(self._file.look)
 
-    async def _write(self, work: Callable[[Transaction], T], *, create: bool = False, on: SessionId | None = None) -> T:
-        outcome = await self._file.write(work, create=create, on=on)
+    async def _write(
+        self,
+        work: Callable[[Transaction], T],
+        *,
+        create: bool = False,
+        on: SessionId | None = None,
+        then: Callable[[T], None] | None = None,
+    ) -> T:
+        outcome = await self._file.write(work, create=create, on=on, then=then)
         opened = self._file.current
         if opened is not None and opened.searcher is not None and opened.searcher.indexer is not None:
             opened.searcher.indexer.wake()
@@ -169,7 +176,9 @@ class SQLiteStore(Storage):
 
     # -- messages
 
-    async def add_message(self, message: Message) -> tuple[Message, bool]:
+    async def add_message(
+        self, message: Message, then: Callable[[Message], None] | None = None
+    ) -> tuple[Message, bool]:
         """Append; see Storage."""
         now = self._clock()
         new_id = message.id or MessageId(self._ids())
@@ -180,7 +189,11 @@ class SQLiteStore(Storage):
                 transaction.changed(stored.session_id, EventType.MESSAGE_ADDED)
             return stored, added
 
-        return await self._write(work, on=message.session_id)
+        def tell(outcome: tuple[Message, bool]) -> None:
+            if then is not None and outcome[1]:
+                then(outcome[0])
+
+        return await self._write(work, on=message.session_id, then=tell)
 
     async def list_messages(
         self, session_id: SessionId, *, after: int | None = None, before: int | None = None, limit: int = 100

@@ -14,9 +14,10 @@ from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.storage.changes import StoreChange, changes_after
 from kore_ls.storage.database import ConnectionClosed
 from kore_ls.storage.files import check_openable, identity
-from kore_ls.storage.indexer import Report
+from kore_ls.storage.indexer import Report, is_index_damage
 from kore_ls.storage.maintenance import checkpoint
 from kore_ls.storage.opening import OpenStore, Stale, data_version, open_store
+from kore_ls.storage.search_index import outdate
 from kore_ls.storage.writer import Transaction
 
 T = TypeVar("T")
@@ -110,7 +111,14 @@ class StoreFile:
             raise SessionNotFound(sessionId=session_id)
         return result[0]
 
-    async def write(self, work: Callable[[Transaction], T], *, create: bool = False, on: SessionId | None = None) -> T:
+    async def write(
+        self,
+        work: Callable[[Transaction], T],
+        *,
+        create: bool = False,
+        on: SessionId | None = None,
+        then: Callable[[T], None] | None = None,
+    ) -> T:
         """Run `work` in a transaction; `on` is the session it is about, which without a store is not found."""
         for _ in range(_TRIES):
             opened = await self.open(create=create)
@@ -124,10 +132,13 @@ class StoreFile:
             if opened.damaged:
                 raise StoreDamaged(reason="damaged")
             try:
-                return await opened.writing.write(work)
+                return await opened.writing.write(work, then)
             except ConnectionClosed:
                 await self._forget(opened)
             except StoreDamaged as error:
+                if is_index_damage(error):  # it is made anew soon, and must not keep anybody from writing
+                    await opened.writing.write(lambda transaction: outdate(transaction.db))
+                    continue
                 _remember(opened, error)
                 if opened.moved():
                     await self._forget(opened)

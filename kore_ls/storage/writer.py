@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from attrs import define, field
 
-from kore_ls.errors import StoreBusy
+from kore_ls.errors import StoreBusy, StoreDamaged
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import SessionId
 from kore_ls.storage.changes import append_changes
@@ -38,7 +38,9 @@ class Transaction:
 
 
 Work = Callable[[Transaction], T]
-_Batch = list[tuple[Work[Any], asyncio.Future[Any]]]
+Then = Callable[[T], None]
+"""Told the result of a piece of work once it is committed, also where the caller is gone by then; must not raise."""
+_Batch = list[tuple[Work[Any], Then[Any] | None, asyncio.Future[Any]]]
 _Outcomes = list[tuple[Any, Exception | None]]
 
 
@@ -56,15 +58,15 @@ class Writer:
         self._name = name
         self._guard = guard
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
+        self._queue: deque[tuple[Work[Any], Then[Any] | None, asyncio.Future[Any]]] = deque()
         self._busy = False
         self._waiting: list[asyncio.Future[None]] = []
         self.commits = 0
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], then: Then[T] | None = None) -> T:
         """Run `work` in a transaction and return its result after COMMIT. Raises what it raises, or a store error."""
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.append((work, future))
+        self._queue.append((work, then, future))
         if not self._busy:
             self._next()
         return await future
@@ -94,22 +96,36 @@ class Writer:
             self._loop.call_soon(self._answer, batch, outcomes)
 
     def _work_off(self, db: sqlite3.Connection, batch: _Batch) -> None:
+        works = [work for work, _, _ in batch]
+        outcomes: _Outcomes = []
         try:
-            outcomes = self._commit(db, [work for work, _ in batch])
+            outcomes = self._commit(db, works)
         except Exception as error:  # the boundary: every caller must be answered
-            outcomes = [(None, _told(error))] * len(batch)
+            if len(works) > 1 and _is_damage(error):
+                outcomes = [self._commit_alone(db, work) for work in works]
+            else:
+                outcomes = [(None, _told(error))] * len(batch)
         self._loop.call_soon_threadsafe(self._answer, batch, outcomes)
 
     def _answer(self, batch: _Batch, outcomes: _Outcomes) -> None:
         self.commits += 1
         self._next()
-        for (_, future), (value, error) in zip(batch, outcomes, strict=True):
+        for (_, then, future), (value, error) in zip(batch, outcomes, strict=True):
+            if then is not None and error is None:
+                then(value)
             if future.done():  # its caller was cancelled
                 continue
             if error is not None:
                 future.set_exception(error)
             else:
                 future.set_result(value)
+
+    def _commit_alone(self, db: sqlite3.Connection, work: Work[Any]) -> tuple[Any, Exception | None]:
+        """In a transaction that has not seen damage, after which SQLite writes nothing; it may not concern this work."""
+        try:
+            return self._commit(db, [work])[0]
+        except Exception as error:  # the boundary: every caller must be answered
+            return None, _told(error)
 
     def _commit(self, db: sqlite3.Connection, works: list[Work[Any]]) -> _Outcomes:
         """In the connection's thread: one transaction for all, one result or error for each."""
@@ -120,8 +136,8 @@ class Writer:
             outcomes: _Outcomes
             try:
                 outcomes = [(work(transaction), None) for work in works]
-            except Exception:
-                if len(works) == 1 or not db.in_transaction:
+            except Exception as error:
+                if len(works) == 1 or not db.in_transaction or _is_damage(error):
                     raise
                 db.execute("ROLLBACK")
                 _begin(db)
@@ -158,7 +174,7 @@ def _run_alone(transaction: Transaction, work: Work[Any]) -> tuple[Any, Exceptio
     try:
         value = work(inner)
     except Exception as error:
-        if not db.in_transaction:  # SQLite gave up the whole transaction: the disk is full, say
+        if not db.in_transaction or _is_damage(error):  # SQLite gave up the whole transaction: the disk is full, say
             raise
         db.execute("ROLLBACK TO work")
         db.execute("RELEASE work")
@@ -166,6 +182,10 @@ def _run_alone(transaction: Transaction, work: Work[Any]) -> tuple[Any, Exceptio
     db.execute("RELEASE work")
     transaction.changes.update(inner.changes)
     return value, None
+
+
+def _is_damage(error: Exception) -> bool:
+    return isinstance(_told(error), StoreDamaged)
 
 
 def _told(error: Exception) -> Exception:
