@@ -78,6 +78,11 @@ class OpenStore:
         """Whether nothing can be written."""
         return self.writing is None
 
+    def index_later(self) -> None:
+        """Something was written that searches will look for."""
+        if self.searcher is not None and self.searcher.indexer is not None:
+            self.searcher.indexer.wake()
+
     def moved(self) -> bool:
         """Whether another file, or none, is at the path now."""
         return identity(self._path) != self.identity

@@ -12,25 +12,19 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from kore_ls.errors import KoreError, SessionNotFound, StoreDamaged
+from kore_ls.errors import KoreError, SessionNotFound
 from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId, new_id, now_ms
 from kore_ls.model.message import Message
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint, SessionRecord
-from kore_ls.storage import import_rows, message_rows, session_rows
+from kore_ls.storage import care, import_rows, message_rows, session_rows
 from kore_ls.storage.changes import StoreChange
-from kore_ls.storage.counting import miscounted, recount
 from kore_ls.storage.database import BUSY_TIMEOUT_MS
-from kore_ls.storage.files import total_bytes
 from kore_ls.storage.interface import Change, ImportOutcome, Storage, StoreStatus
-from kore_ls.storage.maintenance import backup_to, damage_in, problems_in
 from kore_ls.storage.message_rows import MessagePage
-from kore_ls.storage.migrations import SCHEMA_VERSION
 from kore_ls.storage.opening import OpenStore
-from kore_ls.storage.repair import repair_file
-from kore_ls.storage.search_index import out_of_step, unindexed
 from kore_ls.storage.session_rows import SessionPage, SessionQuery, read_meta, write_meta
 from kore_ls.storage.store_file import Gate, StoreFile
 from kore_ls.storage.watch import Watch
@@ -74,20 +68,6 @@ class SQLiteStore(Storage):
         self._purging: asyncio.Task[None] | None = None
         self._watch = Watch(self._file.look)
 
-    async def _write(
-        self,
-        work: Callable[[Transaction], T],
-        *,
-        create: bool = False,
-        on: SessionId | None = None,
-        then: Callable[[T], None] | None = None,
-    ) -> T:
-        outcome = await self._file.write(work, create=create, on=on, then=then)
-        opened = self._file.current
-        if opened is not None and opened.searcher is not None and opened.searcher.indexer is not None:
-            opened.searcher.indexer.wake()
-        return outcome
-
     # -- sessions
 
     async def create_session(self, record: SessionRecord, *, name_prefix: str | None = None) -> SessionRecord:
@@ -101,7 +81,7 @@ class SQLiteStore(Storage):
             transaction.changed(named.id, EventType.SESSION_CREATED)
             return named
 
-        return await self._write(work, create=True)
+        return await self._file.write(work, create=True)
 
     async def save_session(self, record: SessionRecord) -> SessionRecord:
         """Store a session's own fields; see Storage."""
@@ -117,7 +97,7 @@ class SQLiteStore(Storage):
                 transaction.changed(record.id, EventType.SESSION_UPDATED)
             return session_rows.load_session(transaction.db, record.id, deleted=True)
 
-        return await self._write(work, create=True)
+        return await self._file.write(work, create=True)
 
     async def load_session(self, session_id: SessionId, *, deleted: bool = False) -> SessionRecord:
         """One session; see Storage."""
@@ -136,7 +116,7 @@ class SQLiteStore(Storage):
                 transaction.changed(session_id, kind)
             return before, after
 
-        return await self._write(work, on=session_id)
+        return await self._file.write(work, on=session_id)
 
     async def list_sessions(self, query: SessionQuery) -> SessionPage:
         """A page of sessions; see Storage."""
@@ -150,12 +130,12 @@ class SQLiteStore(Storage):
             session_rows.hide_for_purge(transaction.db, session_id, self._clock())
             transaction.changed(session_id, EventType.SESSION_DELETED)
 
-        await self._write(work, on=session_id)
+        await self._file.write(work, on=session_id)
         self._start_purge()
 
     async def fork_session(self, record: SessionRecord, point: ForkPoint) -> SessionRecord:
         """Copy a session; see Storage."""
-        return await self._write(
+        return await self._file.write(
             lambda transaction: import_rows.fork_session(transaction, record, point), on=record.parent_id
         )
 
@@ -172,7 +152,7 @@ class SQLiteStore(Storage):
             transaction.changed(session_id, EventType.SESSION_SWITCHED)
             return outcome
 
-        return await self._write(work, on=session_id)
+        return await self._file.write(work, on=session_id)
 
     # -- messages
 
@@ -193,7 +173,7 @@ class SQLiteStore(Storage):
             if then is not None and outcome[1]:
                 then(outcome[0])
 
-        return await self._write(work, on=message.session_id, then=tell)
+        return await self._file.write(work, on=message.session_id, then=tell)
 
     async def list_messages(
         self, session_id: SessionId, *, after: int | None = None, before: int | None = None, limit: int = 100
@@ -221,14 +201,14 @@ class SQLiteStore(Storage):
         def stage(transaction: Transaction) -> tuple[list[import_rows.StagedSession], list[SessionId]]:
             return import_rows.stage(transaction.db, bundles, on_conflict, self._ids, self._clock())
 
-        staged, skipped = await self._write(stage, create=True)
+        staged, skipped = await self._file.write(stage, create=True)
         try:
             for session in staged:
                 for batch in import_rows.batches(session.bundle):
-                    await self._write(
+                    await self._file.write(
                         lambda t, s=session, b=batch: import_rows.add_batch(t.db, s, b, self._clock())  # type: ignore[misc]
                     )
-            records, late = await self._write(lambda t: import_rows.publish(t, staged, on_conflict, self._clock()))
+            records, late = await self._file.write(lambda t: import_rows.publish(t, staged, on_conflict, self._clock()))
         except BaseException:
             await asyncio.shield(self._discard(staged))
             raise
@@ -238,7 +218,7 @@ class SQLiteStore(Storage):
 
     async def _discard(self, staged: Sequence[import_rows.StagedSession]) -> None:
         with contextlib.suppress(KoreError):  # the purge of a later day finds it
-            await self._write(lambda transaction: import_rows.discard(transaction.db, staged, self._clock()))
+            await self._file.write(lambda transaction: import_rows.discard(transaction.db, staged, self._clock()))
         self._start_purge()
 
     async def search(self, query: SearchQuery, report: Callable[[int], None] | None = None) -> SearchPage:
@@ -269,24 +249,7 @@ class SQLiteStore(Storage):
 
     async def status(self) -> StoreStatus:
         """Counts and conditions; see Storage."""
-        version = sqlite3.sqlite_version
-        found = await self._file.read(_counts, None)
-        opened = self._file.current
-        if found is None or opened is None:
-            return StoreStatus(path=self.path, exists=False, sqlite_version=version)
-        sessions, messages, not_indexed = found
-        return StoreStatus(
-            path=self.path,
-            exists=True,
-            read_only=opened.read_only,
-            journal_mode=opened.journal_mode,
-            sessions=sessions,
-            messages=messages,
-            bytes=total_bytes(self.path),
-            indexed_messages=max(0, messages - not_indexed),
-            schema_version=SCHEMA_VERSION,
-            sqlite_version=version,
-        )
+        return await care.status(self._file)
 
     async def flush(self) -> None:
         """Wait for queued writes and checkpoint; see Storage."""
@@ -294,42 +257,16 @@ class SQLiteStore(Storage):
 
     async def check(self) -> list[str]:
         """Look for damage; see Storage."""
-        try:
-            problems = await self._apart_from_readers(problems_in, list[str]())
-            if not problems and await self._apart_from_readers(out_of_step, False):
-                await self._file.rebuild_index()  # what users wrote is sound
-            return problems
-        except StoreDamaged as error:
-            return [error.message]
+        return await care.check(self._file)
 
     async def repair(self) -> list[str]:
         """Mend what `check` finds; see Storage."""
-        problems = await self.check()
-        if not problems:
-            return []
-        with contextlib.suppress(StoreDamaged):
-            if not await self._apart_from_readers(damage_in, list[str]()):
-                return await self._write(_recount_all)
         await self._stop_purge()
-        return await self._file.apart(lambda: repair_file(self.path, self._clock()))
+        return await care.repair(self._file, self._clock())
 
     async def backup(self, target: Path) -> int:
         """A verified copy; see Storage. Raises SessionNotFound where there is no store."""
-        size = await self._apart_from_readers(lambda db: backup_to(db, target), None)
-        if size is None:
-            raise SessionNotFound
-        return size
-
-    async def _apart_from_readers(self, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
-        """Run long work on a connection of its own."""
-        opened = await self._file.open()
-        if opened is None:
-            return missing
-        database = await opened.another()
-        try:
-            return await database.run(work)
-        finally:
-            await database.close()
+        return await care.backup(self._file, target)
 
     def listen(self, listener: Callable[[StoreChange], None]) -> Callable[[], None]:
         """Hear of other processes' changes within about a quarter of a second; see Storage."""
@@ -345,18 +282,3 @@ class SQLiteStore(Storage):
         if self._purging is not None:
             self._purging.cancel()
             await asyncio.wait([self._purging])
-
-
-def _counts(db: sqlite3.Connection) -> tuple[int, int, int] | None:
-    sessions, messages = db.execute(
-        "SELECT count(*), coalesce(sum(message_count), 0) FROM sessions WHERE hidden = 0 AND deleted_at IS NULL"
-    ).fetchone()
-    return sessions, messages, unindexed(db)
-
-
-def _recount_all(transaction: Transaction) -> list[str]:
-    found = miscounted(transaction.db)
-    for session_id in found:
-        recount(transaction.db, session_id)
-        transaction.changed(session_id, EventType.SESSION_UPDATED)
-    return [f"session {session_id}: its counters were set right" for session_id in found]

@@ -132,7 +132,9 @@ class StoreFile:
             if opened.damaged:
                 raise StoreDamaged(reason="damaged")
             try:
-                return await opened.writing.write(work, then)
+                outcome = await opened.writing.write(work, then)
+                opened.index_later()
+                return outcome
             except ConnectionClosed:
                 await self._forget(opened)
             except StoreDamaged as error:
