@@ -121,7 +121,7 @@ class Writer:
                 future.set_result(value)
 
     def _commit_alone(self, db: sqlite3.Connection, work: Work[Any]) -> tuple[Any, Exception | None]:
-        """In a transaction that has not seen damage (after which SQLite writes nothing); it may not concern this work."""
+        """In a transaction that has not seen damage, after which SQLite writes nothing; it may not concern `work`."""
         try:
             return self._commit(db, [work])[0]
         except Exception as error:  # the boundary: every caller must be answered
