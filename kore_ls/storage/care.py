@@ -1,0 +1,101 @@
+"""Looking after a store as a whole: its status, whether it is sound, mending it, copying it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from kore_ls.errors import SessionNotFound, StoreDamaged
+from kore_ls.model.event import EventType
+from kore_ls.storage.counting import miscounted, recount
+from kore_ls.storage.files import total_bytes
+from kore_ls.storage.interface import StoreStatus
+from kore_ls.storage.maintenance import backup_to, damage_in, problems_in
+from kore_ls.storage.migrations import SCHEMA_VERSION
+from kore_ls.storage.repair import repair_file
+from kore_ls.storage.search_index import out_of_step, unindexed
+from kore_ls.storage.store_file import StoreFile
+from kore_ls.storage.writer import Transaction
+
+T = TypeVar("T")
+
+
+async def status(file: StoreFile) -> StoreStatus:
+    """Counts and conditions."""
+    version = sqlite3.sqlite_version
+    found = await file.read(_counts, None)
+    opened = file.current
+    if found is None or opened is None:
+        return StoreStatus(path=file.path, exists=False, sqlite_version=version)
+    sessions, messages, not_indexed = found
+    return StoreStatus(
+        path=file.path,
+        exists=True,
+        read_only=opened.read_only,
+        journal_mode=opened.journal_mode,
+        sessions=sessions,
+        messages=messages,
+        bytes=total_bytes(file.path),
+        indexed_messages=max(0, messages - not_indexed),
+        schema_version=SCHEMA_VERSION,
+        sqlite_version=version,
+    )
+
+
+async def check(file: StoreFile) -> list[str]:
+    """Problems found; a search index that is out of step is none and made anew."""
+    try:
+        problems = await _apart_from_readers(file, problems_in, list[str]())
+        if not problems and await _apart_from_readers(file, out_of_step, False):
+            await file.rebuild_index()  # what users wrote is sound
+        return problems
+    except StoreDamaged as error:
+        return [error.message]
+
+
+async def repair(file: StoreFile, now: int) -> list[str]:
+    """Mend what `check` finds: wrong counters in place, anything else by saving what can be read; what was done."""
+    if not await check(file):
+        return []
+    with contextlib.suppress(StoreDamaged):
+        if not await _apart_from_readers(file, damage_in, list[str]()):
+            return await file.write(_recount_all)
+    return await file.apart(lambda: repair_file(file.path, now))
+
+
+async def backup(file: StoreFile, target: Path) -> int:
+    """Write a verified copy; its bytes. Raises SessionNotFound where there is no store."""
+    size = await _apart_from_readers(file, lambda db: backup_to(db, target), None)
+    if size is None:
+        raise SessionNotFound
+    return size
+
+
+async def _apart_from_readers(file: StoreFile, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
+    """Run long work on a connection of its own."""
+    opened = await file.open()
+    if opened is None:
+        return missing
+    database = await opened.another()
+    try:
+        return await database.run(work)
+    finally:
+        await database.close()
+
+
+def _counts(db: sqlite3.Connection) -> tuple[int, int, int] | None:
+    sessions, messages = db.execute(
+        "SELECT count(*), coalesce(sum(message_count), 0) FROM sessions WHERE hidden = 0 AND deleted_at IS NULL"
+    ).fetchone()
+    return sessions, messages, unindexed(db)
+
+
+def _recount_all(transaction: Transaction) -> list[str]:
+    found = miscounted(transaction.db)
+    for session_id in found:
+        recount(transaction.db, session_id)
+        transaction.changed(session_id, EventType.SESSION_UPDATED)
+    return [f"session {session_id}: its counters were set right" for session_id in found]
