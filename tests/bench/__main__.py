@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.bench import pages, round_trip, start, transfer
+from tests.bench import pages, round_trip, search, start, transfer
 from tests.bench.row import Row, table
 from tests.bench.scale import LARGE, NORMAL, QUICK, Scale
 
@@ -22,6 +22,7 @@ MEASUREMENTS: Mapping[str, Callable[[Scale, Path], list[Row]]] = {
     "start": start.measure,
     "pages": pages.measure,
     "transfer": transfer.measure,
+    "search": search.measure,
 }
 
 

@@ -27,10 +27,25 @@ class Scale:
     """Pages read of each kind."""
     transfers: int = 5
     """Exports and imports."""
+    searched: tuple[int, ...] = (10_000,)
+    """Messages of each store that is searched."""
+    searches: int = 10
+    """How often each query is asked."""
 
 
 NORMAL = Scale()
-QUICK = Scale(rounds=2, calls=5, pipelined=20, starts=1, sessions=200, history=200, pages=3, transfers=1)
+QUICK = Scale(
+    rounds=2,
+    calls=5,
+    pipelined=20,
+    starts=1,
+    sessions=200,
+    history=200,
+    pages=3,
+    transfers=1,
+    searched=(200,),
+    searches=1,
+)
 """Every row once, as fast as can be; shows nothing of speed."""
-LARGE = Scale(beside=990_000)
+LARGE = Scale(beside=990_000, searched=(10_000, 100_000, 1_000_000))
 """A million messages in the store."""
