@@ -20,6 +20,8 @@ BARS = {
     "idle memory with documents": (60, None),
     "session page at the top": (2, None),
     "session page deep": (2, None),
+    "search of 200: p95": (50, None),
+    "search of 200: p95 in a session": (50, None),
 }
 OTHERS = {
     "raw commit p50",
@@ -39,6 +41,10 @@ OTHERS = {
     "export",
     "import",
     "disk per message",
+    "search of 200: indexed",
+    "search of 200: index per text",
+    "search of 200: p50",
+    "search of 200: one character p50",
 }
 ROOT = Path(__file__).resolve().parents[2]
 
