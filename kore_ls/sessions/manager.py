@@ -110,8 +110,7 @@ class SessionManager(SessionLifecycle):
         stored, _ = await self.storage.add_message(message, self._message_added)
         return stored
 
-    def _message_added(self, message: Message) -> None:
-        now = self._clock()
+    def _message_added(self, message: Message, now: int) -> None:
         self._note_message(message, now)
         self.events.publish(
             Event(type=EventType.MESSAGE_ADDED, timestamp=now, session_id=message.session_id, message=message)

@@ -87,11 +87,12 @@ class Storage(ABC):
 
     @abstractmethod
     async def add_message(
-        self, message: Message, then: Callable[[Message], None] | None = None
+        self, message: Message, then: Callable[[Message, int], None] | None = None
     ) -> tuple[Message, bool]:
         """Append; (stored, whether new). Raises SessionNotFound, SessionClosed, InvalidParams (id used otherwise).
 
-        `then` is told a new message once it is committed, also where the caller was cancelled meanwhile.
+        `then` is told a new message, and when it was stored, once it is committed, also where the caller was cancelled
+        meanwhile.
         """
 
     @abstractmethod

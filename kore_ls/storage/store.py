@@ -157,7 +157,7 @@ class SQLiteStore(Storage):
     # -- messages
 
     async def add_message(
-        self, message: Message, then: Callable[[Message], None] | None = None
+        self, message: Message, then: Callable[[Message, int], None] | None = None
     ) -> tuple[Message, bool]:
         """Append; see Storage."""
         now = self._clock()
@@ -171,7 +171,7 @@ class SQLiteStore(Storage):
 
         def tell(outcome: tuple[Message, bool]) -> None:
             if then is not None and outcome[1]:
-                then(outcome[0])
+                then(outcome[0], now)
 
         return await self._file.write(work, on=message.session_id, then=tell)
 
