@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from tests.client import Client, Connect, connected, served
 
 settings.register_profile("kore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kore")
+
+for _number in (signal.SIGINT, signal.SIGHUP):
+    # A run in the background of a shell ignores them, and the servers it starts would ignore them as well.
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
