@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import weakref
@@ -54,6 +55,9 @@ class Database:
             await connection
         except FAULTS as error:
             raise translated(error) from error
+        except asyncio.CancelledError:
+            connection.stop()
+            raise
         database = cls(connection)
         try:
             await database.run(_prepare)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from kore_ls.errors import KoreError, StoreDamaged
-from kore_ls.storage.search_index import create_index, index_step
+from kore_ls.storage.database import Database
+from kore_ls.storage.search_index import broken_tables, create_index, index_step
 from kore_ls.storage.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,9 @@ Report = Callable[[int], None]
 class Indexer:
     """Works through what is not indexed yet. Several may at once, in this process or others: each step is its own."""
 
-    def __init__(self, writer: Writer, *, idle: float = IDLE_S) -> None:
+    def __init__(self, writer: Writer, connect: Callable[[], Awaitable[Database]]) -> None:
         self._writer = writer
-        self._idle = idle
+        self._connect = connect
         self._written = asyncio.Event()
         self._written.set()
         self._task: asyncio.Task[None] | None = None
@@ -46,17 +47,16 @@ class Indexer:
         """Something was written."""
         self._written.set()
 
-    async def catch_up(self, most: int | None, report: Report | None = None) -> bool:
-        """Index what is missing, at most about `most` rows (None: all); whether the index is complete now."""
+    async def catch_up(self, most: int, report: Report | None = None) -> None:
+        """Index what is missing, at most about so many rows."""
         done = 0
-        while not self._stopped and (most is None or done < most):
+        while not self._stopped and done < most:
             step = await self._step()
             if not step:
-                return True
+                return
             done += step
             if report is not None:
                 report(done)
-        return False
 
     async def _step(self) -> int:
         try:
@@ -75,7 +75,12 @@ class Indexer:
     async def rebuild(self) -> None:
         """Throw the index away; it is filled again from here on."""
         log.warning("the search index is made anew")
-        await self._writer.write(lambda transaction: create_index(transaction.db, damaged=True))
+        looking = await self._connect()  # what it may see would spoil a transaction in which something is written
+        try:
+            broken = await looking.run(broken_tables)
+        finally:
+            await looking.close()
+        await self._writer.write(lambda transaction: create_index(transaction.db, broken))
         self.wake()
 
     async def _follow(self) -> None:
@@ -83,7 +88,7 @@ class Indexer:
             await self._written.wait()
             while self._written.is_set():  # until nobody writes
                 self._written.clear()
-                await asyncio.sleep(self._idle)
+                await asyncio.sleep(IDLE_S)
             try:
                 await self._work_while_alone()
             except KoreError as error:

@@ -145,7 +145,7 @@ async def open_store(
         await reader.run(_only_query)
         opened = OpenStore(path, path, query, identity(path), reader, mode, writer=writer)
         opened.writing = Writer(writer, name, _guard(opened))
-        opened.searcher = Searcher(opened.another, Indexer(opened.writing))
+        opened.searcher = Searcher(opened.another, Indexer(opened.writing, opened.another))
         opened.seen_version, opened.seen_change = await writer.run(_seen)
         return opened
     except BaseException:

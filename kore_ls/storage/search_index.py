@@ -1,8 +1,7 @@
 """The full-text index: two contentless FTS5 tables, filled after the fact and newest first. Run inside a hop.
 
 A message commits first and is indexed later, in a transaction that also notes how far the index reaches, so that a
-crash can't put the two out of step. The index is never the truth: missing, damaged or outdated it is made anew, and
-what is wrong with it never makes a change of the data fail.
+crash can't put the two out of step. The index is never the truth: missing, damaged or outdated it is made anew.
 """
 
 from __future__ import annotations
@@ -78,14 +77,25 @@ def _belongs_to_newer(noted: dict[str, Any]) -> bool:
     return isinstance(version, int) and abs(version) > SEGMENTER_VERSION
 
 
-def is_behind(db: sqlite3.Connection) -> bool:
-    """Whether there is anything for `index_step` to do."""
+def _is_outdated(noted: dict[str, Any]) -> bool:
+    version = noted.get(_VERSION)
+    return isinstance(version, int) and version < 0
+
+
+def newest(db: sqlite3.Connection) -> Reach:
+    """How far an index reaches that holds all there is now."""
+    row = db.execute("SELECT (SELECT max(id) FROM messages), (SELECT max(num) FROM sessions)").fetchone()
+    return Reach(message=row[0] or 0, session=row[1] or 0)
+
+
+def missing(db: sqlite3.Connection, wanted: Reach) -> int:
+    """How many rows, at most, the index lacks to reach as far as `wanted`; 0: none."""
     noted = _noted(db)
     marks = _reach(noted)
     if marks is None:
-        return not _belongs_to_newer(noted)
-    newest, sessions = db.execute("SELECT (SELECT max(id) FROM messages), (SELECT max(num) FROM sessions)").fetchone()
-    return bool(marks.gaps) or (newest or 0) > marks.message or (sessions or 0) > marks.session
+        return 0 if _belongs_to_newer(noted) else max(1, wanted.message + wanted.session)
+    in_gaps = sum(max(0, min(end, wanted.message) - after) for after, end in marks.gaps)
+    return max(0, wanted.message - marks.message) + max(0, wanted.session - marks.session) + in_gaps
 
 
 def unindexed(db: sqlite3.Connection) -> int:
@@ -122,11 +132,14 @@ def out_of_step(db: sqlite3.Connection) -> bool:
     return False
 
 
-def create_index(db: sqlite3.Connection, *, damaged: bool = False) -> Reach:
-    """Make an empty index in place of whatever is there, which may be `damaged`. Raises UnsupportedStore."""
+def create_index(db: sqlite3.Connection, broken: Sequence[str] = ()) -> Reach:
+    """Make an empty index in place of whatever is there; of tables that are `broken` nothing is touched.
+
+    Raises UnsupportedStore.
+    """
     try:
         for name, definition in SEARCH_TABLES.items():
-            if damaged and not _is_droppable(db, name):
+            if name in broken:
                 _forget(db, name)
             db.execute(f"DROP TABLE IF EXISTS {name}")
             db.execute(definition)
@@ -138,8 +151,12 @@ def create_index(db: sqlite3.Connection, *, damaged: bool = False) -> Reach:
     return Reach()
 
 
-def _is_droppable(db: sqlite3.Connection, name: str) -> bool:
-    """Whether SQLite can read the index's own tables, so that dropping them can't free a page of another table."""
+def broken_tables(db: sqlite3.Connection) -> list[str]:
+    """The index's tables that SQLite can't read: dropping them could free pages of others."""
+    return [name for name in SEARCH_TABLES if not _is_readable(db, name)]
+
+
+def _is_readable(db: sqlite3.Connection, name: str) -> bool:
     try:
         for shadow in SHADOWS:
             if db.execute(f"PRAGMA quick_check('{name}_{shadow}')").fetchone()[0] != "ok":
@@ -175,6 +192,8 @@ def index_step(db: sqlite3.Connection, rows: int) -> int:
     if marks is None:
         if _belongs_to_newer(noted):
             return 0
+        if _is_outdated(noted):
+            raise StoreDamaged("the search index is to be made anew", reason="index")
         marks = create_index(db)
     sessions = db.execute(
         f"SELECT num, {_COLUMNS} FROM sessions WHERE num > ? ORDER BY num LIMIT ?", (marks.session, rows)
@@ -243,6 +262,7 @@ def reindex_session(db: sqlite3.Connection, before: SessionRecord, after: Sessio
     """Bring a session's name in the index in step with a change, or (None) with its removal, in the same transaction.
 
     A contentless row can only be deleted by the very text that was inserted, so the change has to be known here.
+    Raises StoreDamaged (reason "index"); after `outdate` the change can be made all the same.
     """
     old = _record_text(before)
     new = _record_text(after) if after is not None else None
@@ -255,7 +275,7 @@ def reindex_session(db: sqlite3.Connection, before: SessionRecord, after: Sessio
     row = db.execute("SELECT num FROM sessions WHERE id = ?", (before.id,)).fetchone()
     if row is None or row[0] > marks.session:
         return
-    with _never_failing(db):
+    with _index_work(db):
         _delete(db, SESSIONS, row[0], old)
         if new is not None:
             _insert(db, SESSIONS, row[0], new)
@@ -266,13 +286,16 @@ def _record_text(record: SessionRecord) -> tuple[str, str]:
 
 
 def unindex_messages(db: sqlite3.Connection, row_ids: Sequence[int]) -> Sequence[int]:
-    """Take messages that are about to be deleted out of the index; those done, which may be the first ones only."""
+    """Take messages that are about to be deleted out of the index; those done, which may be the first ones only.
+
+    Raises StoreDamaged (reason "index"), as `reindex_session` does.
+    """
     marks = reach(db)
     if marks is None:
         outdate(db)
         return row_ids
     found = _read(db, f"id IN ({', '.join('?' * len(row_ids))}) ORDER BY id", tuple(row_ids))
-    with _never_failing(db):
+    with _index_work(db):
         for row_id, content in found:
             if marks.has(row_id):
                 _delete(db, MESSAGES, row_id, _message_text(content))
@@ -282,34 +305,20 @@ def unindex_messages(db: sqlite3.Connection, row_ids: Sequence[int]) -> Sequence
 @contextmanager
 def _index_work(db: sqlite3.Connection) -> Iterator[None]:
     """Statements whose faults are the index's own. FTS5 holds rows back until COMMIT, where all would fail with it."""
-    db.execute("SAVEPOINT index_work")
     try:
         yield
         db.execute("SAVEPOINT index_written")  # makes FTS5 write what it holds back
+        db.execute("RELEASE index_written")
     except sqlite3.DatabaseError as error:
-        if not db.in_transaction:  # SQLite gave up the whole transaction: the disk is full, say
+        if not is_index_fault(error):
             raise
-        db.execute("ROLLBACK TO index_work")
-        db.execute("RELEASE index_work")
-        if is_index_fault(error):
-            raise StoreDamaged("the search index is damaged", reason="index") from error
-        raise
-    db.execute("RELEASE index_work")
-
-
-@contextmanager
-def _never_failing(db: sqlite3.Connection) -> Iterator[None]:
-    try:
-        with _index_work(db):
-            yield
-    except StoreDamaged:
-        outdate(db)
+        raise StoreDamaged("the search index is damaged", reason="index") from error
 
 
 def is_index_fault(error: sqlite3.Error) -> bool:
     """Whether an error of a statement that only touches the index means that it is damaged or not there."""
     code = getattr(error, "sqlite_errorcode", None) or 0
-    return code & 0xFF == sqlite3.SQLITE_CORRUPT or code == sqlite3.SQLITE_ERROR
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CONSTRAINT) or code == sqlite3.SQLITE_ERROR
 
 
 def _insert(db: sqlite3.Connection, table: str, row_id: int, texts: tuple[str, str]) -> None:

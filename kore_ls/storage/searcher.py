@@ -6,17 +6,18 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from attrs import evolve
 
-from kore_ls.errors import StoreBusy, StoreDamaged, StoreFull, StoreReadOnly
+from kore_ls.errors import KoreError, StoreBusy, StoreDamaged, StoreFull, StoreReadOnly
 from kore_ls.model.ids import Clock, now_ms
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.storage.candidates import Stopped
 from kore_ls.storage.database import ConnectionClosed, Database
 from kore_ls.storage.indexer import CATCH_UP_ROWS, Indexer, Report, is_index_damage
-from kore_ls.storage.search_index import is_behind
+from kore_ls.storage.search_index import Reach, missing, newest
 from kore_ls.storage.search_rows import search
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Searcher:
         self, connect: Callable[[], Awaitable[Database]], indexer: Indexer | None, clock: Clock = now_ms
     ) -> None:
         self._connect = connect
-        self._database: Database | None = None
+        self._connecting: asyncio.Task[Database] | None = None
         self._one_at_a_time = asyncio.Lock()
         self._clock = clock
         self._closed = False
@@ -59,20 +60,25 @@ class Searcher:
         return page if complete else evolve(page, truncated=True)
 
     async def _catch_up(self, query: SearchQuery, report: Report | None) -> bool:
-        """Whether the index is complete now. Where it can't be kept in step, what there is must do."""
-        if not await self._run(is_behind):
-            return True
-        if self.indexer is None:
-            return False
-        waits = query.budget is None or report is not None
-        try:
-            return await self.indexer.catch_up(None if waits else CATCH_UP_ROWS, report)
-        except (StoreBusy, StoreFull):
-            return False
-        except StoreDamaged as error:
-            if is_index_damage(error):
-                raise
-            return False
+        """Whether all that there was is indexed now. Where the index can't be kept in step, what there is must do."""
+
+        def look(db: sqlite3.Connection) -> tuple[Reach, int]:
+            wanted = newest(db)
+            return wanted, missing(db, wanted)
+
+        wanted, rows = await self._run(look)
+        if rows and self.indexer is not None:
+            waits = query.budget is None or report is not None
+            try:
+                await self.indexer.catch_up(rows if waits else min(rows, CATCH_UP_ROWS), report)
+            except (StoreBusy, StoreFull):
+                return False
+            except StoreDamaged as error:
+                if is_index_damage(error):
+                    raise
+                return False
+            rows = await self._run(lambda db: missing(db, wanted))
+        return not rows
 
     async def _page(self, query: SearchQuery) -> SearchPage:
         now = self._clock()
@@ -83,23 +89,34 @@ class Searcher:
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         async with self._one_at_a_time:
-            if self._closed:
-                raise ConnectionClosed
-            if self._database is None:
-                self._database = await self._connect()
-            running = asyncio.ensure_future(self._database.run(work))
+            database = await self._connected()
+            running = asyncio.ensure_future(database.run(work))
             try:
                 return await asyncio.shield(running)
             except asyncio.CancelledError:
-                await self._interrupt(running)
+                await self._interrupt(database, running)
                 raise
 
-    async def _interrupt(self, running: asyncio.Future[T]) -> None:
+    async def _connected(self) -> Database:
+        if self._closed:
+            raise ConnectionClosed
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect_once())
+        return await asyncio.shield(self._connecting)
+
+    async def _connect_once(self) -> Database:
+        try:
+            return await self._connect()
+        except BaseException:
+            self._connecting = None
+            raise
+
+    async def _interrupt(self, database: Database, running: asyncio.Future[T]) -> None:
         running.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._stop.set()
         try:
-            while self._database is not None and not running.done():
-                await self._database.interrupt()
+            while not running.done():
+                await database.interrupt()
                 await asyncio.wait([running], timeout=_AGAIN_S)
         finally:
             if not self._closed:
@@ -111,6 +128,8 @@ class Searcher:
         self._stop.set()
         if self.indexer is not None:
             await self.indexer.stop()
-        if self._database is not None:
-            await self._database.interrupt()
-            await self._database.close()
+        if self._connecting is not None:
+            with suppress(KoreError):
+                database = await self._connecting
+                await database.interrupt()
+                await database.close()
