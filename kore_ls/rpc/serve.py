@@ -96,9 +96,18 @@ async def within(seconds: float, what: str, work: Awaitable[object]) -> None:
 
 def run(main: Coroutine[Any, Any, int]) -> int:
     """Run a serve loop as the work of this process; its exit code."""
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.get_loop().set_exception_handler(_log_loop_failure)
         return runner.run(main)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop where it can be installed: a request that hops into a store's thread and back costs a third less."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:  # Windows, PyPy
+        return asyncio.new_event_loop()
+    return new_event_loop()
 
 
 def end_process_after(seconds: float) -> None:

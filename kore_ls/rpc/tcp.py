@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kore_ls.rpc.connection import Connection
 from kore_ls.rpc.outbox import PAUSE_BYTES
@@ -103,11 +103,10 @@ class _Peer(asyncio.Protocol):
         self._finishing: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=PAUSE_BYTES)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self._transport.set_write_buffer_limits(high=PAUSE_BYTES)
         self._connection = self._connect(
-            transport, ended=self.end, greeted=self._greeted, admit=self._admits, resync=False
+            self._transport, ended=self.end, greeted=self._greeted, admit=self._admits, resync=False
         )
         self._peers.add(self)
         self._late = asyncio.get_running_loop().call_later(self._patience.greeting, self.end, "no greeting")

@@ -38,6 +38,7 @@ THEIRS = {
     "prompt_toolkit": {"cli"},
     "orjson": {"rpc", "sessions"},
     "cattrs": {"rpc", "sessions"},
+    "uvloop": {"rpc"},
     "pydantic_ai": {"agents/model"},
     "acp": {"agents/acp"},
 }
