@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import evolve
 
@@ -36,6 +36,7 @@ class Searcher:
         self._connecting: asyncio.Task[Database] | None = None
         self._one_at_a_time = asyncio.Lock()
         self._clock = clock
+        self._running: asyncio.Future[Any] | None = None
         self._closed = False
         self._stop = threading.Event()
         self.indexer = indexer
@@ -90,7 +91,7 @@ class Searcher:
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         async with self._one_at_a_time:
             database = await self._connected()
-            running = asyncio.ensure_future(database.run(work))
+            running = self._running = asyncio.ensure_future(database.run(work))
             try:
                 return await asyncio.shield(running)
             except asyncio.CancelledError:
@@ -111,7 +112,7 @@ class Searcher:
             self._connecting = None
             raise
 
-    async def _interrupt(self, database: Database, running: asyncio.Future[T]) -> None:
+    async def _interrupt(self, database: Database, running: asyncio.Future[Any]) -> None:
         running.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._stop.set()
         try:
@@ -131,5 +132,6 @@ class Searcher:
         if self._connecting is not None:
             with suppress(KoreError):
                 database = await self._connecting
-                await database.interrupt()
+                if self._running is not None:
+                    await self._interrupt(database, self._running)
                 await database.close()

@@ -1,0 +1,109 @@
+"""Killed while it indexes, a store's index holds just what its tables hold; and two processes keep one index."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kore_ls.model.search import SearchHit, SearchPosition, SearchQuery
+from kore_ls.storage.search_index import missing, newest, out_of_step
+from kore_ls.storage.store import SQLiteStore
+from tests.project.source import ROOT
+from tests.storage.found import index_all, message_ids
+from tests.storage.search_kill_child import WORDS
+
+
+async def started(path: Path, seed: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.storage.search_kill_child", str(path), str(seed)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def killed_after(child: asyncio.subprocess.Process, searches: int) -> None:
+    assert child.stdout is not None
+    try:
+        for _ in range(searches):
+            if not await child.stdout.readline():
+                break
+    finally:
+        child.kill()
+    _, errors = await child.communicate()
+    assert errors == b""
+
+
+def assert_in_step(path: Path) -> None:
+    """As it lies there, and when the rest is indexed: by count and by what FTS5 says of itself."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'messages_fts'").fetchone():
+            return
+        assert not out_of_step(db)
+        index_all(db)
+        assert not missing(db, newest(db))
+        assert not out_of_step(db)
+        for table, source in (("messages_fts", "messages"), ("sessions_fts", "sessions")):
+            db.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
+            counts = f"SELECT (SELECT count(*) FROM {table}_docsize), (SELECT count(*) FROM {source})"
+            indexed, there = db.execute(counts).fetchone()
+            assert indexed == there
+
+
+async def all_hits(store: SQLiteStore, text: str) -> list[SearchHit]:
+    found: list[SearchHit] = []
+    after: SearchPosition | None = None
+    while True:
+        page = await store.search(SearchQuery(text=text, budget=None, after=after))
+        found += page.hits
+        after = page.position
+        if after is None:
+            return found
+
+
+async def assert_finds_all(path: Path) -> None:
+    store = SQLiteStore(path)
+    try:
+        assert await store.check() == []
+        for word in WORDS:
+            found = await all_hits(store, f'"{word}"')
+            with closing(sqlite3.connect(path)) as db:
+                rows = db.execute(
+                    "SELECT m.uid FROM messages m JOIN sessions s ON s.id = m.session_id "
+                    "WHERE s.hidden = 0 AND s.deleted_at IS NULL AND instr(m.content, ?)",
+                    (word,),
+                ).fetchall()
+            assert message_ids(found) == sorted(row[0] for row in rows)
+    finally:
+        await store.close()
+
+
+async def rounds(path: Path, count: int, seed: int) -> None:
+    chance = random.Random(seed)
+    for number in range(count):
+        await killed_after(await started(path, seed + number), chance.choice([1, 2, 3, 5]))
+        assert_in_step(path)
+    await assert_finds_all(path)
+
+
+async def test_the_index_of_a_store_that_was_killed_is_in_step(path: Path) -> None:
+    await rounds(path, 5, seed=7)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+async def test_the_index_of_a_store_that_was_killed_often_is_in_step(path: Path) -> None:
+    await rounds(path, 50, seed=700)
+
+
+async def test_two_processes_write_and_search_one_file(path: Path) -> None:
+    children = [await started(path, seed) for seed in (1, 2)]
+    await asyncio.gather(*(killed_after(child, 3) for child in children))
+    assert_in_step(path)
+    await assert_finds_all(path)
