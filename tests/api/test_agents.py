@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kore_ls.agents.quiet import QuietAgent
 from kore_ls.model.ids import SessionId
 from kore_ls.model.session import SessionRecord
 from tests.client import Client, Json, connected, served
@@ -34,7 +35,7 @@ class Factory:
         return CountedAgent(self, session.id)
 
 
-class CountedAgent:
+class CountedAgent(QuietAgent):
     def __init__(self, factory: Factory, session_id: SessionId) -> None:
         self._factory = factory
         self._id = session_id
@@ -274,7 +275,7 @@ async def test_a_switch_that_fails_in_the_store_keeps_no_agent(
 async def test_an_agent_that_fails_to_close_keeps_no_session_open(
     state_home: Path, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Stubborn:
+    class Stubborn(QuietAgent):
         async def close(self) -> None:
             raise RuntimeError("secret of the agent")
 

@@ -24,6 +24,7 @@ from kore_ls import (
     SQLiteStore,
     Storage,
 )
+from kore_ls.agents.quiet import QuietAgent
 from kore_ls.errors import (
     AgentFailed,
     BadTransition,
@@ -37,7 +38,7 @@ from kore_ls.errors import (
 )
 
 
-class Agent:
+class Agent(QuietAgent):
     """Knows which session it works for, and whether it was let go."""
 
     def __init__(self, session: SessionRecord) -> None:
