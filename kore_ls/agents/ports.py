@@ -1,0 +1,180 @@
+"""What agents and tools need from outside: small interfaces, implemented by `sessions` and `lsp`. Does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from kore_ls.agents.rules import Remembered, Rule
+from kore_ls.model.ids import SessionId, TurnId
+from kore_ls.model.message import Role, ToolCall
+from kore_ls.model.mode import AgentMode
+
+
+class OptionKind(Enum):
+    """What an answer to a permission request means; `always` is for this session and exactly this request."""
+
+    ALLOW_ONCE = "allowOnce"
+    ALLOW_ALWAYS = "allowAlways"
+    REJECT_ONCE = "rejectOnce"
+    REJECT_ALWAYS = "rejectAlways"
+
+
+@frozen(kw_only=True)
+class PermissionOption:
+    """One possible answer; `name` is in the user's language."""
+
+    id: str
+    name: str
+    kind: OptionKind
+
+
+@frozen(kw_only=True)
+class PermissionRequest:
+    """A question to the user. `summary` is the server's own words, safe to show; `diff` is unified diff text."""
+
+    request_id: str
+    session_id: SessionId
+    turn_id: TurnId
+    call: ToolCall
+    summary: str
+    diff: str | None = None
+    options: tuple[PermissionOption, ...]
+
+
+class PermissionOutcome(Enum):
+    """Whether a request was answered."""
+
+    SELECTED = "selected"
+    CANCELLED = "cancelled"
+
+
+@frozen(kw_only=True)
+class PermissionAnswer:
+    """The answer to a request; an unknown `option_id` counts as a rejection. `feedback` is told to the agent."""
+
+    outcome: PermissionOutcome
+    option_id: str | None = None
+    feedback: str | None = None
+
+
+class Permissions(Protocol):
+    """Asks the user."""
+
+    async def ask(self, request: PermissionRequest) -> PermissionAnswer:
+        """Wait for the first answer. Where nobody can be asked, the answer is `cancelled`."""
+
+
+class DecisionKind(Enum):
+    """What the gate said."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    ASKED = "asked"
+
+
+@frozen(kw_only=True)
+class Decision:
+    """One decision of the gate, on its way into the audit log. `outcome` (asked ones only) is an `OptionKind`'s
+    value or `cancelled`; `rule` names the rule that decided, `timestamp` is Unix milliseconds.
+    """
+
+    session_id: SessionId
+    turn_id: TurnId
+    call: ToolCall
+    mode: AgentMode
+    decision: DecisionKind
+    rule: str
+    outcome: str | None = None
+    timestamp: int
+
+
+class AuditLog(Protocol):
+    """Keeps every decision."""
+
+    async def record(self, decision: Decision) -> None:
+        """Store it; awaited before the tool runs. What it raises keeps the tool from running."""
+
+
+class Rules(Protocol):
+    """The user's rules, and what the user answered with "always" in this session. Never the folder's own."""
+
+    def rules(self) -> Sequence[Rule]:
+        """From `initializationOptions` or the user's state."""
+
+    def remembered(self) -> Sequence[Remembered]:
+        """This session's "always" answers that were not revoked."""
+
+    async def remember(self, rule: Remembered) -> None:
+        """Keep an "always" answer of this session in the user's state."""
+
+
+@frozen(kw_only=True)
+class Document:
+    """A document that is open in an editor. `dirty`: it has changes that are not on disk."""
+
+    text: str
+    version: int
+    dirty: bool
+
+
+class EditResult(Enum):
+    """What became of an edit. `UNAVAILABLE`: no editor can do it, so the caller writes the file itself."""
+
+    APPLIED = "applied"
+    REFUSED = "refused"
+    STALE = "stale"
+    UNAVAILABLE = "unavailable"
+
+
+class Editor(Protocol):
+    """The editors that have the folder open. Paths are real paths; positions in params are the client's."""
+
+    def document(self, path: Path) -> Document | None:
+        """The open document of a file, if any."""
+
+    async def edit(self, path: Path, *, before: str, after: str, version: int | None) -> EditResult:
+        """Turn a file's text from `before` into `after` by `workspace/applyEdit`, one edit in flight.
+
+        `version` is the open document's, None if it is not open; a document at another version is `STALE`. A document
+        that was clean (or not open) is on disk with the new text when this returns `APPLIED`. It waits for the
+        editor's own word that the text changed.
+        """
+
+    async def language(self, name: str, params: Mapping[str, Any]) -> Any | None:
+        """Ask the editor's language servers: `kore/lsp/<name>`, at most 5 s; None where that is not available.
+
+        Params and result are LSP's, but for positions: lines from 0, characters in UTF-16 units.
+        """
+
+
+class Snapshots(Protocol):
+    """Keeps files as they were before a turn changed them, so that the turn can be reverted."""
+
+    async def keep(self, turn_id: TurnId, path: Path, *, before: bytes | None, after: bytes | None) -> None:
+        """Remember a change just before it happens: None is "no such file". At most 10 MiB each.
+
+        What it raises keeps the change from happening.
+        """
+
+
+@frozen(kw_only=True)
+class PastMatch:
+    """A place in a past conversation of this folder."""
+
+    session_id: SessionId
+    session_name: str
+    role: Role
+    timestamp: int
+    snippet: str
+
+
+class Past(Protocol):
+    """The folder's past conversations."""
+
+    async def search(self, query: str, *, limit: int) -> Sequence[PastMatch]:
+        """Best matches first."""

@@ -1,0 +1,1 @@
+"""How commands and external agents are confined: bubblewrap, else Landlock, else nothing, and honest about which."""
