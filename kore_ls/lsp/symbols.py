@@ -36,7 +36,7 @@ async def find_symbols(workspace: object, query: str) -> list[dict[str, Any]]:
 
 async def _symbol(opened: OpenFolder, hit: SearchHit, match: SearchMatch) -> dict[str, Any]:
     view = await write_view(opened.folder, hit.session, match.seq)
-    place = {"line": view.lines[match.seq], "character": 0}
+    place = {"line": view.lines.get(match.seq, 0), "character": 0}
     return {
         "name": shortened(visible(match.snippet), _NAME_CHARS),
         "kind": _STRING,

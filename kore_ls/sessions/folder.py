@@ -7,9 +7,11 @@ from pathlib import Path
 
 from kore_ls.agents.agent import AgentFactory
 from kore_ls.errors import InvalidParams, StoreForeign
+from kore_ls.model.event import Event, EventType
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.config import ManagerConfig
 from kore_ls.sessions.manager import SessionManager
+from kore_ls.sessions.view import remove_views
 from kore_ls.storage.home import StoreHome
 from kore_ls.storage.interface import StoreStatus
 from kore_ls.storage.store import SQLiteStore
@@ -36,6 +38,7 @@ class Folder:
             SQLiteStore(self.directory / DATABASE, synchronous=settings.synchronous, gate=self.home),
             agent_factory,
         )
+        self.manager.events.listen(self._heard)
         self.manager.start()
         self.adopting = asyncio.Lock()
 
@@ -45,6 +48,10 @@ class Folder:
             return await self.manager.storage.status(), False
         except StoreForeign:
             return StoreStatus(path=self.directory / DATABASE, exists=True), True
+
+    def _heard(self, event: Event) -> None:
+        if event.type is EventType.SESSION_DELETED and event.session_id is not None:
+            remove_views(self.directory, event.session_id)
 
     async def close(self) -> None:
         """Shut the manager down."""

@@ -1,15 +1,17 @@
 """A session as text files, for editors that can open nothing else, and on which line each message is.
 
-View files are copies, rewritten whenever they are asked for; nothing reads them back.
+View files are copies, rewritten whenever they are asked for, gone when the session is deleted; nothing reads them back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -17,9 +19,13 @@ from kore_ls.model.display import visible
 from kore_ls.model.ids import SessionId
 from kore_ls.model.message import Message
 from kore_ls.model.session import SessionRecord
-from kore_ls.sessions.folder import Folder
 from kore_ls.storage.private_files import make_private_directory, write_private
 
+if TYPE_CHECKING:
+    from kore_ls.sessions.folder import Folder
+
+VIEWS = "views"
+"""The directory in the store's."""
 PART = 400
 """How many messages a file holds; long sessions are in several, so that each place keeps its line."""
 
@@ -37,9 +43,16 @@ async def write_view(folder: Folder, record: SessionRecord, seq: int) -> View:
     part = (seq - 1) // PART
     page = await folder.manager.storage.list_messages(record.id, after=part * PART, limit=PART)
     text, lines = transcript(record, page.messages)
-    path = folder.directory / "views" / f"{_file_name(record.id)}-{part + 1}.md"
+    path = folder.directory / VIEWS / f"{_file_name(record.id)}-{part + 1}.md"
     await asyncio.to_thread(_write, path, text)
     return View(path=path, lines=lines)
+
+
+def remove_views(directory: Path, session_id: SessionId) -> None:
+    """Remove the view files of a session whose store lies in `directory`, as far as that can be done."""
+    with contextlib.suppress(OSError):
+        for path in (directory / VIEWS).glob(f"{_file_name(session_id)}-*.md"):
+            path.unlink(missing_ok=True)
 
 
 def transcript(record: SessionRecord, messages: Sequence[Message]) -> tuple[str, dict[int, int]]:

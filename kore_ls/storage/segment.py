@@ -11,7 +11,7 @@ import unicodedata
 
 from attrs import Factory, frozen
 
-SEGMENTER_VERSION = 1
+SEGMENTER_VERSION = 2
 TOKEN_CHARS = 64
 """Longer words (hashes, base64) count by their first 64 characters."""
 
@@ -25,6 +25,8 @@ _WIDE_SIGNS = tuple((sign, unicodedata.normalize("NFKC", sign)) for sign in "，
 _IS_CJK = re.compile(f"[{CJK}]")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+|[A-Z]+")
 _HAS_PARTS = re.compile(r"[a-z0-9][A-Z]|[A-Z][A-Z][a-z]")
+_VERSION = re.compile(r"[vV][0-9]+")
+"""Of `v1.2.3`; in two tokens, so that `1.2.3` finds it."""
 
 
 def _folded_letters() -> dict[int, str | None]:
@@ -85,6 +87,8 @@ def tokens_of(text: str) -> tuple[list[str], list[str]]:
         if unit[0] > "\u2e7f" and _IS_CJK.match(unit):
             tokens += map(str.__add__, unit, unit[1:])
             tokens.append(unit[-1])
+        elif unit[0] in "vV" and _VERSION.fullmatch(unit):
+            tokens += ("v", unit[1:TOKEN_CHARS])
         elif unit.islower() and unit.isascii():
             tokens.append(unit[:TOKEN_CHARS])
         elif unit[1:].islower() or not _HAS_PARTS.search(unit):
@@ -117,7 +121,10 @@ def placed_tokens(text: str) -> tuple[PlacedTokens, PlacedTokens]:
 def word_tokens(word: str, at: int) -> tuple[PlacedTokens, PlacedTokens]:
     """The tokens of one word of letters and digits, which starts at `at`; and it in one piece, if that is another."""
     tokens, wholes = PlacedTokens(), PlacedTokens()
-    if _HAS_PARTS.search(word):
+    if _VERSION.fullmatch(word):
+        tokens.add("v", at, at + 1)
+        tokens.add(word[1:TOKEN_CHARS], at + 1, at + len(word))
+    elif _HAS_PARTS.search(word):
         for part in _PART.finditer(word):
             tokens.add(folded(part[0])[:TOKEN_CHARS], at + part.start(), at + part.end())
         wholes.add(folded(word)[:TOKEN_CHARS], at, at + len(word))

@@ -215,3 +215,34 @@ def test_an_unknown_id_is_one_line_and_a_hint(kore: Kore, folder: Path, command:
 
     assert (done.code, done.out) == (1, "")
     assert len(done.err.splitlines()) == 2
+
+
+def test_a_search_shows_where_the_words_stand(kore: Kore, folder: Path) -> None:
+    one = made(folder, "登录接口", "我们需要用户认证", "nothing of the kind")
+    made(folder, f"认证 {HOSTILE}", f"{HOSTILE} 认证")
+    made(folder, "other", "unrelated")
+    done = kore("sessions", "search", "认证", "-C", folder)
+
+    assert (done.code, done.err) == (0, "")
+    assert "登录接口" in done.out
+    assert "#1 user 我们需要用户认证" in done.out
+    assert "nothing of the kind" not in done.out
+    assert "unrelated" not in done.out
+    assert not [sign for sign in OBEYED if sign in done.out]
+    inside = kore("sessions", "search", "认证", "-C", folder, "--session", one["id"], "--json").json
+    assert [hit["session"]["id"] for hit in inside["hits"]] == [one["id"]]
+
+
+def test_a_search_that_finds_nothing_says_so_and_makes_no_store(kore: Kore, folder: Path) -> None:
+    done = kore("sessions", "search", "认证", "-C", folder)
+
+    assert (done.code, done.out, done.err) == (0, "", "nothing found\n")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_search_says_that_there_is_more(kore: Kore, folder: Path) -> None:
+    for number in range(3):
+        made(folder, f"s{number}", "needle")
+
+    assert "there is more" in kore("sessions", "search", "needle", "-C", folder, "--limit", 2).err
+    assert "there is more" not in kore("sessions", "search", "needle", "-C", folder, "--limit", 3).err

@@ -59,7 +59,7 @@ def words_of(text: str) -> list[str]:
         parts = re.sub(
             r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3 \2\4", re.sub("(?<=[A-Z])(?=[A-Z][a-z])", " ", word)
         )
-        words += folded(parts).split()
+        words += re.sub(r"^v([0-9]+)$", r"v \1", folded(parts)).split()
     return words
 
 

@@ -21,7 +21,7 @@ from kore_ls.storage.segment import index_text, normalized, placed_tokens, token
         ("HTTPServer parseJSON2HTML", ["http", "server", "parse", "json", "2", "html"]),
         ("foo_bar-baz", ["foo", "bar", "baz"]),
         ("src/main.py:42", ["src", "main", "py", "42"]),
-        ("v2.10 C++", ["v2", "10", "c"]),
+        ("v2.10 C++ v2ray", ["v", "2", "10", "c", "v2ray"]),
         ("ＡＢＣ１２３", ["abc123"]),
         ("ｶﾞｷﾞ", ["ガギ", "ギ"]),
         ("한국어", ["한국", "국어", "어"]),

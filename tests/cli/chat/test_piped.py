@@ -135,3 +135,14 @@ def test_files_are_named_from_where_the_chat_was_started(folder: Path, tmp_path:
     assert (tmp_path / "out.json").exists()
     assert len(list(tmp_path.glob("kore-session-*.json"))) == 1
     assert calls(folder, ("kore/store/status", {}))[0]["sessions"] == 2
+
+
+def test_a_search_shows_what_was_said_in_all_sessions(folder: Path) -> None:
+    made(folder, "older", "用户认证 with getUserName")
+    made(folder, "newer", "unrelated")
+    done = process("chat", folder, "--continue", stdin='/search "user name" 认证\n/search absent\n')
+
+    assert done.code == 0
+    assert "#1 user 用户认证 with getUserName" in done.out
+    assert "unrelated" not in done.out
+    assert "nothing found" in done.err

@@ -1,0 +1,53 @@
+"""View files: copies for editors, private, and gone with their session."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kore_ls.lsp.symbols import find_symbols
+from kore_ls.model.ids import SessionId
+from kore_ls.model.message import Message
+from kore_ls.model.mode import AgentMode
+from kore_ls.model.session import SessionRecord
+from kore_ls.sessions.view import PART, transcript
+from tests.client import Client
+
+RECORD = SessionRecord(id=SessionId("s"), name="登录\x1b[2J", agent_mode=AgentMode.BUILD, created_at=0, updated_at=0)
+
+
+def test_each_message_starts_on_the_line_that_is_told() -> None:
+    contents = ["one\r\ntwo", "", "# a heading\n\n\n", "\u202eevil\ttab"]
+    messages = [Message(role="user", content=text, seq=seq) for seq, text in enumerate(contents, start=1)]
+
+    text, lines = transcript(RECORD, messages)
+
+    shown = text.split("\n")
+    assert [shown[lines[seq]].split(" · ")[0] for seq in (1, 2, 3, 4)] == ["## 1", "## 2", "## 3", "## 4"]
+    assert shown[lines[1] + 2 : lines[1] + 4] == ["one", "two"]
+    assert not {"\x1b", "\u202e", "\t", "\r"} & set(text)
+
+
+async def _views(client: Client, folder: Path, session_id: str) -> list[Path]:
+    """The view files after a symbol search that wrote two parts of one session."""
+    await client.add(session_id, "needle1")
+    await asyncio.gather(*(client.add(session_id, "hay") for _ in range(PART - 1)))
+    await client.add(session_id, f"needle{PART + 1}")
+    for query in ("needle1", f"needle{PART + 1}"):
+        assert len(await find_symbols(client.workspace, f'"{query}"')) == 1
+    return sorted((folder / ".kore" / "views").iterdir())
+
+
+@pytest.mark.parametrize("permanent", [False, True])
+async def test_they_go_with_their_session_and_no_others(client: Client, folder: Path, permanent: bool) -> None:
+    gone, kept = await client.create(), await client.create()
+    assert len(await _views(client, folder, gone["id"])) == 2
+    await client.add(kept["id"], "stays")
+    assert len(await find_symbols(client.workspace, "stays")) == 1
+
+    await client.call("kore/session/delete", {"sessionId": gone["id"], "permanent": permanent})
+
+    left = list((folder / ".kore" / "views").iterdir())
+    assert ["stays" in path.read_text(encoding="utf-8") for path in left] == [True]
