@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.bench import pages, round_trip, search, start, transfer
+from tests.bench import index_cost, pages, round_trip, search, start, transfer
 from tests.bench.row import Row, table
 from tests.bench.scale import LARGE, NORMAL, QUICK, Scale
 
@@ -23,6 +23,7 @@ MEASUREMENTS: Mapping[str, Callable[[Scale, Path], list[Row]]] = {
     "pages": pages.measure,
     "transfer": transfer.measure,
     "search": search.measure,
+    "index_cost": index_cost.measure,
 }
 
 

@@ -22,6 +22,7 @@ BARS = {
     "session page deep": (2, None),
     "search of 200: p95": (50, None),
     "search of 200: p95 in a session": (50, None),
+    "message add, indexed over not": (1.1, None),
 }
 OTHERS = {
     "raw commit p50",
