@@ -99,7 +99,19 @@ SEARCH_TABLES = {
 }
 """The search index; it may be missing, as it is made and filled after the fact and never holds the only copy."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_KEYS = (
+    """CREATE TABLE keys (
+        key_id INTEGER PRIMARY KEY,
+        kdf TEXT NOT NULL,
+        cost TEXT NOT NULL,
+        salt BLOB NOT NULL,
+        wrapped BLOB NOT NULL,
+        created_at INTEGER NOT NULL,
+        used INTEGER NOT NULL DEFAULT 0
+    )""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -1,0 +1,79 @@
+"""Single values, encrypted and bound to the place they belong to: AES-256-GCM. Knows no table and does no I/O.
+
+A value moved to another row, column, session or store can't be opened there.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+from kore_ls.errors import StoreDamaged
+
+NONCE_LIMIT = 1 << 31
+"""How many values one key may encrypt; with random nonces twice as many would still be safe."""
+
+_FORMAT = 1
+_NONCE_BYTES = 12
+_HEAD_BYTES = 5
+OVERHEAD_BYTES = _HEAD_BYTES + _NONCE_BYTES + 16
+"""By how much an encrypted value is longer than its text in UTF-8."""
+
+
+class Codec:
+    """Encrypts and decrypts with one store's key, which has the number `key_id` there."""
+
+    def __init__(self, key_id: int, data_key: bytes) -> None:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self.key_id = key_id
+        self.sealed = 0
+        self._invalid = InvalidTag
+        self._aes = AESGCM(data_key)
+        self._head = bytes((_FORMAT,)) + key_id.to_bytes(4, "big")
+
+    def place(self, table: str, uid: str, session_id: str, role: str = "", seq: int | str = "") -> str:
+        """What the values of a row are bound to. `uid` names the row within its session for ever."""
+        return f"{_FORMAT}\0{self.key_id}\0{table}\0{len(uid)}\0{uid}\0{len(session_id)}\0{session_id}\0{role}\0{seq}\0"
+
+    def seal(self, place: str, column: str, text: str | None) -> bytes | None:
+        """A text, encrypted; nothing stays nothing."""
+        if text is None:
+            return None
+        self.sealed += 1
+        nonce = os.urandom(_NONCE_BYTES)
+        return self._head + nonce + self._aes.encrypt(nonce, text.encode(), (place + column).encode())
+
+    def open(self, place: str, column: str, value: object) -> str | None:
+        """What `seal` made at this place and in this column. Raises StoreDamaged for anything else."""
+        if value is None:
+            return None
+        return self.open_bytes(place, column, value).decode()
+
+    def open_bytes(self, place: str, column: str, value: object) -> bytes:
+        """The same as UTF-8."""
+        if not isinstance(value, bytes) or value[:_HEAD_BYTES] != self._head:
+            raise unreadable()
+        nonce = value[_HEAD_BYTES : _HEAD_BYTES + _NONCE_BYTES]
+        try:
+            return self._aes.decrypt(nonce, value[_HEAD_BYTES + _NONCE_BYTES :], (place + column).encode())
+        except (self._invalid, ValueError) as error:
+            raise unreadable() from error
+
+
+def unreadable() -> StoreDamaged:
+    """The error for a value that is not what was stored there."""
+    return StoreDamaged("the store holds a row that can't be read", reason="row")
+
+
+class StoreConnection(sqlite3.Connection):
+    """An SQLite connection that knows how the values of its store are encrypted."""
+
+    codec: Codec | None = None
+
+
+def codec_of(db: sqlite3.Connection) -> Codec | None:
+    """How the values behind a connection are encrypted; None: they are not."""
+    codec: Codec | None = getattr(db, "codec", None)
+    return codec

@@ -1,0 +1,64 @@
+"""Which columns of an encrypted store are encrypted, to what each value is bound, and which stay plain. Pure data.
+
+A test holds every column of the schema that can keep a text against these lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class SealedTable:
+    """A table with encrypted columns. The others are SQL on the table `t` (and what `join` brings): a row's place."""
+
+    columns: tuple[str, ...]
+    uid: str
+    session_id: str
+    role: str = "''"
+    seq: str = "''"
+    join: str = ""
+    elsewhere: Mapping[str, tuple[str, str]] = {}
+    """Columns bound to another role and number than the rest of their row."""
+
+    def place(self, column: str) -> tuple[str, str, str, str]:
+        """SQL for (uid, session id, role, seq) of a column's values."""
+        role, seq = self.elsewhere.get(column, (self.role, self.seq))
+        return self.uid, self.session_id, role, seq
+
+
+SEALED: Mapping[str, SealedTable] = {
+    "sessions": SealedTable(
+        columns=("name", "metadata", "tags", "description", "last_preview", "usage", "agent", "config"),
+        uid="t.id",
+        session_id="t.id",
+        elsewhere={"last_preview": ("t.last_role", "t.last_seq")},
+    ),
+    "messages": SealedTable(
+        columns=("content", "metadata", "thinking"),
+        uid="t.uid",
+        session_id="t.session_id",
+        role="t.role",
+        seq="t.seq",
+    ),
+    "tool_calls": SealedTable(
+        columns=("name", "title", "arguments", "result"),
+        uid="m.uid",
+        session_id="m.session_id",
+        seq="t.position",
+        join="CROSS JOIN messages m ON m.id = t.message_id",
+    ),
+}
+"""What users and agents wrote, by table."""
+
+PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {
+    "meta": frozenset({"key", "value"}),
+    "keys": frozenset({"kdf", "cost", "salt", "wrapped"}),
+    "sessions": frozenset({"id", "agent_mode", "status", "parent_id", "last_role"}),
+    "messages": frozenset({"session_id", "role", "uid", "turn_id", "state"}),
+    "tool_calls": frozenset({"id", "kind", "status"}),
+    "changes": frozenset({"writer", "session_id", "kind"}),
+}
+"""What can be read without the key, besides numbers: ids, words of fixed sets, and Kore LS' own book-keeping."""

@@ -1,0 +1,83 @@
+"""The store's own key: where it is kept, how it is made and opened, and how much it was used. Run inside a hop."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+from attrs import field, frozen
+
+from kore_ls.errors import StoreDamaged
+from kore_ls.storage.cipher import KEY_BYTES, Cipher, WrappedKey
+from kore_ls.storage.codec import Codec
+
+GENERATION = "store_generation"
+"""The key in `meta` under which stands how often the store was encrypted, decrypted or given another key."""
+
+
+@frozen(kw_only=True)
+class StoreKey:
+    """A store's key, opened."""
+
+    wrapped: WrappedKey
+    data_key: bytes = field(repr=False)
+
+    def codec(self) -> Codec:
+        """What encrypts and decrypts with it."""
+        return Codec(self.wrapped.key_id, self.data_key)
+
+
+def new_key(cipher: Cipher, key_id: int) -> StoreKey:
+    """A random key, wrapped with `cipher`; takes a moment for passphrases."""
+    data_key = os.urandom(KEY_BYTES)
+    return StoreKey(wrapped=cipher.wrap(data_key, key_id), data_key=data_key)
+
+
+def open_key(wrapped: WrappedKey, cipher: Cipher) -> StoreKey:
+    """Raises WrongKey, StoreDamaged; takes a moment for passphrases."""
+    return StoreKey(wrapped=wrapped, data_key=cipher.unwrap(wrapped))
+
+
+def read_wrapped(db: sqlite3.Connection) -> WrappedKey | None:
+    """The key of an encrypted store, the newest if there are several; None: the store is plain. Raises StoreDamaged."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'keys' AND type = 'table'").fetchone() is None:
+        return None
+    row = db.execute("SELECT key_id, kdf, cost, salt, wrapped FROM keys ORDER BY key_id DESC LIMIT 1").fetchone()
+    if row is None:
+        return None
+    key_id, kdf, cost, salt, wrapped = row
+    texts, blobs = (kdf, cost), (salt, wrapped)
+    if not (
+        isinstance(key_id, int)
+        and 0 < key_id < 1 << 32
+        and all(isinstance(each, str) for each in texts)
+        and all(isinstance(each, bytes) for each in blobs)
+    ):
+        raise StoreDamaged("the store's key is damaged", reason="key")
+    return WrappedKey(key_id=key_id, kdf=kdf, cost=cost, salt=salt, wrapped=wrapped)
+
+
+def insert_key(db: sqlite3.Connection, wrapped: WrappedKey, now: int) -> None:
+    """Keep a wrapped key; from then on the store is encrypted. `now`: Unix milliseconds."""
+    db.execute(
+        "INSERT INTO keys (key_id, kdf, cost, salt, wrapped, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (wrapped.key_id, wrapped.kdf, wrapped.cost, wrapped.salt, wrapped.wrapped, now),
+    )
+
+
+def generation(db: sqlite3.Connection) -> int:
+    """How often the store's encryption was changed."""
+    row = db.execute("SELECT value FROM meta WHERE key = 'store_generation'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def reserve(db: sqlite3.Connection, key_id: int, count: int) -> int:
+    """Note that so many more values will be encrypted; how many that makes in all."""
+    db.execute("UPDATE keys SET used = used + ? WHERE key_id = ?", (count, key_id))
+    return used(db, key_id)
+
+
+def used(db: sqlite3.Connection, key_id: int) -> int:
+    """How many values a key was reserved for so far."""
+    row = db.execute("SELECT used FROM keys WHERE key_id = ?", (key_id,)).fetchone()
+    return 0 if row is None else int(row[0])
