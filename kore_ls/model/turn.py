@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import frozen
+from attrs import field, frozen
 
-from kore_ls.model.ids import SessionId, TurnId
+from kore_ls.model.ids import MessageId, SessionId, TurnId
+from kore_ls.model.limits import JsonObject
+from kore_ls.model.message import ToolCall
+from kore_ls.model.mode import AgentMode
 
 
 class TurnState(Enum):
@@ -74,3 +77,54 @@ class Turn:
     first_seq: int
     last_seq: int | None = None
     changed_files: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class Draft:
+    """What a running turn has said since its last stored message; it becomes the message `message_id`."""
+
+    message_id: MessageId
+    text: str = ""
+    thinking: str = ""
+    calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing that would make a message."""
+        return not (self.text or self.thinking or self.calls)
+
+
+@frozen(kw_only=True)
+class Lease:
+    """Which process works in a session: in words, and whether it is this one."""
+
+    holder: str
+    mine: bool
+
+
+@frozen(kw_only=True)
+class AuditEntry:
+    """One decision of the permission gate. `id` counts all decisions of a store; `timestamp` is Unix milliseconds."""
+
+    id: int = 0
+    session_id: SessionId
+    turn_id: TurnId
+    tool_call: JsonObject = field(factory=dict)
+    mode: AgentMode
+    decision: str
+    rule: str
+    outcome: str | None = None
+    timestamp: int = 0
+
+
+@frozen(kw_only=True)
+class FileSnapshot:
+    """A file that a turn changed. `path` is relative to the workspace folder, or absolute outside of it.
+
+    `before` and `after` name contents (None: there was no such file); `kept` says whether `before` can be restored.
+    """
+
+    path: str
+    before: str | None
+    after: str | None
+    kept: bool

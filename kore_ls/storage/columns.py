@@ -50,6 +50,11 @@ SEALED: Mapping[str, SealedTable] = {
         seq="t.position",
         join="CROSS JOIN messages m ON m.id = t.message_id",
     ),
+    "turns": SealedTable(columns=("changed_files",), uid="t.id", session_id="t.session_id"),
+    "drafts": SealedTable(columns=("content", "thinking", "tool_calls"), uid="t.turn_id", session_id="t.session_id"),
+    "audit": SealedTable(columns=("tool_call", "rule"), uid="t.turn_id", session_id="t.session_id", seq="t.timestamp"),
+    "file_contents": SealedTable(columns=("content",), uid="t.name", session_id="''"),
+    "file_snapshots": SealedTable(columns=("path",), uid="t.turn_id", session_id="''", seq="t.taken_at"),
 }
 """What users and agents wrote, by table."""
 
@@ -60,5 +65,11 @@ PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {
     "messages": frozenset({"session_id", "role", "uid", "turn_id", "state"}),
     "tool_calls": frozenset({"id", "kind", "status"}),
     "changes": frozenset({"writer", "session_id", "kind"}),
+    "turns": frozenset({"id", "session_id", "state", "stop_reason"}),
+    "drafts": frozenset({"turn_id", "session_id", "message_id"}),
+    "leases": frozenset({"session_id", "owner", "host", "boot_id", "started"}),
+    "audit": frozenset({"session_id", "turn_id", "agent_mode", "decision", "outcome"}),
+    "file_contents": frozenset({"name"}),
+    "file_snapshots": frozenset({"turn_id", "before", "after"}),
 }
 """What can be read without the key, besides numbers: ids, words of fixed sets, and Kore LS' own book-keeping."""

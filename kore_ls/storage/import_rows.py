@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
@@ -111,11 +111,16 @@ def add_batch(db: sqlite3.Connection, session: StagedSession, messages: Sequence
 
 
 def publish(
-    transaction: Transaction, staged: Sequence[StagedSession], on_conflict: OnConflict, now: int
+    transaction: Transaction,
+    staged: Sequence[StagedSession],
+    on_conflict: OnConflict,
+    check_free: Callable[[Transaction, SessionId], None],
+    now: int,
 ) -> tuple[list[SessionRecord], list[SessionId]]:
     """Show all staged sessions at once, replaced ones going in the same transaction; (shown, ids skipped after all).
 
-    Raises StoreBusy if the staging was swept away, SessionExists if an id was taken meanwhile.
+    Raises StoreBusy if the staging was swept away, SessionExists if an id was taken meanwhile, and what `check_free`
+    raises for a session that would be replaced.
     """
     db = transaction.db
     db.execute("PRAGMA defer_foreign_keys = ON")
@@ -125,6 +130,8 @@ def publish(
         final = each.final_id
         if final != each.staged_id and (holder := _holder(db, final)) is not None:
             if holder.hidden or on_conflict is OnConflict.REPLACE:
+                if not holder.hidden:
+                    check_free(transaction, final)
                 remove_rows(db, final)
             elif on_conflict is OnConflict.ERROR:
                 raise SessionExists(sessionId=final, deleted=holder.deleted or None)

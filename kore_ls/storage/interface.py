@@ -17,6 +17,7 @@ from kore_ls.model.session import ForkPoint, SessionRecord
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.message_rows import MessagePage
 from kore_ls.storage.session_rows import SessionPage, SessionQuery
+from kore_ls.storage.turn_store import TurnStore
 
 Change = Callable[[SessionRecord], SessionRecord]
 """A pure step from a session to its next state; may raise our errors to refuse. Runs in the store's thread."""
@@ -55,6 +56,9 @@ class Storage(ABC):
     StoreDamaged, StoreForeign, StoreReadOnly, StoreBusy, StoreFull or UnsupportedStore.
     """
 
+    turns: TurnStore
+    """The turns of these sessions."""
+
     @abstractmethod
     async def create_session(self, record: SessionRecord, *, name_prefix: str | None = None) -> SessionRecord:
         """Store a new session; with `name_prefix` it is named by it and a free number. Raises SessionExists."""
@@ -69,9 +73,18 @@ class Storage(ABC):
 
     @abstractmethod
     async def change_session(
-        self, session_id: SessionId, change: Change, kind: EventType, *, deleted: bool = False
+        self,
+        session_id: SessionId,
+        change: Change,
+        kind: EventType,
+        *,
+        deleted: bool = False,
+        exclusive: bool = False,
     ) -> tuple[SessionRecord, SessionRecord]:
-        """Apply `change` in one transaction; (before, after). Raises SessionNotFound and what `change` raises."""
+        """Apply `change` in one transaction; (before, after). Raises SessionNotFound and what `change` raises.
+
+        `exclusive`: raises LeaseHeld where another process works in the session and something would change.
+        """
 
     @abstractmethod
     async def list_sessions(self, query: SessionQuery) -> SessionPage:
@@ -79,7 +92,7 @@ class Storage(ABC):
 
     @abstractmethod
     async def remove_session(self, session_id: SessionId) -> None:
-        """Remove a session, deleted or not, for good. Raises SessionNotFound."""
+        """Remove a session, deleted or not, for good. Raises SessionNotFound, LeaseHeld."""
 
     @abstractmethod
     async def fork_session(self, record: SessionRecord, point: ForkPoint) -> SessionRecord:

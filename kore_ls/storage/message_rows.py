@@ -65,7 +65,7 @@ def add_message(db: sqlite3.Connection, message: Message, new_id: MessageId, now
         raise SessionNotFound(sessionId=message.session_id, deleted=True)
     if session[0] == SessionStatus.CLOSED.value:
         raise SessionClosed(sessionId=message.session_id)
-    stored = _numbered(message, message.id or new_id, session[3] + 1, message.timestamp or now)
+    stored = numbered(message, message.id or new_id, session[3] + 1, message.timestamp or now)
     cursor = db.execute(INSERT_IF_NEW, message_row(stored))
     if not cursor.rowcount:
         known = find_message(db, stored.session_id, stored.id)
@@ -78,7 +78,17 @@ def add_message(db: sqlite3.Connection, message: Message, new_id: MessageId, now
     return stored, True
 
 
-def _numbered(message: Message, message_id: MessageId, seq: int, timestamp: int) -> Message:
+def append_message(db: sqlite3.Connection, message: Message, now: int) -> Message:
+    """Append a message with an id, whatever state its session is in; the caller has seen that the session is there."""
+    last = db.execute("SELECT last_seq FROM sessions WHERE id = ?", (message.session_id,)).fetchone()[0]
+    stored = numbered(message, message.id, last + 1, message.timestamp or now)
+    insert_messages(db, [stored])
+    count_messages(db, 1, stored, now)
+    return stored
+
+
+def numbered(message: Message, message_id: MessageId, seq: int, timestamp: int) -> Message:
+    """The message with what the store gives it."""
     return Message(  # `evolve` takes twice as long, and this is the path of every message
         id=message_id,
         session_id=message.session_id,

@@ -86,6 +86,83 @@ _FIRST = (
     "CREATE TABLE changes (n INTEGER PRIMARY KEY, writer TEXT NOT NULL, session_id TEXT, kind TEXT)",
 )
 
+_KEYS = (
+    """CREATE TABLE keys (
+        key_id INTEGER PRIMARY KEY,
+        kdf TEXT NOT NULL,
+        cost TEXT NOT NULL,
+        salt BLOB NOT NULL,
+        wrapped BLOB NOT NULL,
+        created_at INTEGER NOT NULL,
+        used INTEGER NOT NULL DEFAULT 0
+    )""",
+)
+
+_TURNS = (
+    """CREATE TABLE turns (
+        num INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+        state TEXT NOT NULL,
+        stop_reason TEXT,
+        started_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        first_seq INTEGER NOT NULL,
+        last_seq INTEGER,
+        changed_files JSON
+    )""",
+    "CREATE INDEX idx_turns_session_id ON turns (session_id, num)",
+    "CREATE INDEX idx_turns_running ON turns (session_id) WHERE state = 'running'",
+    "CREATE INDEX idx_sessions_running ON sessions (id) WHERE status = 'running'",
+    """CREATE TABLE drafts (
+        turn_id TEXT PRIMARY KEY REFERENCES turns (id) ON DELETE CASCADE,
+        session_id TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        content TEXT NOT NULL,
+        thinking TEXT,
+        tool_calls JSON
+    )""",
+    """CREATE TABLE leases (
+        session_id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
+        epoch INTEGER NOT NULL,
+        owner TEXT,
+        host TEXT,
+        boot_id TEXT,
+        pid INTEGER,
+        started TEXT,
+        expires_at INTEGER
+    )""",
+    "CREATE INDEX idx_leases_held ON leases (owner) WHERE owner IS NOT NULL",
+    """CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+        turn_id TEXT NOT NULL,
+        tool_call JSON NOT NULL,
+        agent_mode TEXT NOT NULL,
+        decision TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        outcome TEXT,
+        timestamp INTEGER NOT NULL
+    )""",
+    "CREATE INDEX idx_audit_session_id ON audit (session_id, id)",
+    """CREATE TABLE file_contents (
+        name TEXT PRIMARY KEY,
+        content BLOB NOT NULL
+    )""",
+    """CREATE TABLE file_snapshots (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        turn_id TEXT NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+        path TEXT NOT NULL,
+        before TEXT,
+        after TEXT,
+        kept INTEGER NOT NULL,
+        taken_at INTEGER NOT NULL
+    )""",
+    "CREATE INDEX idx_file_snapshots_turn_id ON file_snapshots (turn_id)",
+    "CREATE INDEX idx_file_snapshots_before ON file_snapshots (before)",
+    "CREATE INDEX idx_file_snapshots_taken_at ON file_snapshots (taken_at)",
+)
+
 SHADOWS = {
     "config": "(k PRIMARY KEY, v) WITHOUT ROWID",
     "data": "(id INTEGER PRIMARY KEY, block BLOB)",
@@ -99,19 +176,7 @@ SEARCH_TABLES = {
 }
 """The search index; it may be missing, as it is made and filled after the fact and never holds the only copy."""
 
-_KEYS = (
-    """CREATE TABLE keys (
-        key_id INTEGER PRIMARY KEY,
-        kdf TEXT NOT NULL,
-        cost TEXT NOT NULL,
-        salt BLOB NOT NULL,
-        wrapped BLOB NOT NULL,
-        created_at INTEGER NOT NULL,
-        used INTEGER NOT NULL DEFAULT 0
-    )""",
-)
-
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS, _TURNS)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

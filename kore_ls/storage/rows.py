@@ -12,6 +12,7 @@ from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import Message, MessageState, Role, ToolCall, ToolKind, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import AgentChoice, LastMessage, SessionRecord, SessionStatus, Usage
+from kore_ls.model.turn import AuditEntry, Draft, FileSnapshot, StopReason, Turn, TurnState
 
 SESSION_COLUMNS = (
     "id, name, agent_mode, status, created_at, updated_at, metadata, tags, description, pinned, archived, deleted_at, "
@@ -24,6 +25,10 @@ EDITABLE_COLUMNS = (
 )
 MESSAGE_COLUMNS = "id, session_id, role, content, timestamp, metadata, uid, seq, turn_id, state, thinking, tool_calls"
 TOOL_CALL_COLUMNS = "message_id, position, id, name, kind, title, arguments, status, result, started_at, ended_at"
+TURN_COLUMNS = "id, session_id, state, stop_reason, started_at, ended_at, first_seq, last_seq, changed_files"
+DRAFT_COLUMNS = "turn_id, session_id, message_id, content, thinking, tool_calls"
+AUDIT_COLUMNS = "id, session_id, turn_id, tool_call, agent_mode, decision, rule, outcome, timestamp"
+SNAPSHOT_COLUMNS = "turn_id, path, before, after, kept, taken_at"
 
 Row = tuple[Any, ...]
 _decode = json.JSONDecoder().raw_decode
@@ -236,6 +241,88 @@ def tool_call_of(row: Row, message_id: MessageId) -> ToolCall:
         started_at=row[9],
         ended_at=row[10],
     )
+
+
+def turn_row(turn: Turn) -> Row:
+    """The values of TURN_COLUMNS."""
+    return (
+        turn.turn_id,
+        turn.session_id,
+        turn.state.value,
+        turn.stop_reason and turn.stop_reason.value,
+        turn.started_at,
+        turn.ended_at,
+        turn.first_seq,
+        turn.last_seq,
+        to_json(turn.changed_files),
+    )
+
+
+@_damage_named
+def turn_of(row: Row) -> Turn:
+    """A row of TURN_COLUMNS as a value."""
+    return Turn(
+        turn_id=TurnId(_text(row[0])),
+        session_id=SessionId(_text(row[1])),
+        state=TurnState(row[2]),
+        stop_reason=StopReason(row[3]) if row[3] else None,
+        started_at=_number(row[4]),
+        ended_at=row[5],
+        first_seq=_number(row[6]),
+        last_seq=row[7],
+        changed_files=tuple(from_json(row[8]) or ()),
+    )
+
+
+def draft_row(turn_id: TurnId, session_id: SessionId, draft: Draft) -> Row:
+    """The values of DRAFT_COLUMNS; its tool calls are rows of TOOL_CALL_COLUMNS."""
+    calls = [tool_call_row(0, position, call) for position, call in enumerate(draft.calls)]
+    return (turn_id, session_id, draft.message_id, draft.text, draft.thinking or None, to_json(tuple(calls)))
+
+
+@_damage_named
+def draft_of(row: Row) -> Draft:
+    """A row of DRAFT_COLUMNS as a value."""
+    message_id = MessageId(_text(row[2]))
+    calls = tuple(tool_call_of(tuple(call), message_id) for call in from_json(row[5]) or ())
+    return Draft(message_id=message_id, text=_text(row[3]), thinking=row[4] or "", calls=calls)
+
+
+def audit_row(entry: AuditEntry) -> Row:
+    """The values of AUDIT_COLUMNS but the first."""
+    call = json.dumps(entry.tool_call, ensure_ascii=False)
+    return (
+        entry.session_id,
+        entry.turn_id,
+        call,
+        entry.mode.value,
+        entry.decision,
+        entry.rule,
+        entry.outcome,
+        entry.timestamp,
+    )
+
+
+@_damage_named
+def audit_of(row: Row) -> AuditEntry:
+    """A row of AUDIT_COLUMNS as a value."""
+    return AuditEntry(
+        id=_number(row[0]),
+        session_id=SessionId(_text(row[1])),
+        turn_id=TurnId(_text(row[2])),
+        tool_call=_object(row[3]) or {},
+        mode=_MODES[row[4]],
+        decision=_text(row[5]),
+        rule=_text(row[6]),
+        outcome=row[7],
+        timestamp=_number(row[8]),
+    )
+
+
+@_damage_named
+def snapshot_of(row: Row) -> FileSnapshot:
+    """A row of SNAPSHOT_COLUMNS as a value."""
+    return FileSnapshot(path=_text(row[1]), before=row[2], after=row[3], kept=bool(row[4]))
 
 
 def _usage_object(usage: Usage | None) -> dict[str, Any] | None:

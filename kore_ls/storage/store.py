@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from kore_ls.errors import KoreError, SessionNotFound
+from kore_ls.errors import BadTransition, KoreError, SessionNotFound
 from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId, new_id, now_ms
@@ -27,6 +27,7 @@ from kore_ls.storage.message_rows import MessagePage
 from kore_ls.storage.opening import OpenStore
 from kore_ls.storage.session_rows import SessionPage, SessionQuery, read_meta, write_meta
 from kore_ls.storage.store_file import Gate, StoreFile
+from kore_ls.storage.turn_store import TurnStore
 from kore_ls.storage.watch import Watch
 from kore_ls.storage.writer import Transaction
 
@@ -57,14 +58,17 @@ class SQLiteStore(Storage):
         self.path = Path(path)
         self._clock = clock
         self._ids = ids
+        owner = ids()
         self._file = StoreFile(
             self.path,
-            ids(),
+            owner,
             synchronous=synchronous,
             gate=gate,
             busy_timeout_ms=busy_timeout_ms,
             on_open=self._begin_background,
+            first=lambda transaction: self.turns.recover(transaction),
         )
+        self.turns = TurnStore(self._file, owner, clock)
         self._purging: asyncio.Task[None] | None = None
         self._watch = Watch(self._file.look)
 
@@ -106,17 +110,41 @@ class SQLiteStore(Storage):
         )
 
     async def change_session(
-        self, session_id: SessionId, change: Change, kind: EventType, *, deleted: bool = False
+        self,
+        session_id: SessionId,
+        change: Change,
+        kind: EventType,
+        *,
+        deleted: bool = False,
+        exclusive: bool = False,
     ) -> tuple[SessionRecord, SessionRecord]:
         """Change one session in one transaction; see Storage."""
 
         def work(transaction: Transaction) -> tuple[SessionRecord, SessionRecord]:
-            before, after = session_rows.change_session(transaction.db, session_id, change, deleted=deleted)
+            step = self._alone(transaction, change) if exclusive else change
+            before, after = session_rows.change_session(transaction.db, session_id, step, deleted=deleted)
             if after != before:
                 transaction.changed(session_id, kind)
             return before, after
 
         return await self._file.write(work, on=session_id)
+
+    def _alone(self, transaction: Transaction, change: Change) -> Change:
+        """The change, refused where another process works in the session; what is no change is fine."""
+
+        def step(before: SessionRecord) -> SessionRecord:
+            try:
+                after = change(before)
+            except BadTransition:
+                self.turns.check_free(transaction, before.id)
+                raise
+            if after == before:
+                return after
+            self.turns.check_free(transaction, before.id)
+            # Taking over from the dead may have changed the session.
+            return change(session_rows.load_session(transaction.db, before.id, deleted=True))
+
+        return step
 
     async def list_sessions(self, query: SessionQuery) -> SessionPage:
         """A page of sessions; see Storage."""
@@ -127,6 +155,7 @@ class SQLiteStore(Storage):
 
         def work(transaction: Transaction) -> None:
             session_rows.load_session(transaction.db, session_id, deleted=True)
+            self.turns.check_free(transaction, session_id)
             session_rows.hide_for_purge(transaction.db, session_id, self._clock())
             transaction.changed(session_id, EventType.SESSION_DELETED)
 
@@ -208,7 +237,9 @@ class SQLiteStore(Storage):
                     await self._file.write(
                         lambda t, s=session, b=batch: import_rows.add_batch(t.db, s, b, self._clock())  # type: ignore[misc]
                     )
-            records, late = await self._file.write(lambda t: import_rows.publish(t, staged, on_conflict, self._clock()))
+            records, late = await self._file.write(
+                lambda t: import_rows.publish(t, staged, on_conflict, self.turns.check_free, self._clock())
+            )
         except BaseException:
             await asyncio.shield(self._discard(staged))
             raise

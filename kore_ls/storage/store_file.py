@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from kore_ls.storage.search_index import outdate
 from kore_ls.storage.writer import Transaction
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _TRIES = 3
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_CORRUPT_SEQUENCE", "SQLITE_NOTADB"})
@@ -37,7 +39,10 @@ class Gate(Protocol):
 
 
 class StoreFile:
-    """The way to one file; `on_open` is called with each store opened that can be written."""
+    """The way to one file; `on_open` is called with each store opened that can be written.
+
+    `first` is the first transaction of each store opened: what it finds unfinished must not be seen as such.
+    """
 
     def __init__(
         self,
@@ -48,6 +53,7 @@ class StoreFile:
         gate: Gate | None,
         busy_timeout_ms: int,
         on_open: Callable[[OpenStore], None],
+        first: Callable[[Transaction], object] | None = None,
     ) -> None:
         self.path = path
         self.current: OpenStore | None = None
@@ -56,6 +62,7 @@ class StoreFile:
         self._gate = gate
         self._busy_timeout_ms = busy_timeout_ms
         self._on_open = on_open
+        self._first = first
         self._changing = asyncio.Lock()
         self._closed = False
         self._lost = False
@@ -79,11 +86,24 @@ class StoreFile:
                 return
             if self._gate is not None:
                 self._gate.prepare()
-        self.current = opened = await open_store(
+        opened = await open_store(
             self.path, synchronous=self._synchronous, name=self._name, busy_timeout_ms=self._busy_timeout_ms
         )
+        await self._begin(opened)
+        self.current = opened
         if not opened.read_only:
             self._on_open(opened)
+
+    async def _begin(self, opened: OpenStore) -> None:
+        if opened.writing is None or self._first is None:
+            return
+        try:
+            await opened.writing.write(self._first)
+        except KoreError as error:  # a damaged file can still be read, and a busy one is looked at again soon
+            log.warning("what was left running can't be ended: %s", error.kind)
+        except BaseException:
+            await opened.close()
+            raise
 
     async def read(self, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
         """What `work` finds on the reader connection; `missing` where there is no store."""

@@ -1,0 +1,76 @@
+"""Statements about files as they were before a turn changed them; each content is stored once. Run inside a hop."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+
+from kore_ls.model.ids import TurnId
+from kore_ls.model.turn import FileSnapshot
+from kore_ls.storage.rows import SNAPSHOT_COLUMNS, snapshot_of
+
+MOST_BYTES = 10 << 20
+KEPT_MS = 30 * 24 * 3600 * 1000
+_PURGE_ROWS = 200
+
+
+def content_name(content: bytes | None) -> str | None:
+    """What a content is called, the same for equal ones; None for no file."""
+    return None if content is None else hashlib.sha256(content).hexdigest()
+
+
+def keep_snapshot(
+    db: sqlite3.Connection, turn_id: TurnId, path: str, before: bytes | None, after: bytes | None, now: int
+) -> None:
+    """Remember that a turn changes a file; of several changes in one turn the first `before` and last `after` count.
+
+    A file beyond 10 MiB is remembered without its content.
+    """
+    known = _find(db, turn_id, path)
+    if known is not None:
+        db.execute("UPDATE file_snapshots SET after = ? WHERE id = ?", (content_name(after), known))
+        return
+    kept = before is None or len(before) <= MOST_BYTES
+    name = content_name(before)
+    if before is not None and kept:
+        db.execute(
+            "INSERT INTO file_contents (name, content) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, before)
+        )
+    db.execute(
+        f"INSERT INTO file_snapshots ({SNAPSHOT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+        (turn_id, path, name, content_name(after), kept, now),
+    )
+
+
+def _find(db: sqlite3.Connection, turn_id: TurnId, path: str) -> int | None:
+    rows = db.execute(
+        f"SELECT id, {SNAPSHOT_COLUMNS} FROM file_snapshots WHERE turn_id = ? ORDER BY id", (turn_id,)
+    ).fetchall()
+    return next((row[0] for row in rows if snapshot_of(row[1:]).path == path), None)
+
+
+def list_snapshots(db: sqlite3.Connection, turn_id: TurnId) -> list[FileSnapshot]:
+    """The files that a turn changed, in the order of their first change."""
+    rows = db.execute(
+        f"SELECT {SNAPSHOT_COLUMNS} FROM file_snapshots WHERE turn_id = ? ORDER BY id", (turn_id,)
+    ).fetchall()
+    return [snapshot_of(row) for row in rows]
+
+
+def find_content(db: sqlite3.Connection, name: str) -> bytes | None:
+    """A content by its name; None where it is not kept any more."""
+    row = db.execute("SELECT content FROM file_contents WHERE name = ?", (name,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def purge_snapshots(db: sqlite3.Connection, now: int) -> None:
+    """Forget some of what is older than 30 days, and contents that no snapshot names."""
+    db.execute(
+        "DELETE FROM file_snapshots WHERE id IN (SELECT id FROM file_snapshots WHERE taken_at < ? LIMIT ?)",
+        (now - KEPT_MS, _PURGE_ROWS),
+    )
+    db.execute(
+        "DELETE FROM file_contents WHERE name IN (SELECT name FROM file_contents c WHERE NOT EXISTS "
+        "(SELECT 1 FROM file_snapshots s WHERE s.before = c.name) LIMIT ?)",
+        (_PURGE_ROWS,),
+    )

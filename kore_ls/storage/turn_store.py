@@ -1,0 +1,180 @@
+"""Turns in a store: what they said, who works on them, what they decided and changed. The other half of `Storage`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from attrs import frozen
+
+from kore_ls.errors import TurnNotFound
+from kore_ls.model.ids import Clock, SessionId, TurnId
+from kore_ls.model.message import Message
+from kore_ls.model.session import Usage
+from kore_ls.model.turn import AuditEntry, Draft, FileSnapshot, Lease, StopReason, Turn
+from kore_ls.storage import audit_rows, draft_rows, lease_rows, snapshot_rows, turn_rows
+from kore_ls.storage.audit_rows import AuditPage
+from kore_ls.storage.lease_rows import HeldLease
+from kore_ls.storage.store_file import StoreFile
+from kore_ls.storage.turn_rows import BegunTurn, EndedTurn, Fence, TurnPage
+from kore_ls.storage.writer import Transaction
+
+_Seen: TypeAlias = tuple[list[HeldLease], list[SessionId]]
+
+
+@frozen(kw_only=True)
+class Recovery:
+    """What was found unfinished, with nobody working on it, and was ended."""
+
+    turns: tuple[EndedTurn, ...] = ()
+    sessions: tuple[SessionId, ...] = ()
+
+
+class TurnStore:
+    """The turns of one store; `owner` is the store object's id, which its leases are held under.
+
+    Writes return after COMMIT. Those that take a fence raise LeaseHeld once another process has taken the turn over.
+    """
+
+    def __init__(self, file: StoreFile, owner: str, clock: Clock) -> None:
+        self._file = file
+        self._owner = owner
+        self._clock = clock
+        self._leases: dict[SessionId, HeldLease] = {}
+
+    # -- turns
+
+    async def begin(
+        self, message: Message, turn_id: TurnId, then: Callable[[BegunTurn], None] | None = None
+    ) -> BegunTurn:
+        """Store the prompt and take the session's lease; `then` is told once it is committed, whoever was cancelled.
+
+        Raises SessionNotFound, SessionClosed, LeaseHeld, SessionBusy, BadTransition.
+        """
+        now = self._clock()
+        return await self._file.write(
+            lambda transaction: turn_rows.begin_turn(transaction, message, turn_id, self._owner, now),
+            on=message.session_id,
+            then=then,
+        )
+
+    async def save_draft(self, fence: Fence, draft: Draft) -> None:
+        """Keep what the turn has said so far; other processes hear nothing of it."""
+
+        def work(transaction: Transaction) -> None:
+            lease_rows.check_epoch(transaction.db, fence.session_id, fence.owner, fence.epoch)
+            draft_rows.save_draft(transaction.db, fence.session_id, fence.turn_id, draft)
+
+        await self._file.write(work)
+
+    async def end_step(self, fence: Fence, message: Message) -> Message:
+        """Store a step's message, which has an id, in the place of the draft."""
+        now = self._clock()
+        return await self._file.write(lambda transaction: turn_rows.end_step(transaction, fence, message, now))
+
+    async def end(
+        self,
+        fence: Fence,
+        reason: StopReason,
+        *,
+        message: Message | None,
+        usage: Usage | None,
+        changed_files: Sequence[str] = (),
+    ) -> EndedTurn:
+        """End the turn, with its last message if there is one, and release the lease."""
+        now = self._clock()
+        return await self._file.write(
+            lambda transaction: turn_rows.end_turn(
+                transaction, fence, reason, message, usage, tuple(changed_files), now
+            )
+        )
+
+    async def find(self, turn_id: TurnId) -> Turn:
+        """Raises TurnNotFound."""
+
+        def work(db: sqlite3.Connection) -> tuple[Turn] | None:
+            return (turn_rows.find_turn(db, turn_id),)
+
+        found = await self._file.read(work, None)
+        if found is None:
+            raise TurnNotFound(turnId=turn_id)
+        return found[0]
+
+    async def page(self, session_id: SessionId, *, limit: int, below: int | None = None) -> TurnPage:
+        """A session's turns, newest first, from below a position."""
+        return await self._file.read(lambda db: turn_rows.list_turns(db, session_id, limit, below), TurnPage())
+
+    # -- leases
+
+    def lease_of(self, session_id: SessionId) -> Lease | None:
+        """Who works in a session, as far as was seen by the last look."""
+        held = self._leases.get(session_id)
+        return None if held is None else Lease(holder=held.process.words, mine=held.owner == self._owner)
+
+    async def renew(self) -> None:
+        """The heartbeat: this process is alive and works on."""
+        now = self._clock()
+        await self._file.write(lambda transaction: lease_rows.renew_leases(transaction.db, self._owner, now))
+
+    async def look(self) -> Recovery:
+        """See who works in which session; where nobody does any more, end what was left running."""
+        opened = self._file.current
+        if opened is None:
+            return Recovery()
+        nothing: _Seen = ([], [])
+        held, left = await self._file.read(self._seen, nothing)
+        self._leases = {lease.session_id: lease for lease in held}
+        if not left or opened.read_only:
+            return Recovery()
+        return await self._file.write(self.recover)
+
+    def recover(self, transaction: Transaction) -> Recovery:
+        """End what dead processes left running; to be run in a transaction, also as the first one of a store."""
+        held, left = self._seen(transaction.db)
+        now = self._clock()
+        ended = [(session_id, turn_rows.take_over(transaction, session_id, now)) for session_id in left]
+        gone = frozenset(left)
+        self._leases = {lease.session_id: lease for lease in held if lease.session_id not in gone}
+        return Recovery(turns=tuple(turn for _, turn in ended if turn is not None), sessions=tuple(left))
+
+    def _seen(self, db: sqlite3.Connection) -> _Seen:
+        held = lease_rows.held_leases(db)
+        return held, turn_rows.forsaken(db, held, self._clock())
+
+    def check_free(self, transaction: Transaction, session_id: SessionId) -> None:
+        """Raise LeaseHeld if another process works in the session."""
+        turn_rows.check_free(transaction, session_id, self._owner, self._clock())
+
+    # -- what turns decided and changed
+
+    async def record(self, entry: AuditEntry) -> None:
+        """Append a decision to the audit log."""
+        await self._file.write(lambda transaction: audit_rows.add_entry(transaction.db, entry))
+
+    async def decisions(self, session_id: SessionId | None, *, limit: int, below: int | None = None) -> AuditPage:
+        """Decisions, newest first, from below a position; of one session or of all."""
+        return await self._file.read(lambda db: audit_rows.list_entries(db, session_id, limit, below), AuditPage())
+
+    async def keep(self, fence: Fence, path: str, before: bytes | None, after: bytes | None) -> None:
+        """Remember a file's change just before it happens."""
+        now = self._clock()
+
+        def work(transaction: Transaction) -> None:
+            lease_rows.check_epoch(transaction.db, fence.session_id, fence.owner, fence.epoch)
+            snapshot_rows.keep_snapshot(transaction.db, fence.turn_id, path, before, after, now)
+
+        await self._file.write(work)
+
+    async def snapshots(self, turn_id: TurnId) -> Sequence[FileSnapshot]:
+        """The files that a turn changed, in the order of their first change."""
+        return await self._file.read(lambda db: snapshot_rows.list_snapshots(db, turn_id), [])
+
+    async def content(self, name: str) -> bytes | None:
+        """A kept content; None where it is not kept any more."""
+        return await self._file.read(lambda db: snapshot_rows.find_content(db, name), None)
+
+    async def purge(self) -> None:
+        """Forget snapshots older than 30 days."""
+        now = self._clock()
+        await self._file.write(lambda transaction: snapshot_rows.purge_snapshots(transaction.db, now))

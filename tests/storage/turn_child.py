@@ -1,0 +1,29 @@
+"""A process that begins a turn, saves a draft and is killed by itself: `python -m tests.storage.turn_child PATH`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from kore_ls.model.ids import MessageId, TurnId
+from kore_ls.model.message import ToolStatus
+from kore_ls.model.turn import Draft
+from kore_ls.storage.store import SQLiteStore
+from tests.storage.values import message, record, tool_call
+
+
+async def main(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.create_session(record("s"))
+    begun = await store.turns.begin(message("s", "prompt", id=MessageId("p")), TurnId("t"))
+    calls = (tool_call("one"), tool_call("two", ToolStatus.IN_PROGRESS))
+    draft = Draft(message_id=MessageId("m"), text="half an ans", thinking="hm", calls=calls)
+    await store.turns.save_draft(begun.fence, draft)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
