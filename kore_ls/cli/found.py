@@ -20,7 +20,7 @@ def hit_text(hit: Json, label: str) -> Text:
     from rich.text import Text
 
     session = hit["session"]
-    text = marked(session["name"], hit.get("nameRanges", ()), "bold")
+    text = Text().append_text(marked(session["name"], hit.get("nameRanges", ()), "bold"))
     text.append(f"  {label} · {session['messageCount']} messages · {local_time(session['updatedAt'])}\n", "dim")
     for match in hit["matches"]:
         text.append_text(Text(f"  #{match['seq']} {match['role']} ", "dim"))

@@ -33,3 +33,14 @@ def test_a_hit_shows_its_session_and_each_message() -> None:
 
     assert lines[0].startswith("登录  abc · 2 messages")
     assert lines[1] == "  #7 user 登录接口"
+
+
+def test_only_the_name_of_a_session_is_bold() -> None:
+    hit: dict[str, Any] = {
+        "session": {"name": "name", "messageCount": 2, "updatedAt": 0},
+        "matches": [{"seq": 1, "role": "user", "snippet": "plain", "ranges": []}],
+    }
+    shown = hit_text(hit, "abc")
+
+    assert [str(span.style) for span in shown.spans if shown.plain[span.start : span.end] == "name"] == ["bold"]
+    assert shown.style == ""
