@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from itertools import islice
 
 from attrs import define, field, frozen
 
@@ -27,9 +29,8 @@ TRIED_ROWS = 1_000
 ENOUGH = 50
 """With so many matches it is."""
 
-_FIRST_ROWS = 10_000
-_MOST_ROWS = 500_000
-_AIM_S = 0.008
+_LOOK_EVERY = 64
+_TRY_S = 0.005
 _SPARSE = 40
 
 
@@ -157,7 +158,7 @@ class Candidates:
 
         def enough(count: int, read: int) -> bool:
             self.deadline.passed()
-            tired = self.deadline.at is not None and self.deadline.timer() - start > _AIM_S
+            tired = self.deadline.at is not None and self.deadline.timer() - start > _TRY_S
             return count >= self._most or read >= TRIED_ROWS or tired
 
         found, at = self._reader().read(below, self._lowest, enough)
@@ -166,30 +167,17 @@ class Candidates:
         return Stretch(below=below, down_to=at, found=found, end=at <= self._lowest, scanned=True)
 
     def _walk(self, below: int) -> Stretch:
-        """Ask the index for one window after the other, as large as time allows."""
-        found: list[Found] = []
-        at, rows, late = below, _FIRST_ROWS, False
-        while at > self._lowest and len(found) < self._most:
-            start = self.deadline.timer()
-            if self.deadline.passed() and at < below:
-                late = True
-                break
-            down_to = self._rows_down(at, rows)
-            found += self._ask(down_to, at, self._most - len(found))
-            at = down_to if len(found) < self._most else found[-1][0]
-            taken = max(self.deadline.timer() - start, _AIM_S / 8)
-            rows = max(_FIRST_ROWS // 10, min(_MOST_ROWS, int(rows * _AIM_S / taken)))
+        """Take from the index, newest first, what matches, until there is enough of it or time is up."""
+        found, at, late = [], self._lowest, False
+        with closing(self._matching(self._lowest, below)) as rows:
+            for number, (row_id, session_id) in enumerate(rows, start=1):
+                if session_id is not None:
+                    found.append((row_id, SessionId(session_id)))
+                late = number % _LOOK_EVERY == 0 and self.deadline.passed()
+                if late or len(found) == self._most:
+                    at = row_id
+                    break
         return Stretch(below=below, down_to=at, found=found, end=at <= self._lowest, late=late)
-
-    def _rows_down(self, at: int, rows: int) -> int:
-        """The row so many messages, of the session in question, further down."""
-        if self.query.session_id is None:
-            return max(self._lowest, at - rows)
-        row = self.db.execute(
-            f"SELECT id FROM messages {BY_SESSION} WHERE session_id = ? AND id < ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
-            (self.query.session_id, at, rows - 1),
-        ).fetchone()
-        return self._lowest if row is None else int(row[0])
 
     def _ask_once(self, below: int) -> Stretch:
         """Ask the index in one go: what a word that may go on costs does not depend on the window."""
@@ -199,19 +187,27 @@ class Candidates:
 
     def _ask(self, down_to: int, below: int, limit: int) -> list[Found]:
         self.deadline.passed()
+        with closing(self._matching(down_to, below)) as rows:
+            passing = ((row_id, SessionId(session_id)) for row_id, session_id in rows if session_id is not None)
+            return list(islice(passing, limit))
+
+    def _matching(self, down_to: int, below: int) -> sqlite3.Cursor:
+        """The messages in which the words are, newest first: row id, and session, None where a filter says no.
+
+        Row by row, as FTS5 looks for the next match whatever range it is given: a window costs as much as what lies
+        behind it.
+        """
         where, values = conditions(self.query)
-        own = ""
+        own = "1"
         if self.query.session_id is not None:  # by far cheaper than to look each row up to see whose it is
-            ids = f"SELECT id FROM messages {BY_SESSION} WHERE session_id = ? AND id >= ? AND id < ?"
-            own = f"AND +f.rowid IN ({ids}) "
+            own = f"+f.rowid IN (SELECT id FROM messages {BY_SESSION} WHERE session_id = ? AND id >= ? AND id < ?)"
             values = [self.query.session_id, down_to, below, *values]
         return self.db.execute(
-            "SELECT f.rowid, m.session_id FROM messages_fts f CROSS JOIN messages m ON m.id = f.rowid "
-            "CROSS JOIN sessions s ON s.id = m.session_id "
-            f"WHERE f.messages_fts MATCH ? AND f.rowid >= ? AND f.rowid < ? {own}AND {where} "
-            "ORDER BY f.rowid DESC LIMIT ?",
-            (self.parsed.expression, down_to, below, *values, limit),
-        ).fetchall()
+            f"SELECT f.rowid, CASE WHEN {own} THEN (SELECT m.session_id FROM messages m "
+            f"CROSS JOIN sessions s ON s.id = m.session_id WHERE m.id = f.rowid AND {where}) END "
+            "FROM messages_fts f WHERE f.messages_fts MATCH ? AND f.rowid >= ? AND f.rowid < ? ORDER BY f.rowid DESC",
+            (*values, self.parsed.expression, down_to, below),
+        )
 
     def named(self, after: SearchPosition | None) -> NamedSessions:
         """Sessions that match by name; filters on messages leave them out."""

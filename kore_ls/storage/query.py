@@ -45,6 +45,21 @@ class Term:
             needle += token[1]
         return needle
 
+    _likely: re.Pattern[str] | None = field(init=False, eq=False, repr=False)
+
+    @_likely.default
+    def _phrase(self) -> re.Pattern[str] | None:
+        if len(self.tokens) == 1 or self.is_run:
+            return None
+        return re.compile(r"[\W_]{0,20}".join(map(re.escape, self.tokens)))
+
+    def find(self, low: str, start: int) -> int:
+        """Where the term seems to stand in a lower-cased text, at `start` or after it; -1: nowhere. Cheap, not exact."""
+        if self._likely is None:
+            return low.find(self.needle, start)
+        match = self._likely.search(low, start)
+        return match.start() if match else -1
+
     @property
     def is_run(self) -> bool:
         """Whether the term is a run of CJK, or part of one, and nothing else."""

@@ -88,10 +88,14 @@ def _nearness(db: sqlite3.Connection, parsed: ParsedQuery, candidates: Sequence[
     near = "NEAR(" + " ".join(f'"{" ".join(term.tokens)}"' for term in parsed.wanted) + f", {_NEAR_TOKENS})"
     in_a_row = f'"{" ".join(token for term in parsed.wanted for token in term.tokens)}"'
     newest = candidates[0][0]
+    # FTS5 looks for a first match beyond the range, too, so begin where there is less behind it.
+    last = db.execute("SELECT max(id) FROM messages").fetchone()[0]
+    order = "ASC" if newest > last // 2 else "DESC"
     nearness: dict[int, int] = {}
     for value, expression in ((1, near), (2, in_a_row)):
         rows = db.execute(
-            "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ? AND rowid <= ? AND rowid > ?",
+            "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ? AND rowid <= ? AND rowid > ? "
+            f"ORDER BY rowid {order}",
             (expression, newest, newest - _NEAR_ROWS),
         )
         nearness.update((row[0], value) for row in rows.fetchall())

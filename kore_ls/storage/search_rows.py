@@ -20,6 +20,8 @@ from kore_ls.storage.session_rows import load_session
 from kore_ls.storage.snippet import match_spans, snippet_of, utf16_ranges
 
 MATCHES = 5
+_LOOKING = 0.7
+"""How much of a page's time may go into finding; ranking and snippets take the rest."""
 
 
 def search(
@@ -37,7 +39,7 @@ def search(
     parsed = parse_query(query.text)
     if not parsed.wanted:
         return SearchPage()
-    at = None if query.budget is None else timer() + query.budget
+    at = None if query.budget is None else timer() + query.budget * _LOOKING
     db.execute("BEGIN")  # all of a page is of the same moment
     try:
         return _page(Candidates(db, query, parsed, Deadline(timer=timer, at=at, stopped=stopped)), now, stopped)

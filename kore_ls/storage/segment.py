@@ -110,6 +110,8 @@ def placed_tokens(text: str) -> tuple[PlacedTokens, PlacedTokens]:
             tokens.starts.extend(range(start, end))
             tokens.ends.extend(range(start + 2, end + 1))
             tokens.ends.append(end)
+        elif unit.islower() and unit.isascii() and not (unit[0] == "v" and _VERSION.fullmatch(unit)):
+            tokens.add(unit[:TOKEN_CHARS], start, end)
         else:
             for into, found in zip((tokens, wholes), word_tokens(unit, start), strict=True):
                 into.texts.extend(found.texts)

@@ -83,21 +83,23 @@ def _likely(text: str, terms: Sequence[Term]) -> int | None:
     low = text.lower()
     if len(low) != len(text):  # places would not be the same
         return None
-    needles = sorted((count, term.needle) for term in terms if (count := low.count(term.needle)))
-    if not needles:
+    counts = [(count, term) for term in terms if (count := low.count(term.needle))]
+    if not counts:
         return None
+    rarest = min(counts, key=lambda each: each[0])[1]
+    others = [term for _, term in counts if term is not rarest]
     reach = SNIPPET_CHARS - _BEFORE
-    best = (0, 0)
+    best = (0, low.find(rarest.needle))
     at = -1
     for _ in range(_TRIES):
-        at = low.find(needles[0][1], at + 1)
+        at = rarest.find(low, at + 1)
         if at < 0:
             break
-        others = (low.find(needle, max(0, at - reach), at + reach) for _, needle in needles[1:])
-        near = [place for place in others if place >= 0]
+        start = max(0, at - reach)
+        near = [place for term in others if (place := low.find(term.needle, start, at + reach)) >= 0]
         if len(near) + 1 > best[0]:
             best = (len(near) + 1, min([at, *near]))
-        if best[0] == len(needles):
+        if best[0] == len(counts):
             break
     return best[1]
 
