@@ -54,7 +54,7 @@ class Term:
         return re.compile(r"[\W_]{0,20}".join(map(re.escape, self.tokens)))
 
     def find(self, low: str, start: int) -> int:
-        """Where the term seems to stand in a lower-cased text, at `start` or after it; -1: nowhere. Cheap, not exact."""
+        """Where the term seems to stand in a lower-cased text, from `start` on; -1: nowhere. Cheap, not exact."""
         if self._likely is None:
             return low.find(self.needle, start)
         match = self._likely.search(low, start)
