@@ -55,7 +55,7 @@ def session_view(opened: OpenFolder, record: SessionRecord) -> Session:
         folder=opened.uri,
         mode=record.agent_mode,
         status=record.status,
-        active=record.id == opened.active,
+        active=record.id == opened.active and record.deleted_at is None,
         created_at=record.created_at,
         updated_at=record.updated_at,
         message_count=record.message_count,

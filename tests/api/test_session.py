@@ -266,7 +266,7 @@ async def test_a_deleted_session_is_hidden_and_can_be_restored(client: Client) -
     assert await client.call("kore/session/delete", {"sessionId": session["id"]}) == {"deleted": [session["id"]]}
     assert await client.names() == []
     (hidden,) = (await client.call("kore/session/list", {"deleted": True}))["sessions"]
-    assert hidden == session | {"deleted": True}
+    assert hidden == session | {"deleted": True, "active": False}
     assert await client.call("kore/session/restore", {"sessionIds": [session["id"]]}) == {"restored": [session["id"]]}
     assert await client.get(session["id"]) == session
     assert await client.contents(session["id"]) == ["kept"]
@@ -414,3 +414,15 @@ async def test_save_counts_what_it_saved(client: Client) -> None:
 async def test_save_without_a_store_saves_nothing_and_makes_none(client: Client, folder: Path) -> None:
     assert await client.call("kore/session/save", []) == {"saved": 0}
     assert list(folder.iterdir()) == []
+
+
+async def test_a_deleted_session_is_active_for_nobody(client: Client) -> None:
+    session = await client.create()
+    client.events()
+    await client.call("kore/session/delete", {"sessionId": session["id"]})
+
+    assert [event["data"]["session"]["active"] for event in client.events()] == [False]
+    (listed,) = (await client.call("kore/session/list", {"deleted": True}))["sessions"]
+    assert listed["active"] is False
+    await client.call("kore/session/restore", {"sessionId": session["id"]})
+    assert (await client.get(session["id"]))["active"] is True
