@@ -10,56 +10,16 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from kore_ls.agents.rules import Remembered, Rule
+from kore_ls.model.document import Document as Document
+from kore_ls.model.document import EditResult as EditResult
 from kore_ls.model.ids import SessionId, TurnId
 from kore_ls.model.message import Role, ToolCall
 from kore_ls.model.mode import AgentMode
-
-
-class OptionKind(Enum):
-    """What an answer to a permission request means; `always` is for this session and exactly this request."""
-
-    ALLOW_ONCE = "allowOnce"
-    ALLOW_ALWAYS = "allowAlways"
-    REJECT_ONCE = "rejectOnce"
-    REJECT_ALWAYS = "rejectAlways"
-
-
-@frozen(kw_only=True)
-class PermissionOption:
-    """One possible answer; `name` is in the user's language."""
-
-    id: str
-    name: str
-    kind: OptionKind
-
-
-@frozen(kw_only=True)
-class PermissionRequest:
-    """A question to the user. `summary` is the server's own words, safe to show; `diff` is unified diff text."""
-
-    request_id: str
-    session_id: SessionId
-    turn_id: TurnId
-    call: ToolCall
-    summary: str
-    diff: str | None = None
-    options: tuple[PermissionOption, ...]
-
-
-class PermissionOutcome(Enum):
-    """Whether a request was answered."""
-
-    SELECTED = "selected"
-    CANCELLED = "cancelled"
-
-
-@frozen(kw_only=True)
-class PermissionAnswer:
-    """The answer to a request; an unknown `option_id` counts as a rejection. `feedback` is told to the agent."""
-
-    outcome: PermissionOutcome
-    option_id: str | None = None
-    feedback: str | None = None
+from kore_ls.model.permission import OptionKind as OptionKind
+from kore_ls.model.permission import PermissionAnswer as PermissionAnswer
+from kore_ls.model.permission import PermissionOption as PermissionOption
+from kore_ls.model.permission import PermissionOutcome as PermissionOutcome
+from kore_ls.model.permission import PermissionRequest as PermissionRequest
 
 
 class Permissions(Protocol):
@@ -111,24 +71,6 @@ class Rules(Protocol):
 
     async def remember(self, rule: Remembered) -> None:
         """Keep an "always" answer of this session in the user's state."""
-
-
-@frozen(kw_only=True)
-class Document:
-    """A document that is open in an editor. `dirty`: it has changes that are not on disk."""
-
-    text: str
-    version: int
-    dirty: bool
-
-
-class EditResult(Enum):
-    """What became of an edit. `UNAVAILABLE`: no editor can do it, so the caller writes the file itself."""
-
-    APPLIED = "applied"
-    REFUSED = "refused"
-    STALE = "stale"
-    UNAVAILABLE = "unavailable"
 
 
 class Editor(Protocol):

@@ -7,8 +7,20 @@ from typing import Any
 
 from attrs import frozen
 
-from kore_ls.api.objects import Session, session_view
-from kore_ls.model.event import Event, EventType
+from kore_ls.api.objects import PermissionRequest, Session, request_view, session_view
+from kore_ls.model import permission
+from kore_ls.model.event import (
+    AgentFault,
+    AgentStatus,
+    Event,
+    EventType,
+    RequestResolved,
+    StreamedOutput,
+    StreamedText,
+    ToolCallChanged,
+    TurnFinished,
+    TurnStarted,
+)
 from kore_ls.model.ids import SessionId, TurnId
 from kore_ls.model.message import Message
 from kore_ls.sessions.workspace import OpenFolder, Workspace
@@ -36,6 +48,28 @@ class MessageAdded:
     """A message that was stored."""
 
     message: Message
+
+
+@frozen(kw_only=True)
+class AgentError:
+    """Why an agent could not go on."""
+
+    error: AgentFault
+
+
+@frozen(kw_only=True)
+class PermissionAsked:
+    """A question to the user, open from now on."""
+
+    request: PermissionRequest
+
+
+@frozen(kw_only=True)
+class PermissionResolved:
+    """A question that is answered: by an option's kind, or `cancelled`."""
+
+    request_id: str
+    outcome: str
 
 
 @frozen(kw_only=True)
@@ -68,6 +102,18 @@ EVENTS: Mapping[str, type] = {
     EventType.SESSION_DELETED.value: SessionEvent,
     EventType.SESSION_RESTORED.value: SessionEvent,
     EventType.MESSAGE_ADDED.value: MessageAdded,
+    EventType.MESSAGE_STREAMING.value: StreamedText,
+    EventType.AGENT_THINKING.value: AgentStatus,
+    EventType.AGENT_IDLE.value: AgentStatus,
+    EventType.AGENT_ERROR.value: AgentError,
+    EventType.TURN_STARTED.value: TurnStarted,
+    EventType.TURN_FINISHED.value: TurnFinished,
+    EventType.TOOL_START.value: ToolCallChanged,
+    EventType.TOOL_OUTPUT.value: StreamedOutput,
+    EventType.TOOL_COMPLETE.value: ToolCallChanged,
+    EventType.TOOL_ERROR.value: ToolCallChanged,
+    EventType.PERMISSION_ASKED.value: PermissionAsked,
+    EventType.PERMISSION_RESOLVED.value: PermissionResolved,
     EventType.STORE_CHANGED.value: StoreChanged,
     EventType.STORE_ERROR.value: StoreError,
 }
@@ -146,6 +192,8 @@ def _initial(wanted: bool | tuple[str, ...]) -> Subscription | None:
 def _data(opened: OpenFolder, event: Event) -> Any:
     if event.message is not None:
         return MessageAdded(message=event.message)
+    if event.data is not None:
+        return _own(event.data)
     if event.type is EventType.STORE_CHANGED:
         return StoreChanged(sessions=event.sessions, kinds=event.kinds)
     if event.session is None:
@@ -154,3 +202,14 @@ def _data(opened: OpenFolder, event: Event) -> Any:
     if event.type is EventType.SESSION_SWITCHED:
         return SessionSwitched(session=session, previous_id=event.previous_id)
     return SessionEvent(session=session)
+
+
+def _own(data: object) -> Any:
+    """What a fact says by itself, as it stands on the wire."""
+    if isinstance(data, AgentFault):
+        return AgentError(error=data)
+    if isinstance(data, permission.PermissionRequest):
+        return PermissionAsked(request=request_view(data))
+    if isinstance(data, RequestResolved):
+        return PermissionResolved(request_id=data.request_id, outcome=data.outcome)
+    return data

@@ -151,7 +151,7 @@ async def _pages(
 
 async def _view(opened: OpenFolder, hit: SearchHit) -> SearchedSession:
     return SearchedSession(
-        session=await viewed(opened, hit.session),
+        session=await viewed(opened, hit.session, whole=False),
         score=hit.score,
         name_ranges=hit.name_ranges,
         matches=tuple(

@@ -13,6 +13,7 @@ from kore_ls.errors import (
     FolderNotFound,
     FolderRequired,
     InvalidParams,
+    LeaseHeld,
     MessageNotFound,
     SessionClosed,
     SessionLimitReached,
@@ -197,9 +198,9 @@ async def switch(workspace: Workspace, params: SessionParams) -> Session:
     return await viewed(opened, session.record)
 
 
-@method("kore/session/close", raises=(SessionNotFound, FolderRequired))
+@method("kore/session/close", raises=(SessionNotFound, FolderRequired, LeaseHeld))
 async def close(workspace: Workspace, params: SessionParams) -> Session:
-    """Close a session and release its agent; closing a closed one is fine."""
+    """Close a session and release its agent; a running turn is cancelled first. Closing a closed one is fine."""
     opened = await workspace.folder_of(params.session_id, params.folder)
     return await viewed(opened, (await opened.manager.close_session(params.session_id)).record)
 
@@ -211,7 +212,7 @@ async def rename(workspace: Workspace, params: SessionRenameParams) -> Session:
     return await viewed(opened, (await opened.manager.rename_session(params.session_id, params.name)).record)
 
 
-@method("kore/session/update", raises=(SessionNotFound, FolderRequired, AgentUnavailable))
+@method("kore/session/update", raises=(SessionNotFound, FolderRequired, LeaseHeld, AgentUnavailable))
 async def update(workspace: Workspace, params: SessionUpdateParams) -> Session:
     """Change a session's mode, agent, tags, description, pin, archive flag or metadata."""
     opened = await workspace.folder_of(params.session_id, params.folder)
@@ -236,21 +237,21 @@ def _agent(wanted: AgentParams | None) -> AgentChoice | None:
     return AgentChoice(backend=wanted.backend, name=wanted.backend, model=wanted.model)
 
 
-@method("kore/session/pause", raises=(SessionNotFound, FolderRequired, SessionClosed, BadTransition))
+@method("kore/session/pause", raises=(SessionNotFound, FolderRequired, SessionClosed, LeaseHeld, BadTransition))
 async def pause(workspace: Workspace, params: SessionParams) -> Session:
-    """Pause an idle or running session."""
+    """Pause a session; a running turn holds before its next tool call or model request."""
     opened = await workspace.folder_of(params.session_id, params.folder)
     return await viewed(opened, (await opened.manager.pause_session(params.session_id)).record)
 
 
-@method("kore/session/resume", raises=(SessionNotFound, FolderRequired, SessionClosed, BadTransition))
+@method("kore/session/resume", raises=(SessionNotFound, FolderRequired, SessionClosed, LeaseHeld, BadTransition))
 async def resume(workspace: Workspace, params: SessionParams) -> Session:
-    """Let a paused session go on."""
+    """Let a paused session, and the turn that it holds, go on."""
     opened = await workspace.folder_of(params.session_id, params.folder)
     return await viewed(opened, (await opened.manager.resume_session(params.session_id)).record)
 
 
-@method("kore/session/delete", raises=(SessionNotFound, FolderRequired), confirm="Delete this session?")
+@method("kore/session/delete", raises=(SessionNotFound, FolderRequired, LeaseHeld), confirm="Delete this session?")
 async def delete(workspace: Workspace, params: SessionDeleteParams) -> SessionsDeleted:
     """Hide sessions (they can be restored), or with `permanent` remove them for good."""
     ids = _ids(params)

@@ -62,7 +62,7 @@ async def list_(workspace: Workspace, params: SessionListParams) -> SessionList:
         cursor=params.cursor,
     )
     return SessionList(
-        sessions=tuple([await viewed(opened, record) for opened, record in listing.rows]),
+        sessions=tuple([await viewed(opened, record, whole=False) for opened, record in listing.rows]),
         next_cursor=listing.cursor,
         locked_folders=tuple(opened.uri for opened in listing.unreadable) or None,
     )

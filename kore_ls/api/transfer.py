@@ -11,7 +11,15 @@ from attrs import frozen
 from kore_ls.api.fields import SessionIdField, Text
 from kore_ls.api.objects import Session, viewed
 from kore_ls.api.progress import Progress
-from kore_ls.errors import FolderNotFound, FolderRequired, ImportInvalid, InvalidParams, SessionExists, SessionNotFound
+from kore_ls.errors import (
+    FolderNotFound,
+    FolderRequired,
+    ImportInvalid,
+    InvalidParams,
+    LeaseHeld,
+    SessionExists,
+    SessionNotFound,
+)
 from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.ids import SessionId, new_id, now_ms
 from kore_ls.model.limits import DOCUMENT_BYTES, JsonObject, one_of
@@ -90,7 +98,7 @@ async def _document(manager: SessionManager, session_id: SessionId) -> JsonObjec
     return document
 
 
-@method("kore/session/import", raises=(ImportInvalid, SessionExists, FolderRequired, FolderNotFound))
+@method("kore/session/import", raises=(ImportInvalid, SessionExists, FolderRequired, FolderNotFound, LeaseHeld))
 async def import_(workspace: Workspace, params: SessionImportParams) -> SessionImported:
     """Store the sessions of a document; all or none."""
     if (params.document is None) == (params.path is None):

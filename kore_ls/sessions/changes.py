@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve, frozen
 
 from kore_ls.errors import InvalidParams, SessionClosed
 from kore_ls.model import limits
+from kore_ls.model.ids import SessionId, is_id
 from kore_ls.model.limits import JsonObject, Rule
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import AgentChoice, SessionRecord, SessionStatus, check_transition
@@ -80,13 +82,13 @@ def paused(record: SessionRecord) -> SessionRecord:
     return evolve(record, status=SessionStatus.PAUSED)
 
 
-def resumed(record: SessionRecord) -> SessionRecord:
-    """A paused session without a turn is idle again. Raises SessionClosed, BadTransition."""
+def resumed(record: SessionRecord, *, working: bool = False) -> SessionRecord:
+    """A paused session goes on: `working` with the turn it has, else idle. Raises SessionClosed, BadTransition."""
     if record.status is SessionStatus.CLOSED:
         raise SessionClosed(sessionId=record.id)
     if record.status is not SessionStatus.PAUSED:
         check_transition(record.id, record.status, record.status)
-    return evolve(record, status=SessionStatus.IDLE)
+    return evolve(record, status=SessionStatus.RUNNING if working else SessionStatus.IDLE)
 
 
 def deleted(record: SessionRecord, now: int) -> SessionRecord:
@@ -97,3 +99,33 @@ def deleted(record: SessionRecord, now: int) -> SessionRecord:
 def restored(record: SessionRecord) -> SessionRecord:
     """Visible again."""
     return evolve(record, deleted_at=None)
+
+
+def checked_id(session_id: str) -> SessionId:
+    """The id as one, or InvalidParams."""
+    if not is_id(session_id):
+        raise InvalidParams([f"params.sessionId: {limits.id_problem(session_id)}"])
+    return SessionId(session_id)
+
+
+def checked_mode(mode: AgentMode | str) -> AgentMode:
+    """The mode as one, or InvalidParams."""
+    try:
+        return AgentMode(mode)
+    except ValueError:
+        raise InvalidParams(["params.mode: must be one of build, plan, general"]) from None
+
+
+def checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """The tags without doubles, or InvalidParams."""
+    unique = tuple(dict.fromkeys(tags))
+    checked("tags", unique, limits.tags_problem)
+    for index, tag in enumerate(unique):
+        checked(f"tags[{index}]", tag, limits.tag_problem)
+    return unique
+
+
+def fork_name(name: str) -> str:
+    """What a fork is called where nobody says."""
+    suffix = " (fork)"
+    return name[: limits.NAME_CHARS - len(suffix)] + suffix

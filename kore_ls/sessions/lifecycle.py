@@ -11,20 +11,21 @@ from weakref import WeakValueDictionary
 from attrs import evolve
 
 from kore_ls.agents.agent import Agent
-from kore_ls.errors import InvalidParams, SessionNotFound
+from kore_ls.errors import SessionNotFound
 from kore_ls.model import limits
 from kore_ls.model.event import Event, EventType
-from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId, is_id
+from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId
 from kore_ls.model.limits import JsonObject
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import ForkPoint, SessionRecord, SessionStatus
 from kore_ls.sessions import changes
 from kore_ls.sessions.bus import EventBus
-from kore_ls.sessions.changes import SessionUpdate, checked
+from kore_ls.sessions.changes import SessionUpdate, checked, checked_id, checked_mode, checked_tags, fork_name
 from kore_ls.sessions.config import ManagerConfig
 from kore_ls.sessions.loaded import LoadedAgents
 from kore_ls.sessions.session import Session
 from kore_ls.sessions.steps import Steps
+from kore_ls.sessions.turns import SessionTurns
 from kore_ls.storage.interface import Change, Storage
 from kore_ls.storage.session_rows import SessionPage, SessionQuery
 
@@ -50,9 +51,15 @@ class SessionLifecycle:
         self._creating = asyncio.Lock()
         self._handles: WeakValueDictionary[SessionId, Session] = WeakValueDictionary()
 
+    turns: SessionTurns
+
     def agent_of(self, session_id: SessionId) -> Agent | None:
         """The agent of a loaded session."""
         return self._agents.get(session_id)
+
+    async def release_agent(self, session_id: SessionId) -> None:
+        """Unload the session's agent, if it is loaded."""
+        await self._agents.release(session_id)
 
     async def create_session(
         self,
@@ -77,11 +84,11 @@ class SessionLifecycle:
         record = SessionRecord(
             id=SessionId(self._ids()),
             name=name or "",
-            agent_mode=_mode(mode) if mode is not None else self.config.default_mode,
+            agent_mode=checked_mode(mode) if mode is not None else self.config.default_mode,
             created_at=now,
             updated_at=now,
             metadata=metadata or {},
-            tags=_tags(tags),
+            tags=checked_tags(tags),
         )
         await self._agents.load(record)
         return await self._steps.run(self._create(record, activate, origin))
@@ -183,8 +190,11 @@ class SessionLifecycle:
         return await self._steps.run(self._close(session_id))
 
     async def _close(self, session_id: str) -> Session:
-        after = await self._step(session_id, changes.closed, EventType.SESSION_CLOSED)
-        await self._agents.release(after.id)
+        known = checked_id(session_id)
+        await self.turns.cancel(known)
+        after = await self._step(known, changes.closed, EventType.SESSION_CLOSED, exclusive=True)
+        await self.turns.cancel(known)  # one that began in between
+        await self.release_agent(after.id)
         return self._handle(after)
 
     async def rename_session(self, session_id: str, name: str) -> Session:
@@ -204,19 +214,33 @@ class SessionLifecycle:
         if update.description is not None:
             checked("description", update.description, limits.description_problem)
         if update.tags is not None:
-            update = evolve(update, tags=_tags(update.tags))
+            update = evolve(update, tags=checked_tags(update.tags))
         now = self._clock()
         return await self._change(
-            session_id, lambda record: changes.updated(record, update, now), EventType.SESSION_UPDATED
+            session_id,
+            lambda record: changes.updated(record, update, now),
+            EventType.SESSION_UPDATED,
+            exclusive=update.mode is not None or update.agent is not None,
         )
 
     async def pause_session(self, session_id: str) -> Session:
-        """Raises SessionClosed, BadTransition."""
-        return await self._change(session_id, changes.paused, EventType.SESSION_UPDATED)
+        """A running turn holds before its next tool call or model request.
+
+        Raises SessionClosed, LeaseHeld, BadTransition.
+        """
+        session = await self._change(session_id, changes.paused, EventType.SESSION_UPDATED, exclusive=True)
+        await self.turns.pause(session.id)
+        return session
 
     async def resume_session(self, session_id: str) -> Session:
-        """Raises SessionClosed, BadTransition."""
-        return await self._change(session_id, changes.resumed, EventType.SESSION_UPDATED)
+        """Let it, and a turn that was held, go on. Raises SessionClosed, LeaseHeld, BadTransition."""
+
+        def change(record: SessionRecord) -> SessionRecord:
+            return changes.resumed(record, working=self.turns.running(record.id) is not None)
+
+        session = await self._change(session_id, change, EventType.SESSION_UPDATED, exclusive=True)
+        await self.turns.resume(session.id)
+        return session
 
     async def delete_session(self, session_id: str, *, permanent: bool = False) -> None:
         """Hide it (restorable), or with `permanent` remove it for good."""
@@ -225,15 +249,22 @@ class SessionLifecycle:
     async def _delete(self, known: SessionId, permanent: bool) -> None:
         if permanent:
             record = await self.storage.load_session(known, deleted=True)
+            await self.turns.cancel(known)
             await self.storage.remove_session(known)
             self._handles.pop(known, None)
             self._tell(EventType.SESSION_DELETED, record)
         else:
             now = self._clock()
+            await self.turns.cancel(known)
             await self._step(
-                known, lambda record: changes.deleted(record, now), EventType.SESSION_DELETED, deleted=True
+                known,
+                lambda record: changes.deleted(record, now),
+                EventType.SESSION_DELETED,
+                deleted=True,
+                exclusive=True,
             )
-        await self._agents.release(known)
+        await self.turns.cancel(known)
+        await self.release_agent(known)
 
     async def restore_session(self, session_id: str) -> Session:
         """Bring a deleted session back."""
@@ -253,7 +284,7 @@ class SessionLifecycle:
         record = evolve(
             source,
             id=SessionId(self._ids()),
-            name=name or _fork_name(source.name),
+            name=name or fork_name(source.name),
             status=SessionStatus.IDLE,
             created_at=now,
             updated_at=now,
@@ -270,11 +301,18 @@ class SessionLifecycle:
         self._tell(EventType.SESSION_CREATED, forked)
         return self._handle(forked)
 
-    async def _change(self, session_id: str, change: Change, kind: EventType, *, deleted: bool = False) -> Session:
-        return self._handle(await self._steps.run(self._step(session_id, change, kind, deleted=deleted)))
+    async def _change(
+        self, session_id: str, change: Change, kind: EventType, *, deleted: bool = False, exclusive: bool = False
+    ) -> Session:
+        step = self._step(session_id, change, kind, deleted=deleted, exclusive=exclusive)
+        return self._handle(await self._steps.run(step))
 
-    async def _step(self, session_id: str, change: Change, kind: EventType, *, deleted: bool = False) -> SessionRecord:
-        before, after = await self.storage.change_session(checked_id(session_id), change, kind, deleted=deleted)
+    async def _step(
+        self, session_id: str, change: Change, kind: EventType, *, deleted: bool = False, exclusive: bool = False
+    ) -> SessionRecord:
+        before, after = await self.storage.change_session(
+            checked_id(session_id), change, kind, deleted=deleted, exclusive=exclusive
+        )
         self._handle(after)
         if after != before:
             self._tell(kind, after)
@@ -306,30 +344,3 @@ class SessionLifecycle:
                 origin=origin,
             )
         )
-
-
-def checked_id(session_id: str) -> SessionId:
-    """The id as one, or InvalidParams."""
-    if not is_id(session_id):
-        raise InvalidParams([f"params.sessionId: {limits.id_problem(session_id)}"])
-    return SessionId(session_id)
-
-
-def _mode(mode: AgentMode | str) -> AgentMode:
-    try:
-        return AgentMode(mode)
-    except ValueError:
-        raise InvalidParams(["params.mode: must be one of build, plan, general"]) from None
-
-
-def _tags(tags: Sequence[str]) -> tuple[str, ...]:
-    unique = tuple(dict.fromkeys(tags))
-    checked("tags", unique, limits.tags_problem)
-    for index, tag in enumerate(unique):
-        checked(f"tags[{index}]", tag, limits.tag_problem)
-    return unique
-
-
-def _fork_name(name: str) -> str:
-    suffix = " (fork)"
-    return name[: limits.NAME_CHARS - len(suffix)] + suffix

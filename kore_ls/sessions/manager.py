@@ -20,12 +20,14 @@ from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import Clock, IdSource, new_id, now_ms
 from kore_ls.model.message import Message
 from kore_ls.model.search import SearchPage, SearchQuery
-from kore_ls.model.session import LastMessage, SessionRecord, preview_of
-from kore_ls.sessions.changes import checked
+from kore_ls.model.session import SessionRecord
+from kore_ls.sessions.changes import checked, checked_id
 from kore_ls.sessions.config import ManagerConfig
-from kore_ls.sessions.lifecycle import SessionLifecycle, checked_id
 from kore_ls.sessions.loaded import LoadedAgents
 from kore_ls.sessions.session import Session
+from kore_ls.sessions.turn_management import TurnManagement
+from kore_ls.sessions.turns import SessionTurns
+from kore_ls.sessions.workbench import Workbench
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.interface import ImportOutcome, Storage
 
@@ -34,7 +36,7 @@ log = logging.getLogger(__name__)
 _PAGE = 500
 
 
-class SessionManager(SessionLifecycle):
+class SessionManager(TurnManagement):
     """The sessions of one store: use it as `async with SessionManager(config, storage, factory) as manager`.
 
     Every method that changes something returns after the change is committed, and publishes the fact on `events`
@@ -47,12 +49,19 @@ class SessionManager(SessionLifecycle):
         storage: Storage | None = None,
         agent_factory: AgentFactory = quiet_agent,
         *,
+        workbench: Workbench | None = None,
         clock: Clock = now_ms,
         ids: IdSource = new_id,
     ) -> None:
         config = config or ManagerConfig()
-        agents = LoadedAgents(agent_factory, limit=config.max_sessions, evict=config.evict_idle)
+        agents = LoadedAgents(
+            agent_factory,
+            limit=config.max_sessions,
+            evict=config.evict_idle,
+            busy=lambda session_id: self.turns.running(session_id) is not None,
+        )
         super().__init__(config, storage or _store_in(config), agents, clock, ids)
+        self.turns = SessionTurns(self, workbench)
         self._auto_save: asyncio.Task[None] | None = None
         self._stop_listening: Callable[[], None] | None = None
         self._shutdown: asyncio.Task[None] | None = None
@@ -72,6 +81,7 @@ class SessionManager(SessionLifecycle):
             self._stop_listening = self.storage.listen(self._changed_elsewhere)
         if self._auto_save is None and self.config.auto_save_interval > 0:
             self._auto_save = asyncio.create_task(self._save_regularly(), name="kore-auto-save")
+        self.turns.start_keeping()
 
     async def shutdown(self) -> None:
         """Save, release all agents, close the store; calling it again is fine. No session's status changes."""
@@ -83,6 +93,7 @@ class SessionManager(SessionLifecycle):
         if self._auto_save is not None:
             self._auto_save.cancel()
             await asyncio.wait([self._auto_save])
+        await self.turns.close()
         await self._steps.settle()
         await self._agents.release_all()
         if self._stop_listening is not None:
@@ -109,28 +120,6 @@ class SessionManager(SessionLifecycle):
             message = evolve(message, session_id=known)
         stored, _ = await self.storage.add_message(message, self._message_added)
         return stored
-
-    def _message_added(self, message: Message, now: int) -> None:
-        self._note_message(message, now)
-        self.events.publish(
-            Event(type=EventType.MESSAGE_ADDED, timestamp=now, session_id=message.session_id, message=message)
-        )
-
-    def _note_message(self, message: Message, now: int) -> None:
-        handle = self._handles.get(message.session_id)
-        if handle is not None:
-            handle.record = evolve(
-                handle.record,
-                message_count=message.seq,
-                last_seq=message.seq,
-                last_message=LastMessage(
-                    seq=message.seq,
-                    role=message.role,
-                    preview=preview_of(message.content),
-                    timestamp=message.timestamp,
-                ),
-                updated_at=max(handle.updated_at, now),
-            )
 
     async def get_messages(self, session_id: str) -> list[Message]:
         """All messages of a session in order."""
@@ -188,6 +177,9 @@ class SessionManager(SessionLifecycle):
 
     async def import_bundles(self, bundles: Sequence[SessionBundle], on_conflict: OnConflict) -> ImportOutcome:
         """Store whole sessions, all or none. Raises SessionExists."""
+        if on_conflict is OnConflict.REPLACE:
+            for bundle in bundles:
+                await self.turns.cancel(bundle.record.id)
         outcome = await self.storage.import_sessions(bundles, on_conflict)
         await self._steps.run(self._imported(outcome))
         return outcome
@@ -213,7 +205,8 @@ class SessionManager(SessionLifecycle):
     # -- saving and watching
 
     async def save(self) -> int:
-        """Bring everything to disk; how many loaded sessions that was."""
+        """Bring everything to disk, drafts too; how many loaded sessions that was."""
+        await self.turns.save()
         await self.storage.flush()
         return len(self._agents)
 
@@ -224,7 +217,7 @@ class SessionManager(SessionLifecycle):
                 await self.save()
             except KoreError as error:
                 log.warning("auto-save failed: %s", error.kind)
-                self.events.publish(Event(type=EventType.STORE_ERROR, timestamp=self._clock(), error_kind=error.kind))
+                self.store_failed(error)
 
     def _changed_elsewhere(self, change: StoreChange) -> None:
         self.events.publish(

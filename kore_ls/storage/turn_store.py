@@ -174,6 +174,12 @@ class TurnStore:
         """A kept content; None where it is not kept any more."""
         return await self._file.read(lambda db: snapshot_rows.find_content(db, name), None)
 
+    @property
+    def can_purge(self) -> bool:
+        """Whether the store is open and can be written."""
+        opened = self._file.current
+        return opened is not None and not opened.read_only
+
     async def purge(self) -> None:
         """Forget snapshots older than 30 days."""
         now = self._clock()

@@ -3,11 +3,25 @@
 
 export const PROTOCOL_VERSION = 1;
 
+/** Whether a session's agent is at work. */
+export type AgentActivity = "thinking" | "idle";
+
 /** Which agent a session wants; commands, addresses and keys never live here. */
 export interface AgentChoice {
   backend: string;
   name?: string;
   model?: string;
+}
+
+/** Why an agent could not go on. */
+export interface AgentError {
+  error: AgentFault;
+}
+
+/** Why an agent failed: the kind of an error, and its text. */
+export interface AgentFault {
+  kind: string;
+  message: string;
 }
 
 /**
@@ -24,6 +38,26 @@ export interface AgentParams {
   backend: string;
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
   model?: string;
+}
+
+/** What a session's agent does. */
+export interface AgentStatus {
+  status: AgentActivity;
+}
+
+/** Something of the editor that belongs to the prompt: a document, part of it, or its unsaved text. */
+export interface ContextParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  uri: string;
+  range?: RangeParams;
+  /** Rule: at most 16 MiB as UTF-8; NUL is allowed, empty is allowed. */
+  text?: string;
+}
+
+/** A prompt that waited for its turn and was dropped. */
+export interface DroppedPrompt {
+  turnId: TurnId;
+  prompt: string;
 }
 
 /** The `data` of an error reply, beside its `kind`. */
@@ -61,7 +95,7 @@ export interface EventSubscribed {
 }
 
 /** Every kind of fact a client can subscribe to. */
-export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "message.added" | "store.changed" | "store.error";
+export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.error";
 
 /** What a list shows of a session's newest message; `preview` is at most 120 characters of it, on one line. */
 export interface LastMessage {
@@ -69,6 +103,12 @@ export interface LastMessage {
   role: Role;
   preview: string;
   timestamp: number;
+}
+
+/** Which process works in a session: in words, and whether it is this one. */
+export interface Lease {
+  holder: string;
+  mine: boolean;
 }
 
 /**
@@ -148,8 +188,71 @@ export type NoSession = Record<string, never>;
 /** What an import does when a session's id is already stored. */
 export type OnConflict = "error" | "copy" | "skip" | "replace";
 
+/** What an answer to a permission request means; `always` is for this session and exactly this request. */
+export type OptionKind = "allowOnce" | "allowAlways" | "rejectOnce" | "rejectAlways";
+
+/** A question to the user, open from now on. */
+export interface PermissionAsked {
+  request: PermissionRequest;
+}
+
+/** One possible answer; `name` is in the user's language. */
+export interface PermissionOption {
+  id: string;
+  name: string;
+  kind: OptionKind;
+}
+
+/** What an agent wants to do and needs the user's word for. */
+export interface PermissionRequest {
+  requestId: string;
+  sessionId: SessionId;
+  turnId: TurnId;
+  toolCall: ToolCall;
+  /** The server's own words, safe to show. */
+  summary: string;
+  /** Unified diff text. */
+  diff?: string;
+  options: PermissionOption[];
+}
+
+/** A question that is answered: by an option's kind, or `cancelled`. */
+export interface PermissionResolved {
+  requestId: string;
+  outcome: string;
+}
+
+/** A place in a document: line from 0, character in UTF-16 units from 0. */
+export interface PositionParams {
+  /** Rule: 0 to 9007199254740991. */
+  line: number;
+  /** Rule: 0 to 9007199254740991. */
+  character: number;
+}
+
+/** From `start` up to `end`, which is not included. */
+export interface RangeParams {
+  start: PositionParams;
+  end: PositionParams;
+}
+
 /** Who speaks. `tool` comes only from imports and from clients that keep their own agent. */
 export type Role = "user" | "assistant" | "system" | "tool";
+
+/** The turn that runs in a session: all that a client that has just come needs to show it. */
+export interface RunningTurn {
+  turnId: TurnId;
+  state: TurnState;
+  startedAt: number;
+  /** Which message the text below becomes; left out in lists and events, as the texts are. */
+  messageId?: MessageId;
+  text?: string;
+  thinking?: string;
+  openToolCalls: ToolCall[];
+  pendingPermissions: PermissionRequest[];
+  /** How many prompts wait. */
+  queued: number;
+}
 
 /** A page of hits, best first. Pages walk back in time; a session may come again with older messages. */
 export interface SearchResult {
@@ -206,6 +309,9 @@ export interface Session {
   usage?: Usage;
   agent?: AgentChoice;
   config?: Record<string, unknown>;
+  /** Which process works in the session now. */
+  lease?: Lease;
+  turn?: RunningTurn;
 }
 
 /** What the new session is like. */
@@ -445,6 +551,12 @@ export interface SessionsSaved {
   saved: number;
 }
 
+/** What a streamed piece of an answer is. */
+export type Speech = "text" | "thinking";
+
+/** Why a turn ended. `interrupted`: its process died or was shut down. */
+export type StopReason = "endTurn" | "maxTokens" | "maxTurns" | "refusal" | "cancelled" | "interrupted" | "error";
+
 /** Where the copy is. */
 export interface StoreBackedUp {
   path: string;
@@ -521,6 +633,21 @@ export interface StoreStatus {
   problems?: string[];
 }
 
+/** More of what a running tool prints; `offset` counts the UTF-16 units that came before. */
+export interface StreamedOutput {
+  toolCallId: string;
+  offset: number;
+  chunk: string;
+}
+
+/** More of an answer that is being given; `offset` counts the UTF-16 units of its kind that came before. */
+export interface StreamedText {
+  messageId: MessageId;
+  kind: Speech;
+  offset: number;
+  delta: string;
+}
+
 /** One use of a tool, with its result inside once there is one. */
 export interface ToolCall {
   id: string;
@@ -535,13 +662,102 @@ export interface ToolCall {
   endedAt?: number;
 }
 
+/** A tool call as it stands now. */
+export interface ToolCallChanged {
+  toolCall: ToolCall;
+}
+
 /** What a tool does, in the words of the Agent Client Protocol. */
 export type ToolKind = "read" | "search" | "edit" | "delete" | "move" | "execute" | "fetch" | "think" | "other";
 
 /** How far a tool call got. */
 export type ToolStatus = "pending" | "inProgress" | "completed" | "failed" | "denied" | "cancelled";
 
+/** A turn as it is stored. */
+export interface Turn {
+  turnId: TurnId;
+  sessionId: SessionId;
+  state: TurnState;
+  stopReason?: StopReason;
+  startedAt: number;
+  endedAt?: number;
+  /** The user's message. */
+  firstSeq: number;
+  /** The last message that the turn made. */
+  lastSeq?: number;
+  changedFiles?: string[];
+}
+
+/** Whose turn. */
+export interface TurnCancelParams {
+  /** Rule: 1 to 64 letters, digits, `_` or `-`. */
+  sessionId: SessionId;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+}
+
+/** Whether a turn was running, and the prompts that were waiting and are not any more. */
+export interface TurnCancelled {
+  cancelled: boolean;
+  dropped: DroppedPrompt[];
+}
+
+/** A turn has ended. `message` is the last one that it made, if its end made one. */
+export interface TurnFinished {
+  stopReason: StopReason;
+  message?: Message;
+  usage?: Usage;
+  changedFiles?: string[];
+}
+
 export type TurnId = string;
+
+/** Turns, newest first. */
+export interface TurnList {
+  turns: Turn[];
+  nextCursor?: string;
+}
+
+/** Whose turns. */
+export interface TurnListParams {
+  /** Rule: 1 to 64 letters, digits, `_` or `-`. */
+  sessionId: SessionId;
+  /** Rule: 1 to 200. Default: `50`. */
+  limit?: number;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  cursor?: string;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+}
+
+/** The turn, and the user's message as it is stored; a prompt that waits (`queued`) has no message yet. */
+export interface TurnStart {
+  turnId: TurnId;
+  message?: Message;
+  queued?: boolean;
+}
+
+/** The prompt. */
+export interface TurnStartParams {
+  /** Rule: 1 to 64 letters, digits, `_` or `-`. */
+  sessionId: SessionId;
+  /** Rule: at most 16 MiB as UTF-8; NUL is allowed, empty is allowed. */
+  prompt: string;
+  /** Default: `[]`. */
+  context?: ContextParams[];
+  /** While a turn runs: `reject` answers sessionBusy, `queue` lets the prompt wait. Default: `"reject"`. */
+  whenBusy?: "reject" | "queue";
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+}
+
+/** A turn has begun. */
+export interface TurnStarted {
+  turnId: TurnId;
+}
+
+/** Whether a turn still goes on. */
+export type TurnState = "running" | "done";
 
 /** Tokens (and, where known, money in US dollars) that a session's turns have used. */
 export interface Usage {
@@ -560,15 +776,15 @@ export interface KoreMethods {
   "kore/session/current": { params: SessionCurrentParams; result: Session | NoSession };
   /** Make a session the active one; a closed one is reopened, a paused one stays paused. */
   "kore/session/switch": { params: SessionParams; result: Session };
-  /** Close a session and release its agent; closing a closed one is fine. */
+  /** Close a session and release its agent; a running turn is cancelled first. Closing a closed one is fine. */
   "kore/session/close": { params: SessionParams; result: Session };
   /** Give a session another name. */
   "kore/session/rename": { params: SessionRenameParams; result: Session };
   /** Change a session's mode, agent, tags, description, pin, archive flag or metadata. */
   "kore/session/update": { params: SessionUpdateParams; result: Session };
-  /** Pause an idle or running session. */
+  /** Pause a session; a running turn holds before its next tool call or model request. */
   "kore/session/pause": { params: SessionParams; result: Session };
-  /** Let a paused session go on. */
+  /** Let a paused session, and the turn that it holds, go on. */
   "kore/session/resume": { params: SessionParams; result: Session };
   /** Hide sessions (they can be restored), or with `permanent` remove them for good. */
   "kore/session/delete": { params: SessionDeleteParams; result: SessionsDeleted };
@@ -590,6 +806,12 @@ export interface KoreMethods {
   "kore/message/add": { params: MessageAddParams; result: Message };
   /** A stretch of a session's messages; without bounds the newest. */
   "kore/message/list": { params: MessageListParams; result: MessageList };
+  /** Let the session's agent answer a prompt; the reply comes once the user's message is committed. */
+  "kore/turn/start": { params: TurnStartParams; result: TurnStart };
+  /** Stop the session's turn within a second; what it said so far is kept as a message, cancelled. */
+  "kore/turn/cancel": { params: TurnCancelParams; result: TurnCancelled };
+  /** A session's turns, newest first. */
+  "kore/turn/list": { params: TurnListParams; result: TurnList };
   /** How the folder's store is. */
   "kore/store/status": { params: StoreParams; result: StoreStatus };
   /** Copy a foreign store's valid rows into a new store of this user's; the old files are kept aside. */
@@ -627,6 +849,9 @@ export const KORE_COMMANDS = {
   "kore/session/import": "kore.session.import",
   "kore/message/add": "kore.message.add",
   "kore/message/list": "kore.message.list",
+  "kore/turn/start": "kore.turn.start",
+  "kore/turn/cancel": "kore.turn.cancel",
+  "kore/turn/list": "kore.turn.list",
   "kore/store/status": "kore.store.status",
   "kore/store/adopt": "kore.store.adopt",
   "kore/store/check": "kore.store.check",
@@ -642,6 +867,18 @@ export interface KoreEvents {
   "session.deleted": SessionEvent;
   "session.restored": SessionEvent;
   "message.added": MessageAdded;
+  "message.streaming": StreamedText;
+  "agent.thinking": AgentStatus;
+  "agent.idle": AgentStatus;
+  "agent.error": AgentError;
+  "turn.started": TurnStarted;
+  "turn.finished": TurnFinished;
+  "tool.start": ToolCallChanged;
+  "tool.output": StreamedOutput;
+  "tool.complete": ToolCallChanged;
+  "tool.error": ToolCallChanged;
+  "permission.asked": PermissionAsked;
+  "permission.resolved": PermissionResolved;
   "store.changed": StoreChanged;
   "store.error": StoreError;
 }

@@ -1,0 +1,119 @@
+"""Turns as SessionManager offers them, and what running turns ask of it. The part of SessionManager between the two."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from kore_ls.agents.agent import Agent
+from kore_ls.errors import KoreError, LeaseHeld
+from kore_ls.model import limits
+from kore_ls.model.event import AgentFault, Event, EventType, TurnFinished
+from kore_ls.model.ids import SessionId, TurnId
+from kore_ls.model.message import Message
+from kore_ls.model.session import LastMessage, SessionRecord, preview_of
+from kore_ls.model.turn import Prompt, StopReason
+from kore_ls.sessions.changes import checked, checked_id
+from kore_ls.sessions.lifecycle import SessionLifecycle
+from kore_ls.sessions.session import Session
+from kore_ls.sessions.turns import CancelledTurn, StartedTurn
+from kore_ls.storage.turn_store import Recovery
+
+
+class TurnManagement(SessionLifecycle):
+    """See `SessionManager`."""
+
+    async def start_turn(
+        self, session_id: str, prompt: Prompt | str, *, queue: bool = False, starter: object = None
+    ) -> StartedTurn:
+        """Let the session's agent answer a prompt; `queue` lets it wait for a turn that runs.
+
+        Returns when the user's message is committed; the answer comes as events and messages. Raises SessionClosed,
+        LeaseHeld, SessionBusy, BadTransition, SessionLimitReached, AgentFailed.
+        """
+        asked = Prompt(text=prompt) if isinstance(prompt, str) else prompt
+        checked("prompt", asked.text, limits.content_problem)
+        record = await self.storage.load_session(checked_id(session_id))
+        return await self.turns.start(record, asked, queue=queue, starter=starter)
+
+    async def cancel_turn(self, session_id: str) -> CancelledTurn:
+        """Stop the session's turn within a second, keeping what was said. Raises LeaseHeld."""
+        known = checked_id(session_id)
+        await self.storage.load_session(known)
+        return await self._steps.run(self._cancel_turn(known))
+
+    async def _cancel_turn(self, session_id: SessionId) -> CancelledTurn:
+        lease = self.turns.lease_of(session_id)
+        if lease is not None and not lease.mine and self.turns.running(session_id) is None:
+            raise LeaseHeld(sessionId=session_id, holder=lease.holder)
+        return await self.turns.cancel(session_id)
+
+    # -- what running turns ask
+
+    def new_id(self) -> str:
+        """A new id."""
+        return self._ids()
+
+    def now(self) -> int:
+        """Unix milliseconds."""
+        return self._clock()
+
+    async def load_agent(self, record: SessionRecord) -> Agent:
+        """The session's agent, made now if need be. Raises SessionLimitReached, AgentFailed."""
+        return await self._agents.load(record)
+
+    def known(self, record: SessionRecord) -> Session:
+        """The handle of a session, brought up to date."""
+        return self._handle(record)
+
+    def session_stored(self, record: SessionRecord) -> None:
+        """A session was committed by a turn: tell it."""
+        self._handle(record)
+        self._tell(EventType.SESSION_UPDATED, record)
+
+    def message_stored(self, message: Message) -> None:
+        """A message was committed by a turn: tell it."""
+        self._message_added(message, self._clock())
+
+    def _message_added(self, message: Message, now: int) -> None:
+        self._note_message(message, now)
+        self.events.publish(
+            Event(type=EventType.MESSAGE_ADDED, timestamp=now, session_id=message.session_id, message=message)
+        )
+
+    def _note_message(self, message: Message, now: int) -> None:
+        handle = self._handles.get(message.session_id)
+        if handle is not None:
+            handle.record = evolve(
+                handle.record,
+                message_count=message.seq,
+                last_seq=message.seq,
+                last_message=LastMessage(
+                    seq=message.seq,
+                    role=message.role,
+                    preview=preview_of(message.content),
+                    timestamp=message.timestamp,
+                ),
+                updated_at=max(handle.updated_at, now),
+            )
+
+    def turn_refused(self, session_id: SessionId, turn_id: TurnId, error: KoreError) -> None:
+        """A prompt that waited can't become a turn: tell it."""
+        fault = AgentFault(kind=error.kind, message=error.message)
+        for kind, data in (
+            (EventType.AGENT_ERROR, fault),
+            (EventType.TURN_FINISHED, TurnFinished(stop_reason=StopReason.ERROR)),
+        ):
+            self.events.publish(
+                Event(type=kind, timestamp=self._clock(), session_id=session_id, turn_id=turn_id, data=data)
+            )
+
+    def taken_over(self, recovery: Recovery) -> None:
+        """What a dead process had left running was ended: tell it."""
+        for ended in recovery.turns:
+            if ended.message is not None:
+                self.message_stored(ended.message)
+            self.session_stored(ended.session)
+
+    def store_failed(self, error: KoreError) -> None:
+        """Something could not be stored: tell it."""
+        self.events.publish(Event(type=EventType.STORE_ERROR, timestamp=self._clock(), error_kind=error.kind))

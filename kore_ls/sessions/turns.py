@@ -1,0 +1,312 @@
+"""The turns of one store's sessions: begun, queued, paused, stopped, and those of dead processes ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from kore_ls.agents import turn as machine
+from kore_ls.agents.agent import Agent, ToolOutcome
+from kore_ls.agents.toolbox import ToolOutput
+from kore_ls.errors import KoreError, SessionBusy
+from kore_ls.model.event import Event, EventType
+from kore_ls.model.ids import MessageId, SessionId, TurnId
+from kore_ls.model.message import Message, Role, ToolCall
+from kore_ls.model.permission import PermissionRequest
+from kore_ls.model.session import SessionRecord, SessionStatus
+from kore_ls.model.turn import Lease, Prompt, StopReason
+from kore_ls.sessions.turn_runner import RunningTurn
+from kore_ls.sessions.workbench import NO_TOOLS, Workbench
+from kore_ls.storage.lease_rows import HEARTBEAT_S
+from kore_ls.storage.turn_rows import BegunTurn
+from kore_ls.storage.turn_store import TurnStore
+
+if TYPE_CHECKING:
+    from kore_ls.sessions.manager import SessionManager
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.25
+PURGE_S = 3600.0
+MOST_QUEUED = 16
+
+
+@frozen(kw_only=True)
+class StartedTurn:
+    """A turn that was begun with its prompt's message, or (no message) waits for the one before it to end."""
+
+    turn_id: TurnId
+    message: Message | None = None
+
+
+@frozen(kw_only=True)
+class QueuedPrompt:
+    """A prompt that waits."""
+
+    turn_id: TurnId
+    prompt: Prompt
+    starter: object
+
+
+@frozen(kw_only=True)
+class CancelledTurn:
+    """What a cancel did: whether a turn was running, and the prompts that were waiting."""
+
+    cancelled: bool
+    dropped: tuple[QueuedPrompt, ...]
+
+
+class SessionTurns:
+    """See `SessionManager`; its `TurnHost` is this."""
+
+    def __init__(self, manager: SessionManager, workbench: Workbench | None) -> None:
+        self._manager = manager
+        self._workbench = workbench or NO_TOOLS
+        self._running: dict[SessionId, RunningTurn] = {}
+        self._queued: dict[SessionId, deque[QueuedPrompt]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._keeping: asyncio.Task[None] | None = None
+        self._closing = False
+
+    # -- what users want
+
+    async def start(self, record: SessionRecord, prompt: Prompt, *, queue: bool, starter: object = None) -> StartedTurn:
+        """Begin a turn, or (`queue`) let the prompt wait for the one that runs. Raises as `TurnStore.begin` does.
+
+        What it tells is told after the caller has gone on, so that a reply can come first.
+        """
+        waiting = QueuedPrompt(turn_id=TurnId(self._manager.new_id()), prompt=prompt, starter=starter)
+        if queue and record.id in self._running:
+            return self._enqueue(record.id, waiting)
+        if record.status is SessionStatus.IDLE:
+            await self._manager.load_agent(record)
+        released = asyncio.Event()
+        try:
+            begun = await self._begin(record.id, waiting, released)
+        except SessionBusy:
+            if queue and record.id in self._running:
+                return self._enqueue(record.id, waiting)
+            raise
+        finally:
+            asyncio.get_running_loop().call_soon(released.set)
+        return StartedTurn(turn_id=waiting.turn_id, message=begun.message)
+
+    def _enqueue(self, session_id: SessionId, waiting: QueuedPrompt) -> StartedTurn:
+        queue = self._queued.setdefault(session_id, deque())
+        if len(queue) >= MOST_QUEUED:
+            raise SessionBusy("too many prompts wait already", sessionId=session_id)
+        queue.append(waiting)
+        return StartedTurn(turn_id=waiting.turn_id)
+
+    async def _begin(self, session_id: SessionId, waiting: QueuedPrompt, released: asyncio.Event) -> BegunTurn:
+        message = Message(
+            id=self.new_message_id(),
+            session_id=session_id,
+            role=Role.USER,
+            content=waiting.prompt.text,
+            turn_id=waiting.turn_id,
+        )
+
+        def then(begun: BegunTurn) -> None:
+            handle = self._manager.known(begun.session)
+            run = RunningTurn(self, handle, begun, waiting.prompt, waiting.starter, released)
+            self._running[session_id] = run
+            self._keep()
+            self._spawn(self._after(run))
+
+        return await self.turns.begin(message, waiting.turn_id, then)
+
+    async def _after(self, run: RunningTurn) -> None:
+        await run.done.wait()
+        if run.session.status is not SessionStatus.PAUSED:
+            self._next(run.session_id)
+
+    def _next(self, session_id: SessionId) -> None:
+        """Begin the turn of the next prompt that waits."""
+        if self._closing or session_id in self._running:
+            return
+        if queue := self._queued.get(session_id):
+            self._spawn(self._begin_queued(session_id, queue.popleft()))
+
+    async def _begin_queued(self, session_id: SessionId, waiting: QueuedPrompt) -> None:
+        released = asyncio.Event()
+        released.set()
+        try:
+            await self._begin(session_id, waiting, released)
+        except KoreError as error:
+            log.warning("a queued prompt's turn can't begin: %s", error.kind)
+            self._manager.turn_refused(session_id, waiting.turn_id, error)
+            self._next(session_id)
+
+    async def cancel(self, session_id: SessionId, reason: StopReason = StopReason.CANCELLED) -> CancelledTurn:
+        """Stop the turn that runs, within a second, and drop what waits; returns when it has ended."""
+        dropped = tuple(self._queued.pop(session_id, ()))
+        run = self._running.get(session_id)
+        if run is not None:
+            await run.stop(reason)
+        return CancelledTurn(cancelled=run is not None, dropped=dropped)
+
+    async def pause(self, session_id: SessionId) -> None:
+        """The session was paused: the next tool call and model request wait."""
+        if (run := self._running.get(session_id)) is not None:
+            await run.happened(machine.PauseAsked())
+
+    async def resume(self, session_id: SessionId) -> None:
+        """The session goes on."""
+        if (run := self._running.get(session_id)) is not None:
+            await run.happened(machine.ResumeAsked())
+        else:
+            self._next(session_id)
+
+    def running(self, session_id: SessionId) -> RunningTurn | None:
+        """The session's turn, where it runs in this process."""
+        return self._running.get(session_id)
+
+    def queued(self, session_id: SessionId) -> int:
+        """How many prompts wait."""
+        return len(self._queued.get(session_id, ()))
+
+    def requests(self, session_id: SessionId) -> Sequence[PermissionRequest]:
+        """The session's open permission requests."""
+        return self._workbench.requests(session_id)
+
+    def lease_of(self, session_id: SessionId) -> Lease | None:
+        """Who works in the session."""
+        return self.turns.lease_of(session_id)
+
+    async def save(self) -> None:
+        """Bring all drafts to disk."""
+        for run in tuple(self._running.values()):
+            await run.save()
+
+    # -- keeping watch
+
+    def start_keeping(self) -> None:
+        """Begin to look at the store's leases; without a loop to run in, later."""
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep_watch(), name="kore-leases")
+
+    def _keep(self) -> None:
+        if not self._closing:
+            self.start_keeping()
+
+    async def _keep_watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        beat = purge = loop.time()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                self._manager.taken_over(await self.turns.look())
+                if self._running and loop.time() >= beat:
+                    beat = loop.time() + HEARTBEAT_S
+                    await self.turns.renew()
+                if loop.time() >= purge and self.turns.can_purge:
+                    purge = loop.time() + PURGE_S
+                    await self.turns.purge()
+            except KoreError as error:  # whoever uses the store gets the error itself
+                log.info("the leases can't be looked at: %s", error.kind)
+                await asyncio.sleep(2.0)
+            except ValueError:  # the store was closed
+                return
+
+    async def close(self) -> None:
+        """Interrupt all turns and watch no more."""
+        self._closing = True
+        self._queued.clear()
+        await asyncio.gather(*(run.stop(StopReason.INTERRUPTED) for run in tuple(self._running.values())))
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- what running turns need (`TurnHost`)
+
+    @property
+    def turns(self) -> TurnStore:
+        """Where turns are stored."""
+        return self._manager.storage.turns
+
+    def new_message_id(self) -> MessageId:
+        """The id of the next message."""
+        return MessageId(self._manager.new_id())
+
+    async def history(self, session_id: SessionId, before: int) -> AsyncIterator[Message]:
+        """The session's messages before a seq, read page by page."""
+        async for message in self._manager.iterate_messages(session_id):
+            if message.seq >= before:
+                return
+            yield message
+
+    async def agent(self, record: SessionRecord) -> Agent:
+        """The session's agent, made now if need be."""
+        return await self._manager.load_agent(record)
+
+    async def give_up(self, session_id: SessionId) -> None:
+        """Let go of an agent that does not stop."""
+        self._spawn(self._manager.release_agent(session_id))
+
+    async def use_tool(
+        self,
+        run: RunningTurn,
+        name: str,
+        arguments: Mapping[str, Any],
+        call_id: str | None,
+        on_update: Callable[[ToolCall | ToolOutput], Awaitable[None]],
+    ) -> ToolOutcome:
+        """Use a tool through the permission gate."""
+        toolbox = self._workbench.toolbox(run, lambda: run.session)
+        return await toolbox.use(
+            name,
+            arguments,
+            turn_id=run.begun.turn.turn_id,
+            call_id=call_id or self._manager.new_id(),
+            on_update=on_update,
+        )
+
+    async def changed_files(self, run: RunningTurn) -> Sequence[str]:
+        """The files that the turn changed, in order."""
+        return [each.path for each in await self.turns.snapshots(run.begun.turn.turn_id)]
+
+    def release_requests(self, run: RunningTurn) -> None:
+        """Answer the turn's open permission requests with `cancelled`."""
+        self._workbench.release(run.begun.turn.turn_id)
+
+    def ended(self, run: RunningTurn) -> None:
+        """The session has no turn any more."""
+        if self._running.get(run.session_id) is run:
+            del self._running[run.session_id]
+
+    def stored(self, record: SessionRecord) -> None:
+        """The session is now so: tell it."""
+        self._manager.session_stored(record)
+
+    def message_stored(self, message: Message) -> None:
+        """A message was committed: tell it."""
+        self._manager.message_stored(message)
+
+    def tell(self, run: RunningTurn, kind: EventType, data: object) -> None:
+        """Publish a fact about a turn."""
+        self._manager.events.publish(
+            Event(
+                type=kind,
+                timestamp=self._manager.now(),
+                session_id=run.session_id,
+                turn_id=run.begun.turn.turn_id,
+                data=data,
+            )
+        )
+
+    def store_failed(self, error: KoreError) -> None:
+        """Something could not be stored."""
+        self._manager.store_failed(error)

@@ -1,0 +1,89 @@
+"""Where the tools of a manager's sessions come from; a manager without a folder has none."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kore_ls.agents.agent import ToolOutcome
+from kore_ls.agents.toolbox import ToolOutput
+from kore_ls.model.ids import MessageId, SessionId, TurnId
+from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
+from kore_ls.model.permission import PermissionRequest
+from kore_ls.model.session import SessionRecord
+
+if TYPE_CHECKING:
+    from kore_ls.sessions.turn_runner import RunningTurn
+
+
+class Tools(Protocol):
+    """One session's tools; see `agents.toolbox.Toolbox`."""
+
+    async def use(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        turn_id: TurnId,
+        call_id: str,
+        on_update: Callable[[ToolCall | ToolOutput], Awaitable[None]],
+    ) -> ToolOutcome:
+        """Use a tool."""
+
+
+class Workbench(Protocol):
+    """Gives each session its tools, and knows the open permission requests."""
+
+    def toolbox(self, run: RunningTurn, session: Callable[[], SessionRecord]) -> Tools:
+        """The tools of the turn's session."""
+
+    def requests(self, session_id: SessionId) -> Sequence[PermissionRequest]:
+        """The session's open permission requests, oldest first."""
+
+    def release(self, turn_id: TurnId) -> None:
+        """Answer the turn's open permission requests with `cancelled`."""
+
+    def forget(self, session_id: SessionId) -> None:
+        """The session's agent is unloaded, and its tools with it."""
+
+
+class _NoTools:
+    """For managers that know no folder."""
+
+    def toolbox(self, run: RunningTurn, session: Callable[[], SessionRecord]) -> Tools:
+        return self
+
+    def requests(self, session_id: SessionId) -> Sequence[PermissionRequest]:
+        return ()
+
+    def release(self, turn_id: TurnId) -> None:
+        pass
+
+    def forget(self, session_id: SessionId) -> None:
+        pass
+
+    async def use(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        turn_id: TurnId,
+        call_id: str,
+        on_update: Callable[[ToolCall | ToolOutput], Awaitable[None]],
+    ) -> ToolOutcome:
+        call = ToolCall(
+            id=call_id,
+            message_id=MessageId(""),
+            name=name,
+            kind=ToolKind.OTHER,
+            title=name,
+            arguments=arguments,
+            status=ToolStatus.FAILED,
+            result="there are no tools here",
+        )
+        await on_update(call)
+        return ToolOutcome(call=call, text="There are no tools here.")
+
+
+NO_TOOLS: Workbench = _NoTools()
+"""Every tool call fails."""

@@ -1,0 +1,468 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from kore_ls.agents.agent import AnsweredTurn, AnswerEnded, StepEnded, ThinkingDelta, ToolReported, UsageReported
+from kore_ls.api.application import Application
+from kore_ls.errors import AuthRequired
+from kore_ls.model.ids import MessageId
+from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
+from kore_ls.model.session import Usage
+from kore_ls.model.turn import StopReason
+from tests.client import Client, Json, connected, served
+from tests.scripted import ScriptedAgent, Scripts
+
+CALL = ToolCall(
+    id="c1",
+    message_id=MessageId(""),
+    name="run",
+    kind=ToolKind.EXECUTE,
+    title="Run",
+    arguments={"a": 1},
+    status=ToolStatus.IN_PROGRESS,
+)
+
+
+@pytest.fixture
+def scripts() -> Scripts:
+    return Scripts()
+
+
+@pytest.fixture
+async def application(state_home: Path, scripts: Scripts) -> AsyncIterator[Application]:
+    made = served(state_home, scripts)
+    yield made
+    await made.close()
+
+
+class Talk:
+    """A client in a session whose agent does as it is told."""
+
+    def __init__(self, client: Client, session: Json, agent: ScriptedAgent) -> None:
+        self.client = client
+        self.id: str = session["id"]
+        self.agent = agent
+
+    async def start(self, prompt: str = "prompt", **params: Any) -> Json:
+        started: Json = await self.call("turn/start", prompt=prompt, **params)
+        return started
+
+    async def call(self, method: str, **params: Any) -> Any:
+        return await self.client.call(f"kore/{method}", {"sessionId": self.id} | params)
+
+    async def refused(self, method: str, **params: Any) -> str:
+        return (await self.client.refused(f"kore/{method}", {"sessionId": self.id} | params)).kind
+
+    async def finished(self) -> Json:
+        data: Json = (await self.client.event("turn.finished"))["data"]
+        return data
+
+    async def until(self, status: str) -> Json:
+        """Wait until the session is told to be in this status."""
+        event = await self.client.wait(
+            lambda method, params: (
+                params.get("type") == "session.updated"
+                and params["data"]["session"]["id"] == self.id
+                and params["data"]["session"]["status"] == status
+            )
+        )
+        session: Json = event["data"]["session"]
+        return session
+
+    async def messages(self) -> list[Json]:
+        page = await self.call("message/list")
+        found: list[Json] = page["messages"]
+        return found
+
+
+async def talking(client: Client, scripts: Scripts, **params: Any) -> Talk:
+    session = await client.create(**params)
+    client.events()
+    return Talk(client, session, scripts[session["id"]])
+
+
+@pytest.fixture
+async def talk(client: Client, scripts: Scripts) -> Talk:
+    return await talking(client, scripts)
+
+
+async def test_the_reply_comes_first_and_the_prompt_is_stored_by_then(talk: Talk) -> None:
+    started = await talk.start("hello")
+    assert talk.client.events() == []
+    assert started["message"]["content"] == "hello"
+    assert (started["message"]["role"], started["message"]["turnId"]) == ("user", started["turnId"])
+    assert [message["id"] for message in await talk.messages()] == [started["message"]["id"]]
+    await talk.client.event("turn.started")
+    assert (await talk.client.get(talk.id))["status"] == "running"
+
+
+async def test_an_answer_comes_as_events_and_is_a_message_in_the_end(talk: Talk) -> None:
+    started = await talk.start("hello")
+    talk.agent.do(ThinkingDelta(text="hm 😀"), ThinkingDelta(text="!"), "an ", "answer", None)
+    await talk.until("idle")
+    messages = await talk.messages()
+    assert [message["content"] for message in messages] == ["hello", "an answer"]
+    assert (messages[1]["thinking"], messages[1]["turnId"]) == ("hm 😀!", started["turnId"])
+    assert "state" not in messages[1]
+
+
+async def test_the_events_of_a_turn_and_their_order(talk: Talk) -> None:
+    started = await talk.start("hello")
+    usage = UsageReported(usage=Usage(input_tokens=5, output_tokens=7))
+    talk.agent.do("one", StepEnded(), usage, "two", None)
+    seen: list[Json] = []
+    while not any(event["type"] == "agent.idle" for event in seen):
+        seen.append(await talk.client.wait(lambda method, params: method == "kore/event"))
+    await talk.until("idle")
+    types = [event["type"] for event in seen if event["type"] != "message.streaming"]
+    assert types == [
+        "message.added",
+        "session.updated",
+        "turn.started",
+        "agent.thinking",
+        "message.added",
+        "message.added",
+        "turn.finished",
+        "agent.idle",
+    ]
+    finished = next(event for event in seen if event["type"] == "turn.finished")
+    assert finished["turnId"] == started["turnId"]
+    assert finished["data"]["stopReason"] == "endTurn"
+    assert finished["data"]["usage"] == {"inputTokens": 5, "outputTokens": 7}
+    assert finished["data"]["message"]["content"] == "two"
+    assert (await talk.client.get(talk.id))["usage"] == {"inputTokens": 5, "outputTokens": 7}
+    _check_streams(seen)
+
+
+def _check_streams(seen: list[Json]) -> None:
+    """What was streamed of each message is, put together by its offsets, what was stored."""
+    texts: dict[tuple[str, str], str] = {}
+    for event in seen:
+        if event["type"] == "message.streaming":
+            data = event["data"]
+            key = data["messageId"], data["kind"]
+            assert len(texts.get(key, "").encode("utf-16-le")) // 2 == data["offset"]
+            texts[key] = texts.get(key, "") + data["delta"]
+    stored = {event["data"]["message"]["id"]: event["data"]["message"] for event in seen if "message" in event["data"]}
+    for (message_id, kind), text in texts.items():
+        assert stored[message_id]["content" if kind == "text" else "thinking"] == text
+
+
+async def test_many_small_deltas_become_few_events(talk: Talk) -> None:
+    await talk.start()
+    talk.agent.do(*["word "] * 2_000, None)
+    seen = [await talk.client.wait(lambda method, params: method == "kore/event")]
+    while seen[-1]["type"] != "turn.finished":
+        seen.append(await talk.client.wait(lambda method, params: method == "kore/event"))
+    streamed = [event for event in seen if event["type"] == "message.streaming"]
+    assert len(streamed) < 200
+    _check_streams(seen)
+
+
+async def test_tool_calls_that_an_agent_reports_are_told_and_stored_with_their_step(talk: Talk) -> None:
+    await talk.start()
+    done = evolve(CALL, status=ToolStatus.COMPLETED, result={"text": "ok"})
+    talk.agent.do("let me see", ToolReported(call=CALL), ToolReported(call=done), StepEnded(), "well", None)
+    start = await talk.client.event("tool.start")
+    complete = await talk.client.event("tool.complete")
+    await talk.finished()
+    messages = await talk.messages()
+    assert start["data"]["toolCall"]["messageId"] == messages[1]["id"] == complete["data"]["toolCall"]["messageId"]
+    assert complete["data"]["toolCall"]["result"] == {"text": "ok"}
+    assert [call["status"] for call in messages[1]["toolCalls"]] == ["completed"]
+    assert "toolCalls" not in messages[2]
+
+
+async def test_an_agent_reads_the_history_from_the_store(talk: Talk) -> None:
+    await talk.client.add(talk.id, "before")
+    await talk.start("prompt")
+    turn = await talk.agent.turns.get()
+    await talk.client.add(talk.id, "meanwhile")
+    assert [message.content async for message in turn.history()] == ["before"]
+    assert turn.prompt.text == "prompt"
+    talk.agent.do(None)
+    await talk.finished()
+
+
+async def test_context_reaches_the_agent(talk: Talk) -> None:
+    span = {"start": {"line": 1, "character": 0}, "end": {"line": 2, "character": 3}}
+    await talk.start(context=[{"uri": "file:///a.py", "range": span, "text": "x"}])
+    context = (await talk.agent.turns.get()).prompt.context[0]
+    assert (context.uri, context.text, context.range and context.range.end.character) == ("file:///a.py", "x", 3)
+
+
+async def test_a_cancelled_turn_keeps_what_was_said(talk: Talk) -> None:
+    await talk.start()
+    talk.agent.do("half an ans", ToolReported(call=CALL))
+    await talk.client.event("tool.start")
+    answer = await talk.call("turn/cancel")
+    assert answer == {"cancelled": True, "dropped": []}
+    assert talk.agent.stopped.is_set()
+    assert (await talk.finished())["stopReason"] == "cancelled"
+    message = (await talk.messages())[-1]
+    assert (message["content"], message["state"]) == ("half an ans", "cancelled")
+    assert [call["status"] for call in message["toolCalls"]] == ["cancelled"]
+    assert (await talk.client.get(talk.id))["status"] == "idle"
+    assert await talk.call("turn/cancel") == {"cancelled": False, "dropped": []}
+
+
+async def test_an_agent_that_does_not_stop_is_given_up(talk: Talk) -> None:
+    go_on = asyncio.Event()
+
+    async def stubborn(turn: AnsweredTurn) -> None:
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                continue
+
+    await talk.start()
+    talk.agent.do("half", stubborn)
+    await talk.client.event("message.streaming")
+    await talk.call("turn/cancel")
+    assert (await talk.finished())["stopReason"] == "cancelled"
+    assert (await talk.messages())[-1]["state"] == "cancelled"
+    go_on.set()
+    await talk.start("another agent answers")
+    await talk.call("turn/cancel")
+
+
+async def test_a_failing_agent_ends_only_its_own_turn(client: Client, scripts: Scripts) -> None:
+    bad, good = await talking(client, scripts), await talking(client, scripts)
+    await bad.start()
+    await good.start()
+    bad.agent.do("half", RuntimeError("secret"))
+    error = await client.event("agent.error")
+    assert (error["sessionId"], error["data"]["error"]["kind"]) == (bad.id, "agentFailed")
+    assert "secret" not in str(error)
+    assert (await bad.finished())["stopReason"] == "error"
+    assert [message.get("state") for message in await bad.messages()] == [None, "interrupted"]
+    good.agent.do("fine", None)
+    assert (await good.finished())["stopReason"] == "endTurn"
+    assert (await good.messages())[-1]["content"] == "fine"
+    await bad.start("again")
+    bad.agent.do("better", None)
+    assert (await bad.finished())["stopReason"] == "endTurn"
+
+
+async def test_an_agent_s_own_error_is_told_as_it_is(talk: Talk) -> None:
+    await talk.start()
+    talk.agent.do(AuthRequired())
+    assert (await talk.client.event("agent.error"))["data"]["error"]["kind"] == "authRequired"
+
+
+async def test_an_agent_may_say_why_it_ends(talk: Talk) -> None:
+    await talk.start()
+    talk.agent.do("long", AnswerEnded(stop_reason=StopReason.MAX_TOKENS))
+    assert (await talk.finished())["stopReason"] == "maxTokens"
+
+
+async def test_one_turn_at_a_time(talk: Talk) -> None:
+    await talk.start()
+    assert await talk.refused("turn/start", prompt="another") == "sessionBusy"
+    talk.agent.do(None)
+    await talk.finished()
+    await talk.start("another")
+
+
+async def test_a_prompt_can_wait_for_the_turn_that_runs(talk: Talk) -> None:
+    await talk.start("one")
+    queued = await talk.start("two", whenBusy="queue")
+    assert queued == {"turnId": queued["turnId"], "queued": True}
+    assert (await talk.client.get(talk.id))["turn"]["queued"] == 1
+    talk.agent.do("first", None)
+    started = await talk.client.wait(
+        lambda method, params: params["type"] == "turn.started" and params["turnId"] == queued["turnId"]
+    )
+    assert started["sessionId"] == talk.id
+    talk.agent.do("second", None)
+    await talk.finished()
+    assert [message["content"] for message in await talk.messages()] == ["one", "first", "two", "second"]
+
+
+async def test_cancelling_gives_back_the_prompts_that_waited(talk: Talk) -> None:
+    await talk.start("one")
+    queued = [await talk.start(prompt, whenBusy="queue") for prompt in ("two", "three")]
+    answer = await talk.call("turn/cancel")
+    assert answer["dropped"] == [
+        {"turnId": turn["turnId"], "prompt": prompt} for turn, prompt in zip(queued, ("two", "three"), strict=True)
+    ]
+    assert [message["content"] for message in await talk.messages()] == ["one"]
+
+
+async def test_not_any_number_of_prompts_can_wait(talk: Talk) -> None:
+    await talk.start("one")
+    for number in range(16):
+        await talk.start(str(number), whenBusy="queue")
+    assert await talk.refused("turn/start", prompt="more", whenBusy="queue") == "sessionBusy"
+
+
+async def test_a_paused_turn_holds_before_the_next_request_but_reads_its_stream_to_the_end(talk: Talk) -> None:
+    held, gone_on = asyncio.Event(), asyncio.Event()
+
+    async def next_request(turn: AnsweredTurn) -> None:
+        held.set()
+        await turn.ready()
+        gone_on.set()
+
+    await talk.start()
+    talk.agent.do("one ")
+    await talk.client.event("message.streaming")
+    assert (await talk.call("session/pause"))["status"] == "paused"
+    talk.agent.do("two", StepEnded(), next_request, "three", None)
+    await held.wait()
+    assert [message["content"] for message in await talk.messages()] == ["prompt", "one two"]
+    assert not gone_on.is_set()
+    assert await talk.refused("turn/start", prompt="x") in ("badTransition", "sessionBusy")
+    assert (await talk.call("session/resume"))["status"] == "running"
+    await talk.until("idle")
+    assert (await talk.messages())[-1]["content"] == "three"
+
+
+async def test_a_turn_that_is_held_can_be_cancelled_and_its_session_stays_paused(talk: Talk) -> None:
+    held = asyncio.Event()
+
+    async def next_request(turn: AnsweredTurn) -> None:
+        held.set()
+        await turn.ready()
+
+    await talk.start()
+    await talk.client.event("turn.started")
+    await talk.call("session/pause")
+    talk.agent.do(next_request)
+    await held.wait()
+    await talk.call("turn/cancel")
+    assert (await talk.client.get(talk.id))["status"] == "paused"
+    assert (await talk.call("session/resume"))["status"] == "idle"
+
+
+async def test_a_paused_session_begins_no_turn(talk: Talk) -> None:
+    await talk.call("session/pause")
+    assert await talk.refused("turn/start", prompt="x") == "badTransition"
+
+
+@pytest.mark.parametrize("method", ["close", "delete"])
+async def test_closing_and_deleting_cancel_the_turn_first(talk: Talk, method: str) -> None:
+    await talk.start()
+    talk.agent.do("half")
+    await talk.client.event("message.streaming")
+    await talk.call(f"session/{method}")
+    assert talk.agent.stopped.is_set() and talk.agent.closed
+    types = talk.client.event_types()
+    assert types.index("turn.finished") < types.index(f"session.{method}d")
+    if method == "delete":
+        await talk.call("session/restore")
+    assert (await talk.messages())[-1]["state"] == "cancelled"
+    assert (await talk.client.get(talk.id))["status"] == ("closed" if method == "close" else "idle")
+
+
+async def test_a_mode_change_counts_at_once(talk: Talk) -> None:
+    await talk.start()
+    turn = await talk.agent.turns.get()
+    assert turn.session.agent_mode.value == "build"
+    await talk.call("session/update", mode="plan")
+    assert turn.session.agent_mode.value == "plan"
+
+
+async def test_a_client_that_comes_back_finds_the_turn_as_it_is(
+    talk: Talk, application: Application, folder: Path
+) -> None:
+    started = await talk.start()
+    talk.agent.do(ThinkingDelta(text="hm"), "half an ans", ToolReported(call=CALL))
+    tool = await talk.client.event("tool.start")
+    back = await connected(application, folder)
+    turn = (await back.get(talk.id))["turn"]
+    assert (turn["turnId"], turn["state"], turn["queued"]) == (started["turnId"], "running", 0)
+    assert (turn["text"], turn["thinking"]) == ("half an ans", "hm")
+    assert turn["messageId"] == tool["data"]["toolCall"]["messageId"]
+    assert [call["id"] for call in turn["openToolCalls"]] == ["c1"]
+    assert turn["pendingPermissions"] == []
+    listed = (await back.call("kore/session/list"))["sessions"][0]["turn"]
+    assert "text" not in listed
+    talk.agent.do(None)
+    await back.event("turn.finished")
+    assert "turn" not in await back.get(talk.id)
+    await back.workspace.close()
+
+
+async def test_a_turn_goes_on_when_its_client_leaves(
+    talk: Talk, application: Application, folder: Path, scripts: Scripts
+) -> None:
+    other = await connected(application, folder)
+    await talk.start()
+    await talk.client.event("turn.started")
+    await talk.client.workspace.close()
+    talk.agent.do("done", None)
+    await other.event("turn.finished")
+    await other.workspace.close()
+
+
+async def test_the_end_of_the_server_interrupts_turns_and_changes_no_status_for_the_worse(
+    talk: Talk, application: Application, state_home: Path, folder: Path
+) -> None:
+    await talk.start()
+    talk.agent.do("half")
+    await talk.client.event("message.streaming")
+    await application.close()
+    again = served(state_home)
+    client = await connected(again, folder)
+    assert (await client.get(talk.id))["status"] == "idle"
+    turns = (await client.call("kore/turn/list", {"sessionId": talk.id}))["turns"]
+    assert [turn["stopReason"] for turn in turns] == ["interrupted"]
+    messages = (await client.call("kore/message/list", {"sessionId": talk.id}))["messages"]
+    assert (messages[-1]["content"], messages[-1]["state"]) == ("half", "interrupted")
+    await again.close()
+
+
+async def test_turns_are_listed_newest_first(talk: Talk) -> None:
+    started = []
+    for prompt in ("one", "two", "three"):
+        started.append((await talk.start(prompt))["turnId"])
+        talk.agent.do("x", None)
+        await talk.until("idle")
+    page = await talk.call("turn/list", limit=2)
+    rest = await talk.call("turn/list", limit=2, cursor=page["nextCursor"])
+    assert [turn["turnId"] for turn in page["turns"] + rest["turns"]] == started[::-1]
+    assert "nextCursor" not in rest
+    assert {"state": "done", "stopReason": "endTurn", "firstSeq": 1, "lastSeq": 2}.items() <= rest["turns"][0].items()
+    other = await talk.client.create()
+    error = await talk.client.refused("kore/turn/list", {"sessionId": other["id"], "cursor": page["nextCursor"]})
+    assert error.kind == "invalidParams"
+
+
+@pytest.mark.parametrize("prompt", ["", " \n", "\ud800"])
+async def test_a_prompt_says_something(talk: Talk, prompt: str) -> None:
+    assert await talk.refused("turn/start", prompt=prompt) == "invalidParams"
+
+
+async def test_closed_and_unknown_sessions_begin_no_turn(talk: Talk) -> None:
+    await talk.call("session/close")
+    assert await talk.refused("turn/start", prompt="x") == "sessionClosed"
+    assert (await talk.client.refused("kore/turn/start", {"sessionId": "no", "prompt": "x"})).kind == "sessionNotFound"
+    assert (await talk.client.refused("kore/turn/cancel", {"sessionId": "no"})).kind == "sessionNotFound"
+
+
+async def test_what_is_no_text_becomes_a_replacement_character(talk: Talk) -> None:
+    await talk.start()
+    talk.agent.do("a\ud800b", None)
+    await talk.finished()
+    assert (await talk.messages())[-1]["content"] == "a\ufffdb"
+
+
+async def test_a_draft_is_saved_while_the_answer_is_given(talk: Talk, folder: Path) -> None:
+    """A manager saves it of itself; `kore/session/save` does so at once."""
+    await talk.start()
+    talk.agent.do("half")
+    await talk.client.event("message.streaming")
+    await talk.call("session/save")
+    database = next(folder.glob(".kore/sessions.db"))
+    with closing(sqlite3.connect(database)) as db:
+        assert db.execute("SELECT content FROM drafts").fetchall() == [("half",)]
