@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kore_ls.agents.agent import ToolOutcome
-from kore_ls.agents.ports import AuditLog, Editor, Past, Permissions, Rules, Snapshots
-from kore_ls.agents.sandbox.kinds import Sandbox
-from kore_ls.model.ids import Clock, IdSource, MessageId, TurnId
+from kore_ls.agents.budget import Budget, bounded
+from kore_ls.agents.problem import ToolProblem
+from kore_ls.agents.rules import Answer
+from kore_ls.agents.surroundings import Surroundings
+from kore_ls.errors import KoreError
+from kore_ls.model.ids import MessageId, TurnId
 from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
-from kore_ls.model.session import SessionRecord
+
+if TYPE_CHECKING:
+    from kore_ls.agents.asking import Asking
+    from kore_ls.agents.gate import Action
+    from kore_ls.agents.tools.tool import Aim, Tool, ToolResult
+
+__all__ = ["OnUpdate", "Surroundings", "ToolOutput", "Toolbox"]
+
+log = logging.getLogger(__name__)
+
+_TITLE_CHARS = 300
 
 
 @frozen(kw_only=True)
@@ -29,34 +43,13 @@ OnUpdate: TypeAlias = Callable[[ToolCall | ToolOutput], Awaitable[None]]
 """Hears each state of a call (pending, inProgress, then completed, failed, denied or cancelled) and its output."""
 
 
-@frozen(kw_only=True)
-class Surroundings:
-    """What one session's tools work in and with.
-
-    `session` and `trusted` are asked before each decision: a mode change counts from the next call on, and a folder
-    that is not trusted is in plan mode. `sandbox` is what `agents.sandbox.probe` found, once per process.
-    """
-
-    folder: Path
-    session: Callable[[], SessionRecord]
-    trusted: Callable[[], bool]
-    sandbox: Sandbox
-    permissions: Permissions
-    audit: AuditLog
-    rules: Rules
-    editor: Editor
-    snapshots: Snapshots
-    past: Past
-    clock: Clock
-    new_id: IdSource
-    locale: str | None = None
-
-
 class Toolbox:
     """One session's tools. It lives as long as the session is loaded; calls of one turn come one after another."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
+        self._budget = Budget()
+        self._todo: list[str] = []
 
     async def use(
         self,
@@ -74,15 +67,143 @@ class Toolbox:
         after all child processes are gone and `cancelled` was told; and what a port raises.
         `declared` is the kind that an external agent gives its call: it can only make the decision stricter.
         """
+        from kore_ls.agents.tools.table import TOOLS
+
+        tool = TOOLS.get(name)
         call = ToolCall(
             id=call_id,
             message_id=MessageId(""),
             name=name,
-            kind=ToolKind.OTHER,
-            title=name,
-            arguments=arguments,
-            status=ToolStatus.FAILED,
-            result="unknown tool",
+            kind=ToolKind.OTHER if tool is None else tool.kind,
+            title=name[:_TITLE_CHARS],
+            arguments=dict(arguments),
+            status=ToolStatus.PENDING,
+            started_at=self._around.clock(),
         )
-        await on_update(call)
-        return ToolOutcome(call=call, text="There is no such tool.")
+        use = _Use(self._around, self._budget, self._todo, turn_id, call, on_update, declared)
+        return await use.whole(tool)
+
+
+class _Use:
+    """One call on its way through the gate."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        budget: Budget,
+        todo: list[str],
+        turn_id: TurnId,
+        call: ToolCall,
+        on_update: OnUpdate,
+        declared: ToolKind | None,
+    ) -> None:
+        from kore_ls.agents.asking import Asking
+
+        self.around, self.budget, self.todo, self.turn_id = around, budget, todo, turn_id
+        self.call, self.on_update, self.declared = call, on_update, declared
+        self.asking: Asking = Asking(around, budget)
+        self.told = 0
+
+    async def whole(self, kind: type[Tool] | None) -> ToolOutcome:
+        """From pending to its last state."""
+        try:
+            await self.on_update(self.call)
+            return await self.through_gate(kind)
+        except asyncio.CancelledError:
+            await asyncio.shield(asyncio.ensure_future(self.end(ToolStatus.CANCELLED, "Cancelled.")))
+            raise
+        except ToolProblem as problem:
+            return await self.end(ToolStatus.FAILED, str(problem))
+        except KoreError as error:
+            await self.end(ToolStatus.FAILED, error.message)
+            raise
+        except Exception as error:
+            places = [f"{each.tb_frame.f_code.co_qualname}:{each.tb_lineno}" for each in _frames(error)]
+            log.error("the tool of kind %s failed: %s at %s", self.call.kind.value, type(error).__name__, places[-3:])
+            return await self.end(ToolStatus.FAILED, "The tool failed; Kore's log says where.")
+
+    async def through_gate(self, kind: type[Tool] | None) -> ToolOutcome:
+        """Aim, ask, run."""
+        self.budget.call(self.turn_id)
+        if kind is None:
+            raise ToolProblem("There is no such tool.")
+        tool = kind(self.call.arguments, self.desk())
+        aim = await tool.aim()
+        self.call = evolve(self.call, title=aim.title[:_TITLE_CHARS])
+        action = evolve(aim.action, declared=self.declared)
+        refusal, feedback = await self.ruling(tool, aim, action)
+        if refusal is not None:
+            return await self.end(ToolStatus.DENIED, refusal)
+        self.call = evolve(self.call, status=ToolStatus.IN_PROGRESS)
+        await self.on_update(self.call)
+        result = await tool.run()
+        text = f"{result.text}\n\nThe user allowed this and says: {feedback}" if feedback else result.text
+        return await self.end(ToolStatus.FAILED if result.failed else ToolStatus.COMPLETED, text, result)
+
+    async def ruling(self, tool: Tool, aim: Aim, action: Action) -> tuple[str | None, str]:
+        """Why the call may not go ahead, if so; and what the user said when allowing it."""
+        from kore_ls.agents.asking import Question
+
+        verdict = self.asking.verdict(action, sandboxed=aim.sandboxed)
+        diff = None
+        if verdict.answer is Answer.ASK:
+            try:
+                diff = await tool.preview()
+            except ToolProblem:
+                if not action.places or any(not place.inside or place.guards for place in action.places):
+                    diff = None  # whether a change fits a file that needs leave is told after the leave
+                else:
+                    raise
+        question = Question(
+            turn_id=self.turn_id,
+            call=self.call,
+            action=action,
+            sandboxed=aim.sandboxed,
+            remarks=aim.remarks,
+            diff=diff,
+        )
+        ruling = await self.asking.rule(question, verdict)
+        return (None, ruling.reason) if ruling.allowed else (ruling.reason, "")
+
+    def desk(self) -> Any:
+        """What the tool has at hand."""
+        from kore_ls.agents.tools.tool import Desk
+
+        return Desk(
+            around=self.around,
+            turn_id=self.turn_id,
+            budget=self.budget,
+            todo=self.todo,
+            tell=self.tell,
+            may=self.may,
+        )
+
+    async def tell(self, chunk: str) -> None:
+        """Pass output on, whole characters at a time."""
+        chunk = chunk.encode("utf-8", "replace").decode()
+        offset, self.told = self.told, self.told + len(chunk.encode("utf-16-le")) // 2
+        await self.on_update(ToolOutput(call_id=self.call.id, offset=offset, chunk=chunk))
+
+    async def may(self, action: Action, words: str) -> bool:
+        """Whether a running tool may do something more."""
+        from kore_ls.agents.asking import Question
+
+        question = Question(turn_id=self.turn_id, call=self.call, action=action, words=words)
+        ruling = await self.asking.rule(question, self.asking.verdict(action, sandboxed=False))
+        return ruling.allowed
+
+    async def end(self, status: ToolStatus, text: str, result: ToolResult | None = None) -> ToolOutcome:
+        """Tell the last state and give the outcome."""
+        text = bounded(text).encode("utf-8", "replace").decode()
+        kept = {"text": text} | (dict(result.facts) if result is not None else {})
+        self.call = evolve(self.call, status=status, result=kept, ended_at=self.around.clock())
+        await self.on_update(self.call)
+        return ToolOutcome(call=self.call, text=text)
+
+
+def _frames(error: BaseException) -> list[Any]:
+    frames, each = [], error.__traceback__
+    while each is not None:
+        frames.append(each)
+        each = each.tb_next
+    return frames

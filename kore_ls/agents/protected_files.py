@@ -1,0 +1,118 @@
+"""The protected files that a folder has: found by walking it, within bounds, through no symlink. Reads names alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import field, frozen
+
+from kore_ls.agents.protected import Guard, guards_of
+
+MOST_ENTRIES = 200_000
+_GIT_READ_ONLY = ("config", "config.worktree", "hooks", "commondir", "info/attributes")
+_NOT_ENTERED = frozenset({"node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "objects"})
+
+
+@frozen(kw_only=True)
+class ProtectedFiles:
+    """What was found. `secrets` are to be hidden, `fixed` is not to be written (nor moved: each stands on its own).
+
+    `complete` is False where the folder is too big, or something in it can't be protected by its path: a symlink
+    in the place of a protected file, or a second name of a secret.
+    """
+
+    secrets: tuple[Path, ...] = ()
+    fixed: tuple[Path, ...] = ()
+    complete: bool = True
+    identities: frozenset[tuple[int, int]] = field(factory=frozenset)
+
+    def secret_identities(self) -> frozenset[tuple[int, int]]:
+        """Device and inode of the secret files that have more than one name."""
+        return self.identities
+
+
+class _Walk:
+    def __init__(self, folder: Path, most: int) -> None:
+        self.folder, self.left = folder, most
+        self.secrets: list[Path] = []
+        self.fixed: list[Path] = []
+        self.complete = True
+        self.shared: dict[tuple[int, int], int] = {}
+
+    def run(self) -> ProtectedFiles:
+        pending = [self.folder]
+        while pending:
+            directory = pending.pop()
+            for entry in self._entries(directory):
+                if self._take(entry, directory) and entry.name not in _NOT_ENTERED:
+                    pending.append(Path(entry.path))
+        return ProtectedFiles(
+            secrets=tuple(sorted(self.secrets)),
+            fixed=tuple(sorted(self.fixed)),
+            complete=self.complete,
+            identities=frozenset(self.shared),
+        )
+
+    def _entries(self, directory: Path) -> Iterator[os.DirEntry[str]]:
+        try:
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    self.left -= 1
+                    if self.left < 0:
+                        self.complete = False
+                        return
+                    yield entry
+        except OSError:
+            return  # what we can't list, a child with our rights can't either
+
+    def _take(self, entry: os.DirEntry[str], directory: Path) -> bool:
+        """Note an entry; True if it is a directory to be entered."""
+        path = Path(entry.path)
+        guards = guards_of((directory.name, entry.name)) if directory != self.folder else guards_of((entry.name,))
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if not guards:
+            return is_folder
+        if entry.is_symlink():
+            self.complete = self.complete and Guard.CODE not in guards and Guard.INTERNAL not in guards
+            return False
+        if Guard.SECRET in guards:
+            self.secrets.append(path)
+            self._note_names(entry, is_folder)
+            return False
+        if Guard.INTERNAL in guards:
+            return self._take_internal(path, entry.name, is_folder)
+        self.fixed.append(path)
+        return False
+
+    def _take_internal(self, path: Path, name: str, is_folder: bool) -> bool:
+        if name != ".git" or not is_folder:
+            self.fixed.append(path)
+            return False
+        repositories = [path, *_repositories_within(path)]
+        for repository in repositories:
+            self.fixed.extend(each for name in _GIT_READ_ONLY if (each := repository / name).exists())
+            if any((repository / name).is_symlink() for name in _GIT_READ_ONLY):
+                self.complete = False
+        return False
+
+    def _note_names(self, entry: os.DirEntry[str], is_folder: bool) -> None:
+        if is_folder:
+            return
+        found = entry.stat(follow_symlinks=False)
+        if found.st_nlink > 1:
+            self.shared[(found.st_dev, found.st_ino)] = found.st_nlink
+
+
+def _repositories_within(git: Path) -> list[Path]:
+    """The git directories of submodules and of further working trees."""
+    found: list[Path] = []
+    for place in ("modules", "worktrees"):
+        found.extend(each.parent for each in sorted((git / place).glob("**/HEAD"))[:200] if "logs" not in each.parts)
+    return found
+
+
+def find_protected(folder: Path, *, most: int = MOST_ENTRIES) -> ProtectedFiles:
+    """Walk a folder (a real path) for what is protected in it; nothing inside a protected directory is listed."""
+    return _Walk(folder, most).run()

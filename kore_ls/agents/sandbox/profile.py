@@ -1,0 +1,90 @@
+"""What a confined child process may see and change, whatever confines it. Looks for system directories, no more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import frozen
+
+from kore_ls.agents.protected_files import ProtectedFiles
+
+SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix/store", "/gnu/store"),
+    *("/run/current-system", "/snap"),
+)
+"""Directories of the system, readable to every confined process."""
+SYSTEM_SECRETS = (
+    *("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d"),
+    *("/etc/ssl/private", "/etc/krb5.keytab", "/etc/NetworkManager/system-connections", "/etc/wireguard"),
+    *(f"/etc/ssh/ssh_host_{kind}_key" for kind in ("rsa", "dsa", "ecdsa", "ed25519")),
+)
+_TOOLCHAINS = (
+    *(".cargo/bin", ".cargo/registry", ".rustup", ".nvm/versions", ".pyenv", ".volta", ".bun/bin", ".deno/bin"),
+    *(".local/bin", ".local/share/uv", ".local/share/mise/installs", ".local/share/fnm", ".asdf/installs"),
+    *(".asdf/shims", ".sdkman/candidates", "go/bin", "go/pkg", ".ghcup/bin", ".juliaup", ".gradle/wrapper"),
+)
+
+
+@frozen(kw_only=True)
+class Profile:
+    """One child's view. All paths are real; `folder` is the workspace folder, `protected` what was found in it.
+
+    `readable` and `writable_too` are further directories; `scratch` is a private directory for temporary files and,
+    where the real home can't be covered, for the home. Nothing else of the machine is there.
+    """
+
+    folder: Path
+    writable: bool
+    network: bool
+    protected: ProtectedFiles
+    readable: tuple[Path, ...] = ()
+    writable_too: tuple[Path, ...] = ()
+    scratch: Path | None = None
+
+
+def command_profile(folder: Path, protected: ProtectedFiles, *, network: bool, scratch: Path | None) -> Profile:
+    """For a command of the agent: the folder is writable but for what is protected; no network unless approved."""
+    return Profile(
+        folder=folder,
+        writable=True,
+        network=network,
+        protected=protected,
+        readable=(*toolchains(), *_name_resolution(network)),
+        scratch=scratch,
+    )
+
+
+def agent_profile(
+    folder: Path, protected: ProtectedFiles, *, writable: bool, own: Iterable[Path], programs: Iterable[Path]
+) -> Profile:
+    """For an external agent: its `own` directories are writable, its `programs` readable, the network is open."""
+    return Profile(
+        folder=folder,
+        writable=writable,
+        network=True,
+        protected=protected,
+        readable=(*toolchains(), *_name_resolution(True), *programs),
+        writable_too=tuple(own),
+    )
+
+
+def toolchains() -> tuple[Path, ...]:
+    """Where compilers and interpreters of the user live below the home directory; none of it holds a secret."""
+    home = home_directory()
+    if home is None:
+        return ()
+    return tuple(path for name in _TOOLCHAINS if (path := home / name).is_dir())
+
+
+def home_directory() -> Path | None:
+    """The user's real home; None where it can't be covered without covering the system."""
+    home = Path(os.path.realpath(Path.home()))
+    return None if len(home.parts) < 2 or any(str(home) == each for each in SYSTEM) else home
+
+
+def _name_resolution(network: bool) -> tuple[Path, ...]:
+    """`/etc/resolv.conf` is often a link to a place that is not readable otherwise."""
+    path = Path(os.path.realpath("/etc/resolv.conf"))
+    return (path,) if network and path.exists() and not path.is_relative_to("/etc") else ()

@@ -1,0 +1,168 @@
+"""The tool `diff`: what the files of the folder are, compared with git's last commit. Runs nothing of the repository.
+
+A repository's own settings can name programs to run. So git gets a private directory with none of them: only the
+commit, a copy of the index and a reference to the objects are the repository's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from attrs import frozen
+
+from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
+from kore_ls.agents.environment import child_environment, find_program
+from kore_ls.agents.paths import Access
+from kore_ls.agents.problem import ToolProblem
+from kore_ls.agents.protected import Guard, guards_of
+from kore_ls.agents.sandbox.confine import Confined
+from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
+from kore_ls.model.message import ToolKind
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_LIMITS = CommandLimits(seconds=30, kept=1 << 20, bytes=16 << 20)
+_MOST_FILES = 500
+_ENV = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_ATTR_NOSYSTEM": "1",
+}
+_SAFE = (
+    *("--no-pager", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "core.quotePath=false"),
+    *("-c", f"core.attributesFile={os.devnull}", "-c", "protocol.allow=never", "-c", "submodule.recurse=false"),
+)
+
+
+class Diff(Tool):
+    """Shows the working tree's changes, but not those of secrets; new files by name."""
+
+    name = "diff"
+    kind = ToolKind.READ
+    about = "Show how the files of the workspace differ from git's last commit."
+    parameters = (Parameter("path", Shape.TEXT, "a file or directory, relative to the workspace", required=False),)
+
+    async def aim(self) -> Aim:
+        """Nothing but the path."""
+        self.place = self.desk.place(self.given.get("path", "."), Access.READ)
+        return Aim(action=self.action(self.place), title=f"Differences of {self.place.relative}")
+
+    async def run(self) -> ToolResult:
+        """Unified diff, then the names of new files."""
+        program = find_program("git", os.environ, folder=self.desk.folder)
+        if program is None:
+            raise ToolProblem("Not available: git is not installed.")
+        repository = await asyncio.to_thread(repository_of, self.place.path)
+        with tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True) as name:
+            private = Path(name)
+            await asyncio.to_thread(_prepare, private, repository)
+            git = _Git(program=program, private=private, top=repository.top, folder=self.desk.folder)
+            where = f":(literal){self.place.path.relative_to(repository.top).as_posix()}"
+            where = where if self.place.path != repository.top else "."
+            changed = self._shown(await git("diff", "--name-only", "-z", *_PLAIN, "HEAD", "--", where), repository)
+            new = self._shown(await git("ls-files", "-z", "--others", "--exclude-standard", "--", where), repository)
+            text = ""
+            if changed:
+                text = (await git("diff", *_PLAIN, "HEAD", "--", *(f":(literal){each}" for each in changed))).output
+        text += "".join(f"new file: {each}\n" for each in new)
+        return ToolResult(text=text or "No differences.", facts={"changed": changed, "new": new})
+
+    def _shown(self, done: CommandResult, repository: Repository) -> list[str]:
+        names = [each for each in done.output.split("\ufffd") if each]
+        folder = self.desk.folder
+        return [name for name in names if not _guarded(repository.top / name, folder)][:_MOST_FILES]
+
+
+_PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=all")
+
+
+def _guarded(path: Path, folder: Path) -> bool:
+    parts = path.relative_to(folder).parts if path.is_relative_to(folder) else path.parts[1:]
+    return bool(guards_of(parts) & {Guard.SECRET, Guard.INTERNAL})
+
+
+@frozen(kw_only=True)
+class Repository:
+    """Where a repository's parts are. `own` is this working tree's directory, `shared` that of all working trees."""
+
+    top: Path
+    own: Path
+    shared: Path
+
+
+@frozen(kw_only=True)
+class _Git:
+    program: str
+    private: Path
+    top: Path
+    folder: Path
+
+    async def __call__(self, *words: str) -> CommandResult:
+        argv = [self.program, *_SAFE, f"--git-dir={self.private}", f"--work-tree={self.top}", *words]
+        env = child_environment(os.environ, folder=self.folder) | _ENV | {"HOME": str(self.private)}
+        done = await run_command(Confined(argv=lambda descriptor: argv), cwd=self.top, env=env, limits=_LIMITS)
+        if done.code != 0 or done.timed_out:
+            raise ToolProblem("Not available: git can't compare this repository's files.")
+        return done
+
+
+def repository_of(path: Path) -> Repository:
+    """The repository that a real path lies in. Raises ToolProblem."""
+    for top in (path, *path.parents):
+        git = top / ".git"
+        if git.is_symlink() or not git.exists():
+            continue
+        if git.is_dir():
+            return Repository(top=top, own=git, shared=git)
+        own = (top / _small(git).removeprefix("gitdir:").strip()).resolve()
+        common = _small(own / "commondir").strip()
+        if not own.is_relative_to(top) and _small(own / "gitdir").strip() != str(git):
+            break  # a file can name any repository, but only its own names it back
+        return Repository(top=top, own=own, shared=(own / common).resolve() if common else own)
+    raise ToolProblem("Not available: this is not in a git repository.")
+
+
+def _small(path: Path) -> str:
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > 4 << 20:
+            return ""
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _commit_of(repository: Repository) -> str:
+    """The commit that is checked out, through one symbolic reference."""
+    head = _small(repository.own / "HEAD").strip()
+    if head.startswith("ref:"):
+        name = head.removeprefix("ref:").strip()
+        if not name.startswith("refs/") or ".." in name:
+            return ""
+        loose = _small(repository.own / name) or _small(repository.shared / name)
+        packed = re.search(rf"^([0-9a-f]+) {re.escape(name)}$", _small(repository.shared / "packed-refs"), re.MULTILINE)
+        head = loose.strip() or (packed[1] if packed else "")
+    return head if _COMMIT.fullmatch(head) else ""
+
+
+def _prepare(private: Path, repository: Repository) -> None:
+    commit = _commit_of(repository)
+    objects = repository.shared / "objects"
+    if not commit or "\n" in str(objects) or objects.is_symlink():
+        raise ToolProblem("Not available: this repository has no commit that can be read.")
+    for name in ("objects/info", "refs"):
+        (private / name).mkdir(parents=True)
+    (private / "HEAD").write_text(f"{commit}\n")
+    (private / "objects/info/alternates").write_text(f"{objects}\n")
+    long = len(commit) == 64
+    (private / "config").write_text(
+        f"[core]\n\trepositoryformatversion = {int(long)}\n\tbare = false\n"
+        + ("[extensions]\n\tobjectformat = sha256\n" if long else "")
+    )
+    index = repository.own / "index"
+    if index.is_file() and not index.is_symlink():
+        shutil.copyfile(index, private / "index")

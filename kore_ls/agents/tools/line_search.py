@@ -1,0 +1,106 @@
+"""Searches files line by line where there is no ripgrep. Run as a script in a process that can be killed.
+
+Takes JSON `{pattern, path}`, prints `path NUL line:text`; leaves out what `.gitignore` files name and what is no text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_FILE_BYTES = 4 << 20
+_LINE_CHARS = 300
+_PER_FILE = 100
+Ignored = list[tuple[str, re.Pattern[str], bool, bool]]
+"""Directory of the `.gitignore`, pattern, whether for directories only, whether it takes back."""
+
+
+def files(top: str) -> Iterator[str]:
+    """All files below a directory in order, or the file itself; no symlink is followed."""
+    if not Path(top).is_dir():
+        yield top
+        return
+    pending: list[tuple[str, Ignored]] = [(top, [])]
+    while pending:
+        directory, ignored = pending.pop()
+        rules = ignored + rules_of(directory)
+        try:
+            entries = sorted(os.scandir(directory), key=lambda each: each.name)
+        except OSError:
+            continue
+        below = []
+        for entry in entries:
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if entry.name in (".git", ".kore") or is_ignored(rules, entry.path, is_directory):
+                continue
+            if is_directory:
+                below.append((entry.path, rules))
+            elif entry.is_file(follow_symlinks=False):
+                yield entry.path
+        pending.extend(reversed(below))
+
+
+def rules_of(directory: str) -> Ignored:
+    """The rules of a directory's `.gitignore`."""
+    path = Path(directory, ".gitignore")
+    try:
+        if path.is_symlink() or path.stat().st_size > 1 << 20:
+            return []
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    found: Ignored = []
+    for line in lines:
+        rule = line.rstrip()
+        if not rule or rule.startswith("#"):
+            continue
+        back = rule.startswith("!")
+        rule = rule[back:]
+        only = rule.endswith("/")
+        rule = rule.rstrip("/")
+        prefix = "" if "/" in rule else "(?:.*/)?"
+        found.append((directory, re.compile(prefix + translated(rule.lstrip("/"))), only, back))
+    return found
+
+
+def translated(rule: str) -> str:
+    """A pattern of a `.gitignore` as a regular expression."""
+    means = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "".join(means.get(each) or re.escape(each) for each in re.findall(r"\*\*/|/\*\*|\*\*|\*|\?|[^*?/]+|/", rule))
+
+
+def is_ignored(rules: Ignored, path: str, is_directory: bool) -> bool:
+    """Whether the last rule that fits a path says so."""
+    for directory, pattern, only, back in reversed(rules):
+        if (is_directory or not only) and pattern.fullmatch(os.path.relpath(path, directory)):
+            return not back
+    return False
+
+
+def main() -> None:
+    """Print what matches; at most 100 lines of a file."""
+    wanted = json.loads(sys.argv[1])
+    pattern = re.compile(wanted["pattern"])
+    out = sys.stdout.buffer
+    for path in files(wanted["path"]):
+        try:
+            if Path(path).lstat().st_size > _FILE_BYTES:
+                continue
+            content = Path(path).read_bytes()
+        except OSError:
+            continue
+        if b"\0" in content[:8192]:
+            continue
+        shown = 0
+        for number, line in enumerate(content.decode("utf-8", "replace").split("\n"), 1):
+            if shown < _PER_FILE and pattern.search(line):
+                shown += 1
+                out.write(os.fsencode(path) + f"\0{number}:{line[:_LINE_CHARS]}\n".encode())
+
+
+if __name__ == "__main__":
+    main()

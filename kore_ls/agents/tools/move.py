@@ -1,0 +1,52 @@
+"""The tool `move`: another name for a file or a directory; never over something that is there."""
+
+from __future__ import annotations
+
+from kore_ls.agents import anchored
+from kore_ls.agents.paths import Access
+from kore_ls.agents.problem import ToolProblem
+from kore_ls.agents.tools.changing import finished
+from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
+from kore_ls.agents.tools.trees import Tree, tree_of
+from kore_ls.model.message import ToolKind
+
+
+class Move(Tool):
+    """Moves or renames; a symlink is moved as such."""
+
+    name = "move"
+    kind = ToolKind.MOVE
+    about = "Move or rename a file or directory of the workspace."
+    parameters = (
+        Parameter("source", Shape.TEXT, "what is there, relative to the workspace folder"),
+        Parameter("target", Shape.TEXT, "its new path; nothing may be there, or a directory to put it into"),
+    )
+
+    async def aim(self) -> Aim:
+        """Both paths, and what is protected inside of a directory, at both ends."""
+        self.tree: Tree = await tree_of(self.desk, self.given["source"])
+        source = self.tree.place
+        self.target = self.desk.place(self.given["target"], Access.WRITE, follow=False)
+        if self.target.is_folder:
+            within = self.target.path / source.path.name
+            self.target = self.desk.place(str(within), Access.WRITE, follow=False)
+        if source.path == self.target.path or source.path in self.target.path.parents:
+            raise ToolProblem("It can't be moved into itself.")
+        arrivals = [
+            self.desk.place(str(self.target.path / each.path.relative_to(source.path)), Access.WRITE, follow=False)
+            for each in self.tree.protected
+        ]
+        action = self.action(source, self.target, *self.tree.protected, *arrivals)
+        return Aim(action=action, title=f"Move {source.relative} to {self.target.relative}")
+
+    async def run(self) -> ToolResult:
+        """Move it."""
+        source = self.tree.place
+        files = await self.tree.contents(self.desk)
+        for path, content in files.items():
+            arrival = self.target.path / path.relative_to(source.path)
+            await self.desk.around.snapshots.keep(self.desk.turn_id, path, before=content, after=None)
+            await self.desk.around.snapshots.keep(self.desk.turn_id, arrival, before=None, after=content)
+        await finished(anchored.rename, source, self.target)
+        facts = {"paths": [str(source.path), str(self.target.path)]}
+        return ToolResult(text=f"Moved {source.relative} to {self.target.relative}.", facts=facts)

@@ -1,0 +1,142 @@
+"""The tool `run_command`: a program with its arguments, in the sandbox where there is one; never a shell's line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from attrs import evolve
+
+from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
+from kore_ls.agents.environment import child_environment, git_identity
+from kore_ls.agents.gate import Action
+from kore_ls.agents.paths import Access
+from kore_ls.agents.problem import ToolProblem
+from kore_ls.agents.protected import Guard
+from kore_ls.agents.protected_files import find_protected
+from kore_ls.agents.sandbox.confine import can_confine, confine
+from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
+from kore_ls.agents.sandbox.profile import command_profile
+from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
+from kore_ls.agents.words import say
+from kore_ls.model.display import visible
+from kore_ls.model.message import ToolKind
+
+_SECONDS = 120
+_MOST_SECONDS = 1_800
+_MOST_BYTES = 100_000
+
+
+class RunCommand(Tool):
+    """Runs one command; what it leaves running is killed with it."""
+
+    name = "run_command"
+    kind = ToolKind.EXECUTE
+    about = "Run a program with arguments (no shell). It has no network unless you ask for it."
+    parameters = (
+        Parameter("argv", Shape.WORDS, "the program and its arguments, as a list"),
+        Parameter("cwd", Shape.TEXT, "the directory to run it in, relative to the workspace folder", required=False),
+        Parameter("seconds", Shape.INTEGER, f"the time it may take, at most {_MOST_SECONDS}", required=False),
+        Parameter("network", Shape.FLAG, "true to let it use the network", required=False),
+        Parameter("unsandboxed", Shape.FLAG, "true if it can't work in the sandbox", required=False),
+    )
+
+    async def aim(self) -> Aim:
+        """Find the program, and whether everything protected can be kept from it."""
+        self.argv = self.given["argv"]
+        if not self.argv[0] or sum(len(word.encode()) for word in self.argv) > _MOST_BYTES:
+            raise ToolProblem("This is not a command that can be run.")
+        self.cwd = self.desk.place(self.given.get("cwd", "."), Access.READ)
+        if not self.cwd.is_folder or not self.cwd.inside:
+            raise ToolProblem("There is no such directory.")
+        self.network = self.given.get("network", False)
+        self.protected = await asyncio.to_thread(find_protected, self.desk.folder)
+        unsandboxed = self.given.get("unsandboxed", False)
+        sandbox = self.desk.around.sandbox
+        sandboxed = not unsandboxed and can_confine(sandbox.kind, self.protected)
+        self.sandbox = sandbox if sandboxed else NO_SANDBOX
+        self.env = child_environment(
+            os.environ, folder=self.desk.folder, network=self.network, workspace_programs=sandboxed
+        )
+        self.program = self._program()
+        action = self.action(self.cwd, argv=tuple(self.argv), network=self.network, unsandboxed=unsandboxed)
+        words = " ".join(quoted(word) for word in self.argv)
+        return Aim(action=action, title=f"Run {words}", remarks=self._remarks(sandboxed), sandboxed=sandboxed)
+
+    def _program(self) -> str:
+        name = self.argv[0]
+        if os.sep in name:
+            return str(self.cwd.path / name)
+        found: str | None = shutil.which(name, path=self.env["PATH"])
+        if found is None:
+            raise ToolProblem("There is no such program.")
+        return found
+
+    def _remarks(self, sandboxed: bool) -> tuple[str, ...]:
+        locale = self.desk.around.locale
+        remarks = [say("program", locale, program=quoted(os.path.realpath(self.program)))]
+        remarks.append(say("cwd", locale, cwd=quoted(str(self.cwd.path))))
+        kind = self.sandbox.kind.value
+        remarks.append(say("sandbox", locale, sandbox=kind) if sandboxed else say("noSandbox", locale))
+        return (*remarks, say("network", locale)) if self.network or not sandboxed else tuple(remarks)
+
+    async def run(self) -> ToolResult:
+        """Its output and how it ended."""
+        seconds = min(max(self.given.get("seconds", _SECONDS), 1), _MOST_SECONDS)
+        with ExitStack() as stack:
+            scratch = None
+            env = self.env | git_identity(Path.home())
+            if self.sandbox.kind is SandboxKind.LANDLOCK:
+                name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True))
+                scratch = Path(os.path.realpath(name))
+                env |= {"TMPDIR": str(scratch)}
+            profile = command_profile(self.desk.folder, self.protected, network=self.network, scratch=scratch)
+            confined = confine(self.sandbox, [self.program, *self.argv[1:]], profile, self.cwd.path)
+            limits = CommandLimits(seconds=seconds)
+            done = await run_command(confined, cwd=self.cwd.path, env=env, limits=limits, on_output=self.desk.tell)
+        aside = await self._put_aside()
+        return self._result(done, seconds, aside)
+
+    def _result(self, done: CommandResult, seconds: int, aside: list[str]) -> ToolResult:
+        end = f"[stopped after {seconds} s]" if done.timed_out else f"[exit code {done.code}]"
+        notes = [f"[{visible(each)}: the user has not allowed this file; it was renamed]" for each in aside]
+        text = "\n".join([*([done.output.rstrip("\n")] if done.output else []), *notes, end])
+        facts = {"exitCode": done.code, "timedOut": done.timed_out, "truncated": done.truncated, "putAside": aside}
+        return ToolResult(text=text, facts=facts, failed=done.timed_out)
+
+    async def _put_aside(self) -> list[str]:
+        """Ask about files the command made that editors, agents or git run; those not allowed get another name."""
+        folder = self.desk.folder
+        now = await asyncio.to_thread(find_protected, folder)
+        made = [path for path in now.fixed if path not in self.protected.fixed and ".kore" not in path.parts]
+        if not made:
+            return []
+        places = [self.desk.place(str(path), Access.WRITE, follow=False) for path in made[:50]]
+        asked = tuple(evolve(each, guards=frozenset({Guard.CODE}), inside=True) for each in places)
+        names = ", ".join(quoted(each.relative) for each in places)
+        action = Action(tool=self.name, kind=ToolKind.EDIT, places=asked)
+        if await self.desk.may(action, say("keep", self.desk.around.locale, paths=names)):
+            return []
+        return [path.relative_to(folder).as_posix() for path in made if _renamed(path)]
+
+
+def _renamed(path: Path) -> bool:
+    for number in range(100):
+        aside = path.with_name(f"{path.name}.put-aside{f'-{number}' if number else ''}")
+        if not os.path.lexists(aside):
+            try:
+                path.rename(aside)
+            except OSError:
+                return False
+            return True
+    return False
+
+
+def quoted(word: str) -> str:
+    """A word as it may be shown: in quotes unless it is plain, nothing in it hidden."""
+    plain = word and all(each.isalnum() or each in "-_./=:,+@%" for each in word)
+    return visible(word) if plain else "'" + visible(word).replace("'", "'\\''") + "'"
