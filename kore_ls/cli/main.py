@@ -14,6 +14,7 @@ from kore_ls.cli import sessions, store
 from kore_ls.cli.chat.start import chat
 from kore_ls.cli.doctor import doctor
 from kore_ls.cli.failures import CommandFailed, explained, unexpected
+from kore_ls.cli.nvim_path import nvim_path
 from kore_ls.cli.reference import reference
 from kore_ls.cli.safe_text import line
 from kore_ls.cli.screen import Screen, settle_streams
@@ -61,6 +62,7 @@ commands.add_typer(sessions.commands)
 commands.add_typer(store.commands)
 commands.command()(trust)
 commands.command()(doctor)
+commands.command()(nvim_path)
 commands.command()(reference)
 
 

@@ -1,0 +1,135 @@
+-- How a chat looks and which keys it has: options of its windows, maps of its buffer, a few autocommands.
+
+local M = {}
+
+---@param window integer
+local function dress(window)
+  local options = {
+    foldmethod = 'expr',
+    foldexpr = "v:lua.require'kore.chat.document'.fold(v:lnum)",
+    foldtext = '',
+    foldlevel = 0,
+    foldenable = true,
+    wrap = true,
+    linebreak = true,
+    breakindent = true,
+    number = false,
+    relativenumber = false,
+    spell = false,
+    winbar = "%{%v:lua.require'kore.statusline'.winbar()%}",
+  }
+  for name, value in pairs(options) do
+    vim.api.nvim_set_option_value(name, value, { scope = 'local', win = window })
+  end
+end
+
+---@param chat kore.Chat
+---@param step 1|-1
+local function hop(chat, step)
+  local row = vim.api.nvim_win_get_cursor(0)[1] - 1
+  local goals, first = {}, 0
+  for _, block in ipairs(chat.doc.blocks) do
+    goals[#goals + 1] = first
+    first = first + #block.lines
+  end
+  goals[#goals + 1] = first
+  for index = step > 0 and 1 or #goals, step > 0 and #goals or 1, step do
+    if (goals[index] - row) * step > 0 then
+      vim.cmd("normal! m'")
+      vim.api.nvim_win_set_cursor(0, { goals[index] + 1, 0 })
+      return chat.doc:moved()
+    end
+  end
+end
+
+---What <CR> means at the cursor: send, load, answer, or open and close a fold.
+---@param chat kore.Chat
+local function enter(chat)
+  local row = vim.api.nvim_win_get_cursor(0)[1] - 1
+  local block = chat.doc:at(row)
+  if row >= chat.doc.rows or not block then
+    return chat:submit()
+  elseif block.key == 'older' then
+    return require('kore.task').run(function()
+      chat:read_older()
+    end)
+  elseif vim.startswith(block.key, 'permission:') then
+    return require('kore.permission').show(block.key:sub(#'permission:' + 1))
+  end
+  pcall(vim.cmd.normal, { args = { 'za' }, bang = true })
+end
+
+---@param chat kore.Chat
+local function stop(chat)
+  if not require('kore.state').running(chat.id) then
+    return vim.api.nvim_feedkeys(vim.keycode('<C-c>'), 'n', false)
+  end
+  require('kore.task').run(function()
+    chat:stop()
+  end)
+end
+
+---@param buf integer
+---@param chat kore.Chat
+function M.prepare(buf, chat)
+  local text = require('kore.i18n').text
+  local keys = require('kore.config').get().keys
+  local function map(modes, lhs, action, about)
+    if lhs and lhs ~= '' then
+      vim.keymap.set(modes, lhs, action, { buffer = buf, desc = text(about) })
+    end
+  end
+  map('n', keys.send, function()
+    enter(chat)
+  end, 'Send the prompt; elsewhere: open what is under the cursor')
+  map('i', keys.send_insert, function()
+    chat:submit()
+  end, 'Send the prompt')
+  map({ 'n', 'i' }, keys.stop, function()
+    stop(chat)
+  end, 'Stop the running turn')
+  map('n', keys.next, function()
+    hop(chat, 1)
+  end, 'To the next message')
+  map('n', keys.previous, function()
+    hop(chat, -1)
+  end, 'To the message before')
+  local group = vim.api.nvim_create_augroup('kore.chat.' .. buf, { clear = true })
+  vim.api.nvim_create_autocmd({ 'CursorMoved', 'CursorMovedI', 'WinEnter', 'BufEnter' }, {
+    group = group,
+    buffer = buf,
+    callback = function()
+      chat.doc:moved()
+    end,
+  })
+  vim.api.nvim_create_autocmd('BufWinEnter', {
+    group = group,
+    buffer = buf,
+    callback = function()
+      dress(vim.api.nvim_get_current_win())
+      chat.doc:to_prompt(vim.api.nvim_get_current_win())
+    end,
+  })
+  vim.api.nvim_create_autocmd('BufUnload', {
+    group = group,
+    buffer = buf,
+    callback = function()
+      require('kore.chat').forget(chat)
+    end,
+  })
+  for _, window in ipairs(vim.fn.win_findbuf(buf)) do
+    dress(window)
+  end
+  if require('kore.config').get().markdown then
+    vim.api.nvim_create_autocmd('FileType', {
+      group = group,
+      buffer = buf,
+      once = true,
+      callback = function()
+        pcall(vim.treesitter.start, buf, 'markdown')
+      end,
+    })
+  end
+end
+
+return M

@@ -1,0 +1,207 @@
+-- What is shown, in the user's language: English is what stands in the code, Chinese is looked up here.
+
+local M = {}
+
+---What the kinds of errors mean, and what to do about them.
+---@type table<string, string>
+M.faults = {
+  sessionNotFound = 'there is no such session here',
+  messageNotFound = 'there is no such message',
+  turnNotFound = 'there is no such turn',
+  sessionClosed = 'the session is closed; :Kore switch opens it again',
+  sessionBusy = 'the agent is at work in this session; :Kore stop',
+  sessionExists = 'this session is here already',
+  sessionLimit = 'too many sessions are open; :Kore close one',
+  badTransition = 'the session can not do that now; if it is paused: :Kore resume',
+  folderRequired = 'several folders are open; go into a file of the one you mean',
+  folderNotFound = 'this folder is not open; :Kore folder',
+  storeLocked = 'the sessions are encrypted; :Kore unlock',
+  wrongKey = 'that is not the passphrase',
+  storeDamaged = 'the store is damaged; kore-ls store check --repair mends it',
+  storeForeign = 'the sessions came with this folder and are not yours; :Kore adopt takes them over',
+  storeReadOnly = 'the sessions can be read but not written here',
+  storeBusy = 'another program holds the store; try again',
+  storeFull = 'the disk is full; nothing was stored',
+  unsupportedStore = 'the store is of a newer kore-ls, or of another program',
+  importInvalid = 'the document can not be imported; nothing was stored',
+  agentUnavailable = 'the agent is not installed or not configured; kore-ls doctor',
+  authRequired = 'the agent needs a key or a login',
+  agentFailed = 'the agent stopped with an error',
+  leaseHeld = 'another editor is at work in this session',
+}
+
+---What the answers to a permission question mean.
+---@type table<string, string>
+M.options = {
+  allowOnce = 'Allow',
+  allowAlways = 'Allow, always',
+  rejectOnce = 'Reject',
+  rejectAlways = 'Reject, always',
+}
+
+local ZH = {
+  ['there is no such session here'] = '这里没有这个会话',
+  ['there is no such message'] = '没有这条消息',
+  ['there is no such turn'] = '没有这个回合',
+  ['the session is closed; :Kore switch opens it again'] = '会话已关闭；用 :Kore switch 重新打开',
+  ['the agent is at work in this session; :Kore stop'] = '代理正在此会话中工作；用 :Kore stop 停止',
+  ['this session is here already'] = '该会话已经存在',
+  ['too many sessions are open; :Kore close one'] = '打开的会话太多；请先 :Kore close 一个',
+  ['the session can not do that now; if it is paused: :Kore resume'] = '会话当前不能这样做；若已暂停，请 :Kore resume',
+  ['several folders are open; go into a file of the one you mean'] = '打开了多个文件夹；请先进入目标文件夹中的文件',
+  ['this folder is not open; :Kore folder'] = '该文件夹未打开；:Kore folder',
+  ['the sessions are encrypted; :Kore unlock'] = '会话已加密；用 :Kore unlock 解锁',
+  ['that is not the passphrase'] = '口令不对',
+  ['the store is damaged; kore-ls store check --repair mends it'] = '存储已损坏；kore-ls store check --repair 可修复',
+  ['the sessions came with this folder and are not yours; :Kore adopt takes them over'] = '会话随文件夹而来，不是你的；用 :Kore adopt 接管',
+  ['the sessions can be read but not written here'] = '此处的会话只能读，不能写',
+  ['another program holds the store; try again'] = '另一个程序占用着存储；请重试',
+  ['the disk is full; nothing was stored'] = '磁盘已满；没有保存任何内容',
+  ['the store is of a newer kore-ls, or of another program'] = '存储来自更新的 kore-ls 或别的程序',
+  ['the document can not be imported; nothing was stored'] = '文档无法导入；没有保存任何内容',
+  ['the agent is not installed or not configured; kore-ls doctor'] = '代理未安装或未配置；见 kore-ls doctor',
+  ['the agent needs a key or a login'] = '代理需要密钥或登录',
+  ['the agent stopped with an error'] = '代理出错停止',
+  ['another editor is at work in this session'] = '另一个编辑器正在此会话中工作',
+
+  ['Allow'] = '允许',
+  ['Allow, always'] = '总是允许',
+  ['Reject'] = '拒绝',
+  ['Reject, always'] = '总是拒绝',
+
+  ['You'] = '我',
+  ['Agent'] = '代理',
+  ['System'] = '系统',
+  ['Tool'] = '工具',
+  ['Thinking'] = '思考',
+  ['idle'] = '空闲',
+  ['running'] = '运行中',
+  ['paused'] = '已暂停',
+  ['closed'] = '已关闭',
+  ['interrupted'] = '被中断',
+  ['cancelled'] = '已取消',
+  ['pending'] = '等待',
+  ['inProgress'] = '进行中',
+  ['completed'] = '完成',
+  ['failed'] = '失败',
+  ['denied'] = '被拒绝',
+  ['(%d more lines)'] = '（还有 %d 行）',
+
+  ['now'] = '刚刚',
+  ['%d min'] = '%d 分钟',
+  ['%d h'] = '%d 小时',
+  ['%d d'] = '%d 天',
+  ['more'] = '更多',
+  ['%d queued'] = '%d 条排队',
+  ['Kore starts'] = 'Kore 启动中',
+  ['asks you: :Kore permission'] = '等你决定：:Kore permission',
+  ['Session:'] = '会话：',
+  ['Found:'] = '找到：',
+  ['Mode:'] = '模式：',
+  ['Restore:'] = '恢复：',
+  ['Search: '] = '搜索：',
+  ['Name: '] = '名称：',
+  ['Prompt: '] = '提问：',
+  ['Ask: '] = '提问：',
+  ['File: '] = '文件：',
+  ['Passphrase: '] = '口令：',
+  ['No'] = '否',
+  ['Yes'] = '是',
+  ['reads, edits and runs commands'] = '读、改、运行命令',
+  ['reads only'] = '只读',
+  ['reads; asks before it writes or runs'] = '可读；写入或运行前先询问',
+  ['nothing found'] = '没有找到',
+  ['no sessions yet; :Kore new'] = '还没有会话；:Kore new',
+  ['no session yet; :Kore new'] = '还没有会话；:Kore new',
+  ['no session is called so'] = '没有这个名字的会话',
+  ['no turn of this session changed a file'] = '此会话没有哪个回合改过文件',
+  ['Take back what this turn changed:'] = '撤销哪个回合的改动：',
+  ['Take back %d files (%d were changed since and stay)?'] = '撤销 %d 个文件（%d 个之后又有改动，保持不变）？',
+  ['%d files taken back'] = '已撤销 %d 个文件',
+  ['%d files changed; :Kore revert takes it back'] = '改了 %d 个文件；:Kore revert 可撤销',
+
+  ['Write here; %s sends, in insert mode %s'] = '在此输入；%s 发送，插入模式下 %s',
+  ['Send the prompt'] = '发送提问',
+  ['Send the prompt; elsewhere: open what is under the cursor'] = '发送提问；在别处：打开光标下的内容',
+  ['Stop the running turn'] = '停止正在运行的回合',
+  ['To the next message'] = '到下一条消息',
+  ['To the message before'] = '到上一条消息',
+  ['↑ older messages: <CR> here, or :Kore older'] = '↑ 更早的消息：在此按 <CR>，或 :Kore older',
+  ['this session is deleted; :Kore restore brings it back'] = '此会话已删除；:Kore restore 可恢复',
+  ['this is no session: %s'] = '这不是会话：%s',
+  ['the turn ended: %s'] = '回合结束：%s',
+  ['the agent asks: %s (:Kore permission)'] = '代理询问：%s（:Kore permission）',
+  ['the agent asks nothing'] = '代理没有询问什么',
+  ['this question has no such answer'] = '这个询问没有这种回答',
+  ['a number or <CR> answers, q leaves it open'] = '按数字或 <CR> 回答，q 暂不回答',
+  ['<CR> here or :Kore permission shows it; :Kore allow, :Kore reject answer'] = '在此按 <CR> 或 :Kore permission 查看；:Kore allow、:Kore reject 回答',
+  ['What should it do instead? (may stay empty) '] = '它该怎么做？（可留空）',
+
+  ['closed: %s'] = '已关闭：%s',
+  ['deleted: %s; :Kore restore brings it back'] = '已删除：%s；:Kore restore 可恢复',
+  ['%d messages in %s'] = '%d 条消息，存于 %s',
+  ['%d sessions imported'] = '已导入 %d 个会话',
+  ['%d sessions'] = '%d 个会话',
+  ['%s: %d sessions, %d messages'] = '%s：%d 个会话，%d 条消息',
+  ['%s is open'] = '%s 已打开',
+  ['no such directory'] = '没有这个目录',
+  ['Take over the sessions that came with this folder?'] = '接管随此文件夹而来的会话？',
+  ['there is no :Kore %s; :Kore help'] = '没有 :Kore %s；见 :Kore help',
+  ['an agent is at work; :Kore! restart stops it'] = '代理正在工作；:Kore! restart 会停止它',
+  ['the server runs'] = '服务器已运行',
+
+  ['no .git or .kore in or above %s; `:Kore folder` takes it as it is'] = '%s 及其上级没有 .git 或 .kore；用 `:Kore folder` 直接打开它',
+  ['no project folder here: no .git or .kore in or above; `:Kore folder` takes it as it is'] = '这里不是项目文件夹：本级及上级没有 .git 或 .kore；用 `:Kore folder` 直接打开它',
+  ['`%s` is not installed: pip install kore-ls, or set vim.g.kore.cmd'] = '没有安装 `%s`：pip install kore-ls，或设置 vim.g.kore.cmd',
+  ['the server did not start; :Kore log'] = '服务器没有启动；见 :Kore log',
+  ['the server is not running; :Kore restart'] = '服务器没有运行；:Kore restart',
+  ['the server is not running; :Kore starts it'] = '服务器没有运行；:Kore 会启动它',
+  ['the server ended; :Kore restart'] = '服务器已结束；:Kore restart',
+  ['the server ended (code %d, signal %d); :Kore restart, :checkhealth kore'] = '服务器已结束（代码 %d，信号 %d）；:Kore restart，:checkhealth kore',
+  ['the server has not said hello yet'] = '服务器还没有应答',
+  ['this server can not do that yet (%s)'] = '此服务器还不能这样做（%s）',
+  ['this server has no agents: prompts are kept as notes'] = '此服务器没有代理：提问会作为笔记保存',
+  ['the server speaks another version of the protocol'] = '服务器的协议版本不同',
+  ['install the plugin and the server together'] = '请一起安装插件和服务器',
+  ['protocol version %d, %d methods'] = '协议版本 %d，%d 个方法',
+  ['several kore servers run; keep reuse_client in your configuration'] = '运行着多个 kore 服务器；请保留配置中的 reuse_client',
+  ['the settings are sound'] = '设置没有问题',
+  ['Neovim 0.11 or newer is needed'] = '需要 Neovim 0.11 或更新版本',
+  ['%s does not run'] = '%s 无法运行',
+  ['%s is locked; :Kore unlock'] = '%s 已加锁；:Kore unlock',
+  ['%s: the sessions came with the folder; :Kore adopt takes them over'] = '%s：会话随文件夹而来；:Kore adopt 接管',
+  ["enabled by vim.lsp.enable('kore')"] = "已由 vim.lsp.enable('kore') 启用",
+  ["not enabled by vim.lsp.enable('kore'); :Kore starts the server all the same"] = "没有 vim.lsp.enable('kore')；:Kore 仍会启动服务器",
+  ['no answer'] = '没有应答',
+}
+
+---The user's language tag: as set, or Neovim's.
+---@return string
+function M.locale()
+  local own = require('kore.config').get().locale
+  local tag = own or (vim.v.lang:match('^[%w_]+') or 'en'):gsub('_', '-')
+  return (tag == 'C' or tag == 'POSIX') and 'en' or tag
+end
+
+---@return 'en'|'zh'
+function M.language()
+  return M.locale():lower():match('^zh') and 'zh' or 'en'
+end
+
+---A text in the user's language.
+---@param english string As `string.format` takes it.
+---@param ... any
+---@return string
+function M.text(english, ...)
+  local words = M.language() == 'zh' and ZH[english] or english
+  return select('#', ...) > 0 and words:format(...) or words
+end
+
+---Whether a text has its Chinese form; for tests.
+---@param english string
+---@return boolean
+function M.translated(english)
+  return ZH[english] ~= nil
+end
+
+return M

@@ -1,0 +1,43 @@
+-- What the user is told in passing: short, in their language, with what to do about it.
+
+local M = {}
+
+---@param text string
+---@param level integer
+local function notify(text, level)
+  vim.schedule(function()
+    vim.notify('Kore: ' .. text, level)
+  end)
+end
+
+---@param text string
+function M.info(text)
+  notify(text, vim.log.levels.INFO)
+end
+
+---@param text string
+function M.warn(text)
+  notify(text, vim.log.levels.WARN)
+end
+
+---What a failure means and what can be done, in the user's language.
+---@param fault kore.Fault
+---@return string
+function M.words(fault)
+  local i18n = require('kore.i18n')
+  local known = i18n.faults[fault.kind]
+  if known then
+    return i18n.text(known)
+  end
+  if fault.kind == 'client' then
+    return fault.message
+  end
+  return require('kore.safe').line(fault.message)
+end
+
+---@param fault kore.Fault
+function M.fault(fault)
+  notify(M.words(fault), vim.log.levels.ERROR)
+end
+
+return M

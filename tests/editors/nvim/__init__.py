@@ -1,0 +1,1 @@
+"""The Neovim plugin in a headless Neovim, with a real server."""

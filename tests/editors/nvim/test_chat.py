@@ -1,0 +1,170 @@
+"""The chat buffer: who may write where, what streams, which windows follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.editors.nvim.editor import Nvim
+
+
+@pytest.fixture
+def chat(nvim: Nvim) -> Nvim:
+    """A Neovim with a chat of one message."""
+    nvim.kore("new talk")
+    nvim.send("hello")
+    return nvim
+
+
+def stream(nvim: Nvim, *pieces: str, id_: str = "m1") -> None:
+    """Let an answer stream in, and wait until it is shown."""
+    offset = 0
+    for piece in pieces:
+        nvim.hear("message.streaming", messageId=id_, kind="text", offset=offset, delta=piece)
+        offset += len(piece.encode("utf-16-le")) // 2
+    nvim.chat("chat.live and not chat.live.timer")
+
+
+def test_the_prompt_is_typed_and_sent_by_keys(chat: Nvim) -> None:
+    chat.type("Gione line<CR>two lines<Esc><CR>")
+    chat.chat("#chat.messages == 2")
+
+    assert "one line\ntwo lines" in chat.text()
+    assert chat.lua("return require('kore.chat').of().doc:prompt()") == ""
+
+
+def test_an_answer_streams_in_and_what_is_being_typed_stays_whole(chat: Nvim) -> None:
+    chat.type("Gimy next ")
+    stream(chat, "Hel", "lo 😀", " wor", "ld\nnext ", "line")
+    chat.type("question")
+    chat.chat("chat.doc:prompt() == 'my next question'")
+
+    assert "\nHello 😀 world\nnext line\n" in chat.text()
+    assert chat.request("nvim_get_mode")["mode"] == "i"
+
+
+def test_a_stretch_heard_twice_is_shown_once(chat: Nvim) -> None:
+    stream(chat, "one 😀 ", "two")
+    chat.hear("message.streaming", messageId="m1", kind="text", offset=4, delta="😀 two three")
+    chat.chat("chat.live and not chat.live.timer")
+
+    assert "\none 😀 two three\n" in chat.text()
+
+
+def test_the_finished_message_takes_the_place_of_the_streamed_one(chat: Nvim) -> None:
+    stream(chat, "half")
+    begun = {key: value for key, value in TOOL.items() if key != "result"} | {"status": "inProgress"}
+    chat.hear("tool.start", toolCall=begun)
+    chat.hear("tool.output", toolCallId="t1", offset=0, chunk="so far")
+    chat.chat("not chat.live.timer")
+    assert "… read a file — inProgress\n" in chat.text() and "    so far" in chat.text()
+    message = {"id": "m1", "seq": 2, "role": "assistant", "content": "whole", "timestamp": 1, "toolCalls": [TOOL]}
+    chat.hear("message.added", message=message)
+
+    assert "half" not in chat.text()
+    assert chat.text().count("whole") == 1
+    assert "✓ read a file — completed" in chat.text()
+
+
+TOOL = {
+    "id": "t1",
+    "messageId": "m1",
+    "name": "read",
+    "kind": "read",
+    "title": "read a file",
+    "arguments": {"path": "a.txt"},
+    "status": "completed",
+    "result": "first\nsecond",
+}
+
+
+def test_tool_calls_and_thinking_are_folded(chat: Nvim) -> None:
+    message = {
+        "id": "m1",
+        "seq": 2,
+        "role": "assistant",
+        "content": "done",
+        "timestamp": 1,
+        "thinking": "hm\nwell",
+        "toolCalls": [TOOL, TOOL | {"id": "t2", "title": "read it again"}],
+    }
+    chat.hear("message.added", message=message)
+    chat.ex("redraw!")
+
+    closed = chat.lua("""
+        local folds = {}
+        for row = 1, vim.fn.line('$') do
+          if vim.fn.foldclosed(row) == row then
+            table.insert(folds, vim.fn.getline(row))
+          end
+        end
+        return folds
+    """)
+    assert closed == ["✻ Thinking", "✓ read a file — completed", "✓ read it again — completed"]
+
+
+def test_a_window_at_the_end_follows_and_one_that_reads_stays(chat: Nvim) -> None:
+    chat.ex("split")
+    chat.type("ggj")
+    chat.wait("return vim.api.nvim_win_get_cursor(0)[1] == 2 and not vim.bo.modifiable")
+    stream(chat, *(f"line {number}\n" for number in range(100)))
+
+    reading, following = chat.lua("""
+        return vim.tbl_map(function(window)
+          return { vim.api.nvim_win_get_cursor(window)[1], vim.fn.line('w$', window) }
+        end, vim.fn.win_findbuf(vim.api.nvim_get_current_buf()))
+    """)
+    assert reading[0] == 2
+    assert following[1] == chat.lua("return vim.fn.line('$')")
+
+
+def test_the_transcript_can_not_be_changed_and_undo_concerns_the_prompt(chat: Nvim) -> None:
+    before = chat.lines()
+    chat.type("ggdd")
+    chat.wait("return vim.api.nvim_get_mode().mode == 'n'")
+    assert chat.lines() == before
+
+    chat.type("Gia draft<Esc>ggVGd")
+    chat.type("G:normal! dgg<CR>")
+    chat.chat("not chat.doc.damaged")
+    chat.wait("return vim.fn.getline(2) == 'hello'")
+    assert chat.lines()[: len(before) - 1] == before[:-1]
+
+    chat.lua("require('kore.chat').of().doc:set_prompt('')")
+    chat.type("Giabc<Esc>")
+    stream(chat, "text")
+    chat.type("Goxyz<Esc>u")
+    chat.chat("chat.doc:prompt() == 'abc'")
+    assert "text" in chat.text()
+
+
+def test_a_prompt_that_can_not_be_sent_comes_back(chat: Nvim) -> None:
+    chat.kore("close")
+    chat.lua("require('kore.chat').of().doc:set_prompt('keep me')")
+    chat.lua("require('kore.chat').of():submit()")
+    chat.chat("not chat.sending and chat.doc:prompt() == 'keep me'")
+
+    assert ":Kore switch" in chat.said()
+
+
+def test_older_messages_come_page_by_page(chat: Nvim) -> None:
+    chat.lua("vim.g.kore = vim.tbl_extend('force', vim.g.kore, { page = 3 })")
+    for number in range(6):
+        chat.send(f"message {number}")
+    chat.ex("edit")
+    chat.chat("#chat.messages == 3 and chat.older")
+    assert "message 2" not in chat.text()
+
+    chat.type("gg<CR>")
+    chat.chat("#chat.messages == 6")
+    assert chat.text().index("message 1") < chat.text().index("message 2") < chat.text().index("message 3")
+    chat.kore("older")
+    assert chat.lines()[1] == "hello"
+
+
+def test_the_chat_outlives_its_server(chat: Nvim) -> None:
+    chat.kore("restart")
+    chat.chat("chat.doc:find('notice') == nil")
+    chat.send("after")
+
+    assert chat.text().count("hello") == 1
+    assert "after" in chat.text()

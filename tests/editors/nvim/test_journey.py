@@ -1,0 +1,58 @@
+"""What a user of the Neovim plugin does in a day, and what they must see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.editors.nvim.editor import Start
+
+
+def test_a_session_is_started_written_searched_renamed_forked_left_and_found_again(start: Start, project: Path) -> None:
+    nvim = start(project)
+
+    nvim.kore("new 登录接口")
+    nvim.send("请检查用户认证的逻辑\nsecond line of it")
+    assert "请检查用户认证的逻辑\nsecond line of it" in nvim.text()
+    nvim.send("another one")
+    assert nvim.lua("return require('kore').statusline()") == "登录接口 [build]"
+
+    nvim.kore("new other")
+    nvim.send("nothing to see")
+    nvim.answer("认证")
+    nvim.kore("search 用户认证")
+    assert nvim.lua("return vim.api.nvim_get_current_line()") == "请检查用户认证的逻辑"
+    at_cursor = nvim.lua("return vim.api.nvim_get_current_line():sub(vim.api.nvim_win_get_cursor(0)[2] + 1)")
+    assert at_cursor.startswith("用户认证")
+    assert "登录接口" in nvim.lua("return asked[1].lines[1]")
+
+    nvim.kore("rename 认证 🔑")
+    nvim.wait("return require('kore').session().name == '认证 🔑'")
+    nvim.kore("mode plan")
+    nvim.wait("return require('kore').session().mode == 'plan'")
+    first = nvim.lua("return vim.b.kore_session")
+    nvim.kore("fork 认证 two")
+    nvim.wait("return require('kore').session().name == '认证 two'")
+    nvim.chat()
+    assert nvim.text().count("## You") == 1  # up to the message under the cursor
+    assert nvim.lua("return vim.b.kore_session") != first
+
+    nvim.answer("nothing to see")
+    nvim.kore("sessions")
+    nvim.wait("return require('kore').session().name == 'other' and vim.b.kore_session ~= nil")
+    nvim.chat("#chat.messages == 1")
+    nvim.kore("delete")
+    nvim.wait("return vim.api.nvim_buf_get_lines(0, 0, -1, false)[4] ~= nil")
+    assert "deleted" in nvim.text()
+    nvim.kore("restore")
+    nvim.wait("return require('kore').session() ~= nil")
+    nvim.close()
+
+    again = start(project)
+    again.kore("")
+    again.chat()
+    assert "nothing to see" in again.text()
+    again.answer("认证 🔑")
+    again.kore("sessions")
+    again.wait("return require('kore').session().mode == 'plan'")
+    again.chat("#chat.messages == 2")
+    assert "请检查用户认证的逻辑\nsecond line of it" in again.text()

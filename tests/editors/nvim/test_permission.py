@@ -1,0 +1,91 @@
+"""What the agent asks is seen, takes no key from what is being typed, and is answered only on purpose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.editors.nvim.editor import Nvim
+
+ASK = """
+local client = vim.lsp.get_clients({ name = 'kore' })[1]
+local request = vim.tbl_extend('force', ..., { sessionId = vim.b.kore_session })
+coroutine.wrap(function()
+  outcome = client.handlers['kore/permission/request'](nil, request)
+end)()
+"""
+
+REQUEST: dict[str, Any] = {
+    "requestId": "r1",
+    "turnId": "t1",
+    "toolCall": {"id": "c1", "messageId": "m1", "name": "write", "kind": "edit", "title": "w", "status": "pending"},
+    "summary": "write /project/a.txt\x1b[2J",
+    "diff": "--- a.txt\n+++ a.txt\n@@ -1 +1 @@\n-old\n+new\n",
+    "options": [
+        {"id": "o1", "name": "Allow", "kind": "allowOnce"},
+        {"id": "o2", "name": "Always", "kind": "allowAlways"},
+        {"id": "o3", "name": "Reject", "kind": "rejectOnce"},
+    ],
+}
+
+
+@pytest.fixture
+def asked(nvim: Nvim) -> Nvim:
+    """A Neovim in whose chat the user types while the agent asks."""
+    nvim.kore("new talk")
+    nvim.chat()
+    nvim.ex("only")
+    nvim.type("Gi12<CR>")
+    nvim.chat("chat.doc:prompt() == '12'")
+    nvim.lua(ASK, REQUEST)
+    return nvim
+
+
+def test_a_question_takes_no_key_and_stays_open(asked: Nvim) -> None:
+    asked.type("1y<CR>3")
+    asked.chat("chat.doc:prompt() == '12\\n1y\\n3'")
+
+    assert asked.lua("return outcome") is None
+    assert len(asked.lua("return vim.api.nvim_list_wins()")) == 1
+    assert asked.lua("return vim.api.nvim_get_mode().mode") == "i"
+    assert "? write /project/a.txt␛[2J" in asked.text()
+    assert ":Kore permission" in asked.lua("return require('kore').statusline()")
+    assert ":Kore permission" in asked.said()
+
+
+def test_it_is_shown_with_its_diff_and_answered_there(asked: Nvim) -> None:
+    asked.type("<Esc>")
+    asked.kore("permission")
+    assert "+new" in asked.text()
+    assert asked.lua("return vim.api.nvim_get_current_line()") == "3  Reject"  # <CR> rejects unless told otherwise
+    asked.type("1")
+    asked.wait("return outcome ~= nil")
+
+    assert asked.lua("return outcome") == {"outcome": "selected", "optionId": "o1"}
+    assert len(asked.lua("return vim.api.nvim_list_wins()")) == 1
+    assert "? write" not in asked.text()
+
+
+def test_it_is_rejected_with_a_word_to_the_agent(asked: Nvim) -> None:
+    asked.kore("reject not this file")
+
+    assert asked.lua("return outcome") == {"outcome": "selected", "optionId": "o3", "feedback": "not this file"}
+
+
+def test_always_needs_to_be_said(asked: Nvim) -> None:
+    asked.kore("allow!")
+
+    assert asked.lua("return outcome") == {"outcome": "selected", "optionId": "o2"}
+
+
+def test_a_question_answered_elsewhere_is_gone(asked: Nvim) -> None:
+    asked.type("<Esc>")
+    asked.kore("permission")
+    asked.hear("permission.resolved", requestId="r1", outcome="selected")
+    asked.hear("permission.asked", request=REQUEST)  # a straggler
+
+    assert asked.lua("return outcome") == {"outcome": "cancelled"}
+    assert asked.lua("return vim.b.kore_session") is not None
+    assert "? write" not in asked.text()
+    assert asked.lua("return #require('kore.permission').pending()") == 0
