@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kore_ls.sessions.config import ManagerConfig
     from kore_ls.sessions.manager import SessionManager
     from kore_ls.sessions.session import Session
+    from kore_ls.storage.cipher import Cipher
     from kore_ls.storage.interface import Storage
     from kore_ls.storage.store import SQLiteStore
 
@@ -23,6 +24,7 @@ _HOMES = {
     "Agent": "agents.agent",
     "AgentFactory": "agents.agent",
     "AgentMode": "model.mode",
+    "Cipher": "storage.cipher",
     "KoreError": "errors",
     "ManagerConfig": "sessions.config",
     "Message": "model.message",
@@ -39,6 +41,7 @@ __all__ = [
     "Agent",
     "AgentFactory",
     "AgentMode",
+    "Cipher",
     "KoreError",
     "ManagerConfig",
     "Message",

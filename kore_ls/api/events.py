@@ -81,6 +81,14 @@ class StoreChanged:
 
 
 @frozen(kw_only=True)
+class StoreIsLocked:
+    """The store needs a key from now on: it was locked here, or encrypted or given another key elsewhere."""
+
+    sessions: tuple[SessionId, ...]
+    kinds: tuple[str, ...]
+
+
+@frozen(kw_only=True)
 class StoreFault:
     """What is wrong, by its stable word."""
 
@@ -115,6 +123,7 @@ EVENTS: Mapping[str, type] = {
     EventType.PERMISSION_ASKED.value: PermissionAsked,
     EventType.PERMISSION_RESOLVED.value: PermissionResolved,
     EventType.STORE_CHANGED.value: StoreChanged,
+    EventType.STORE_LOCKED.value: StoreIsLocked,
     EventType.STORE_ERROR.value: StoreError,
 }
 """The data of each type of event."""
@@ -196,6 +205,8 @@ def _data(opened: OpenFolder, event: Event) -> Any:
         return _own(event.data)
     if event.type is EventType.STORE_CHANGED:
         return StoreChanged(sessions=event.sessions, kinds=event.kinds)
+    if event.type is EventType.STORE_LOCKED:
+        return StoreIsLocked(sessions=event.sessions, kinds=event.kinds)
     if event.session is None:
         return StoreError(error=StoreFault(kind=event.error_kind or "internal"))
     session = session_view(opened, event.session)

@@ -35,6 +35,7 @@ class EventType(Enum):
     PERMISSION_ASKED = "permission.asked"
     PERMISSION_RESOLVED = "permission.resolved"
     STORE_CHANGED = "store.changed"
+    STORE_LOCKED = "store.locked"
     STORE_ERROR = "store.error"
 
 

@@ -220,12 +220,13 @@ class SessionManager(TurnManagement):
                 self.store_failed(error)
 
     def _changed_elsewhere(self, change: StoreChange) -> None:
+        locked = EventType.STORE_LOCKED.value in change.kinds
         self.events.publish(
             Event(
-                type=EventType.STORE_CHANGED,
+                type=EventType.STORE_LOCKED if locked else EventType.STORE_CHANGED,
                 timestamp=self._clock(),
                 sessions=change.sessions,
-                kinds=change.kinds,
+                kinds=() if locked else change.kinds,
             )
         )
 

@@ -8,7 +8,9 @@ from attrs import frozen
 
 from kore_ls.model.ids import SessionId
 from kore_ls.model.turn import AuditEntry
-from kore_ls.storage.rows import AUDIT_COLUMNS, audit_of, audit_row, marks
+from kore_ls.storage.codec import codec_of
+from kore_ls.storage.rows import marks
+from kore_ls.storage.turn_values import AUDIT_COLUMNS, audit_of, audit_row
 
 _STORED = AUDIT_COLUMNS.removeprefix("id, ")
 _OF_AUDIT = ", ".join(f"a.{column.strip()}" for column in AUDIT_COLUMNS.split(","))
@@ -24,7 +26,7 @@ class AuditPage:
 
 def add_entry(db: sqlite3.Connection, entry: AuditEntry) -> None:
     """Append a decision."""
-    db.execute(f"INSERT INTO audit ({_STORED}) VALUES ({marks(_STORED)})", audit_row(entry))
+    db.execute(f"INSERT INTO audit ({_STORED}) VALUES ({marks(_STORED)})", audit_row(entry, codec_of(db)))
 
 
 def list_entries(db: sqlite3.Connection, session_id: SessionId | None, limit: int, below: int | None) -> AuditPage:
@@ -36,5 +38,5 @@ def list_entries(db: sqlite3.Connection, session_id: SessionId | None, limit: in
         f"WHERE a.id < ? AND s.hidden = 0 AND s.deleted_at IS NULL {where}ORDER BY a.id DESC LIMIT ?",
         values,
     ).fetchall()
-    entries = tuple(map(audit_of, rows[:limit]))
+    entries = tuple(audit_of(row, codec_of(db)) for row in rows[:limit])
     return AuditPage(entries=entries, position=entries[-1].id if len(rows) > limit else None)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from kore_ls.errors import SessionNotFound, StoreDamaged
+from kore_ls.errors import SessionNotFound, StoreDamaged, StoreLocked, WrongKey
 from kore_ls.model.event import EventType
+from kore_ls.storage.codec import codec_of
 from kore_ls.storage.counting import miscounted, recount
+from kore_ls.storage.database import ConnectionClosed
 from kore_ls.storage.files import total_bytes
 from kore_ls.storage.interface import StoreStatus
-from kore_ls.storage.maintenance import backup_to, damage_in, problems_in
+from kore_ls.storage.keys import StoreKey
+from kore_ls.storage.maintenance import backup_to, damage_in, problems_in, sealed_problems
 from kore_ls.storage.migrations import SCHEMA_VERSION
-from kore_ls.storage.repair import repair_file
+from kore_ls.storage.repair import key_of, repair_file
 from kore_ls.storage.search_index import out_of_step, unindexed
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.writer import Transaction
@@ -26,14 +30,30 @@ T = TypeVar("T")
 async def status(file: StoreFile) -> StoreStatus:
     """Counts and conditions."""
     version = sqlite3.sqlite_version
-    found = await file.read(_counts, None)
+    try:
+        found = await file.read(_counts, None)
+    except (StoreLocked, WrongKey):
+        return StoreStatus(
+            path=file.path,
+            exists=True,
+            encrypted=True,
+            locked=True,
+            bytes=total_bytes(file.path),
+            schema_version=SCHEMA_VERSION,
+            sqlite_version=version,
+        )
     opened = file.current
     if found is None or opened is None:
         return StoreStatus(path=file.path, exists=False, sqlite_version=version)
     sessions, messages, not_indexed = found
+    if opened.codec is not None and opened.searcher is not None:
+        with contextlib.suppress(ConnectionClosed):
+            not_indexed = await opened.searcher.run(unindexed)
     return StoreStatus(
         path=file.path,
         exists=True,
+        encrypted=opened.key is not None,
+        locked=opened.refused,
         read_only=opened.read_only,
         journal_mode=opened.journal_mode,
         sessions=sessions,
@@ -49,7 +69,8 @@ async def check(file: StoreFile) -> list[str]:
     """Problems found; a search index that is out of step is none and made anew."""
     try:
         problems = await _apart_from_readers(file, problems_in, list[str]())
-        if not problems and await _apart_from_readers(file, out_of_step, False):
+        in_file = file.current is None or file.current.codec is None
+        if not problems and in_file and await _apart_from_readers(file, out_of_step, False):
             await file.rebuild_index()  # what users wrote is sound
         return problems
     except StoreDamaged as error:
@@ -61,9 +82,18 @@ async def repair(file: StoreFile, now: int) -> list[str]:
     if not await check(file):
         return []
     with contextlib.suppress(StoreDamaged):
-        if not await _apart_from_readers(file, damage_in, list[str]()):
+        if not await _apart_from_readers(file, lambda db: damage_in(db) or sealed_problems(db), list[str]()):
             return await file.write(_recount_all)
-    return await file.apart(lambda: repair_file(file.path, now))
+    key, at = await _key(file)
+    return await file.apart(lambda: repair_file(file.path, now, key, at))
+
+
+async def _key(file: StoreFile) -> tuple[StoreKey | None, int]:
+    """The key of a damaged store, and the generation; as they were when it was opened, if it was."""
+    opened = file.current
+    if opened is not None:
+        return opened.key, opened.generation
+    return await asyncio.to_thread(key_of, file.path, file.access)
 
 
 async def backup(file: StoreFile, target: Path) -> int:
@@ -90,7 +120,7 @@ def _counts(db: sqlite3.Connection) -> tuple[int, int, int] | None:
     sessions, messages = db.execute(
         "SELECT count(*), coalesce(sum(message_count), 0) FROM sessions WHERE hidden = 0 AND deleted_at IS NULL"
     ).fetchone()
-    return sessions, messages, unindexed(db)
+    return sessions, messages, unindexed(db) if codec_of(db) is None else 0
 
 
 def _recount_all(transaction: Transaction) -> list[str]:

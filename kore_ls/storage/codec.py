@@ -5,6 +5,7 @@ A value moved to another row, column, session or store can't be opened there.
 
 from __future__ import annotations
 
+import hmac
 import os
 import sqlite3
 
@@ -25,12 +26,16 @@ class Codec:
 
     def __init__(self, key_id: int, data_key: bytes) -> None:
         from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers import Cipher
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        from cryptography.hazmat.primitives.ciphers.algorithms import AES
+        from cryptography.hazmat.primitives.ciphers.modes import ECB
 
         self.key_id = key_id
         self.sealed = 0
         self._invalid = InvalidTag
         self._aes = AESGCM(data_key)
+        self._names = Cipher(AES(hmac.digest(data_key, b"kore names", "sha256")), ECB())
         self._head = bytes((_FORMAT,)) + key_id.to_bytes(4, "big")
 
     def place(self, table: str, uid: str, session_id: str, role: str = "", seq: int | str = "") -> str:
@@ -39,11 +44,13 @@ class Codec:
 
     def seal(self, place: str, column: str, text: str | None) -> bytes | None:
         """A text, encrypted; nothing stays nothing."""
-        if text is None:
-            return None
+        return None if text is None else self.seal_bytes(place, column, text.encode())
+
+    def seal_bytes(self, place: str, column: str, data: bytes) -> bytes:
+        """The same for what is no text."""
         self.sealed += 1
         nonce = os.urandom(_NONCE_BYTES)
-        return self._head + nonce + self._aes.encrypt(nonce, text.encode(), (place + column).encode())
+        return self._head + nonce + self._aes.encrypt(nonce, data, (place + column).encode())
 
     def open(self, place: str, column: str, value: object) -> str | None:
         """What `seal` made at this place and in this column. Raises StoreDamaged for anything else."""
@@ -52,13 +59,33 @@ class Codec:
         return self.open_bytes(place, column, value).decode()
 
     def open_bytes(self, place: str, column: str, value: object) -> bytes:
-        """The same as UTF-8."""
+        """The same as bytes."""
         if not isinstance(value, bytes) or value[:_HEAD_BYTES] != self._head:
             raise unreadable()
         nonce = value[_HEAD_BYTES : _HEAD_BYTES + _NONCE_BYTES]
         try:
             return self._aes.decrypt(nonce, value[_HEAD_BYTES + _NONCE_BYTES :], (place + column).encode())
         except (self._invalid, ValueError) as error:
+            raise unreadable() from error
+
+    def hide(self, name: str | None) -> str | None:
+        """A name that is a SHA-256 in hex, as another such name: equal ones stay equal, and nothing can be guessed.
+
+        Of a file with few possible contents the hash itself would tell which it is.
+        """
+        if name is None:
+            return None
+        encryptor = self._names.encryptor()
+        return (encryptor.update(bytes.fromhex(name)) + encryptor.finalize()).hex()
+
+    def reveal(self, hidden: object) -> str | None:
+        """The name that was hidden. Raises StoreDamaged for what is none."""
+        if hidden is None:
+            return None
+        decryptor = self._names.decryptor()
+        try:
+            return (decryptor.update(bytes.fromhex(str(hidden))) + decryptor.finalize()).hex()
+        except ValueError as error:
             raise unreadable() from error
 
 

@@ -20,13 +20,13 @@ class SealedTable:
     role: str = "''"
     seq: str = "''"
     join: str = ""
-    elsewhere: Mapping[str, tuple[str, str]] = {}
-    """Columns bound to another role and number than the rest of their row."""
+    settled: bool = False
+    """Whether an encrypted value never changes while its row's other columns stay the same."""
 
-    def place(self, column: str) -> tuple[str, str, str, str]:
-        """SQL for (uid, session id, role, seq) of a column's values."""
-        role, seq = self.elsewhere.get(column, (self.role, self.seq))
-        return self.uid, self.session_id, role, seq
+    @property
+    def place(self) -> tuple[str, str, str, str]:
+        """SQL for (uid, session id, role, seq)."""
+        return self.uid, self.session_id, self.role, self.seq
 
 
 SEALED: Mapping[str, SealedTable] = {
@@ -34,7 +34,6 @@ SEALED: Mapping[str, SealedTable] = {
         columns=("name", "metadata", "tags", "description", "last_preview", "usage", "agent", "config"),
         uid="t.id",
         session_id="t.id",
-        elsewhere={"last_preview": ("t.last_role", "t.last_seq")},
     ),
     "messages": SealedTable(
         columns=("content", "metadata", "thinking"),
@@ -42,21 +41,26 @@ SEALED: Mapping[str, SealedTable] = {
         session_id="t.session_id",
         role="t.role",
         seq="t.seq",
+        settled=True,
     ),
     "tool_calls": SealedTable(
         columns=("name", "title", "arguments", "result"),
         uid="m.uid",
         session_id="m.session_id",
         seq="t.position",
+        settled=True,
         join="CROSS JOIN messages m ON m.id = t.message_id",
     ),
     "turns": SealedTable(columns=("changed_files",), uid="t.id", session_id="t.session_id"),
     "drafts": SealedTable(columns=("content", "thinking", "tool_calls"), uid="t.turn_id", session_id="t.session_id"),
     "audit": SealedTable(columns=("tool_call", "rule"), uid="t.turn_id", session_id="t.session_id", seq="t.timestamp"),
-    "file_contents": SealedTable(columns=("content",), uid="t.name", session_id="''"),
+    "file_contents": SealedTable(columns=("content",), uid="t.name", session_id="''", settled=True),
     "file_snapshots": SealedTable(columns=("path",), uid="t.turn_id", session_id="''", seq="t.taken_at"),
 }
 """What users and agents wrote, by table."""
+
+HIDDEN_NAMES: Mapping[str, tuple[str, ...]] = {"file_contents": ("name",), "file_snapshots": ("before", "after")}
+"""Names made of what they name, by table; encrypted so that equal ones stay equal, see `Codec.hide`."""
 
 PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {
     "meta": frozenset({"key", "value"}),
@@ -69,7 +73,6 @@ PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {
     "drafts": frozenset({"turn_id", "session_id", "message_id"}),
     "leases": frozenset({"session_id", "owner", "host", "boot_id", "started"}),
     "audit": frozenset({"session_id", "turn_id", "agent_mode", "decision", "outcome"}),
-    "file_contents": frozenset({"name"}),
-    "file_snapshots": frozenset({"turn_id", "before", "after"}),
+    "file_snapshots": frozenset({"turn_id"}),
 }
 """What can be read without the key, besides numbers: ids, words of fixed sets, and Kore LS' own book-keeping."""

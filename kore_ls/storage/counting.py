@@ -6,6 +6,10 @@ import sqlite3
 
 from kore_ls.model.ids import SessionId
 from kore_ls.model.session import preview_of
+from kore_ls.storage.codec import codec_of
+from kore_ls.storage.columns import SEALED
+from kore_ls.storage.rows import sealed_preview
+from kore_ls.storage.sealing import moved
 
 _MISCOUNTED = (
     "SELECT s.id FROM sessions s WHERE s.hidden = 0 AND (s.message_count, s.last_seq, s.last_seq) <> ("
@@ -21,16 +25,26 @@ def miscounted(db: sqlite3.Connection, limit: int = -1) -> list[SessionId]:
 def recount(db: sqlite3.Connection, session_id: SessionId) -> None:
     """Number the session's messages from 1 without gaps, in their order, and set its counters."""
     rows = db.execute("SELECT id, seq FROM messages WHERE session_id = ? ORDER BY seq", (session_id,)).fetchall()
-    moved = [(number, row[0]) for number, row in enumerate(rows, start=1) if row[1] != number]
+    renumbered = [(number, row[0]) for number, row in enumerate(rows, start=1) if row[1] != number]
+    codec = codec_of(db)
     # Two steps, because two messages must not have the same number in between.
-    db.executemany("UPDATE messages SET seq = -? WHERE id = ?", moved)
-    db.executemany("UPDATE messages SET seq = ? WHERE id = ?", moved)
-    last: tuple[str | int | None, ...] = (None, None, None)
+    if codec is None:
+        db.executemany("UPDATE messages SET seq = -? WHERE id = ?", renumbered)
+    else:
+        names = ", ".join(SEALED["messages"].columns)
+        values = moved("messages", names, seq="?1")
+        db.executemany(f"UPDATE messages AS t SET seq = -?1, ({names}) = (SELECT {values}) WHERE id = ?2", renumbered)
+    db.executemany("UPDATE messages SET seq = ? WHERE id = ?", renumbered)
+    last: tuple[str | int | bytes | None, ...] = (None, None, None)
     if rows:
-        role, content, timestamp = db.execute(
-            "SELECT role, content, timestamp FROM messages WHERE id = ?", (rows[-1][0],)
+        role, content, timestamp, uid, seq = db.execute(
+            "SELECT role, content, timestamp, uid, seq FROM messages WHERE id = ?", (rows[-1][0],)
         ).fetchone()
-        last = (role, preview_of(content), timestamp)
+        if codec is None:
+            last = (role, preview_of(content), timestamp)
+        else:
+            text = codec.open(codec.place("messages", uid, session_id, role, seq), "content", content) or ""
+            last = (role, sealed_preview(codec, session_id, preview_of(text)), timestamp)
     db.execute(
         "UPDATE sessions SET message_count = ?, last_seq = ?, last_role = ?, last_preview = ?, last_timestamp = ? "
         "WHERE id = ?",

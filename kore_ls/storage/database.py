@@ -13,7 +13,9 @@ from typing import TypeVar, cast
 
 import aiosqlite
 
+from kore_ls.storage.codec import Codec, StoreConnection
 from kore_ls.storage.faults import FAULTS, translated
+from kore_ls.storage.sealing import install
 
 T = TypeVar("T")
 
@@ -37,6 +39,10 @@ class ConnectionClosed(ValueError):
     """The connection was closed before the work was begun; nothing of it was done."""
 
 
+class Stale(ConnectionClosed):
+    """The file at the path is not, or not any more in this form, the one that is open."""
+
+
 class Database:
     """An open connection. Must be closed: its thread lives until then, or until the interpreter ends."""
 
@@ -46,10 +52,16 @@ class Database:
         _stop_at_exit(connection)
 
     @classmethod
-    async def connect(cls, path: Path, *, query: str = "", busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
-        """Open `path`, with the parameters of an SQLite URI in `query`, and apply what every connection needs."""
+    async def connect(
+        cls, path: Path, *, query: str = "", busy_timeout_ms: int = BUSY_TIMEOUT_MS, codec: Codec | None = None
+    ) -> Database:
+        """Open `path`, with the parameters of an SQLite URI in `query`, and apply what every connection needs.
+
+        `codec`: how its values are encrypted.
+        """
         uri = f"{path.absolute().as_uri()}?{query}"
-        opener = partial(sqlite3.connect, uri, uri=True, isolation_level=None, timeout=busy_timeout_ms / 1000)
+        timeout = busy_timeout_ms / 1000
+        opener = partial(sqlite3.connect, uri, uri=True, isolation_level=None, timeout=timeout, factory=StoreConnection)
         connection = _Connection(opener, iter_chunk_size=64)
         try:
             await connection
@@ -60,7 +72,7 @@ class Database:
             raise
         database = cls(connection)
         try:
-            await database.run(_prepare)
+            await database.run(partial(prepare, codec=codec))
         except BaseException:
             await database.close()
             raise
@@ -97,7 +109,10 @@ class Database:
         await self._connection.close()
 
 
-def _prepare(db: sqlite3.Connection) -> None:
+def prepare(db: sqlite3.Connection, codec: Codec | None = None) -> None:
+    """Apply what every connection to a store needs."""
+    if codec is not None:
+        install(db, codec)
     for pragma in ("foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
         db.execute(f"PRAGMA {pragma}")
 

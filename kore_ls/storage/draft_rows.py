@@ -6,7 +6,9 @@ import sqlite3
 
 from kore_ls.model.ids import SessionId, TurnId
 from kore_ls.model.turn import Draft
-from kore_ls.storage.rows import DRAFT_COLUMNS, draft_of, draft_row, marks
+from kore_ls.storage.codec import codec_of
+from kore_ls.storage.rows import marks
+from kore_ls.storage.turn_values import DRAFT_COLUMNS, draft_of, draft_row
 
 _SAVE = (
     f"INSERT INTO drafts ({DRAFT_COLUMNS}) VALUES ({marks(DRAFT_COLUMNS)}) ON CONFLICT (turn_id) DO UPDATE SET "
@@ -17,13 +19,13 @@ _SAVE = (
 
 def save_draft(db: sqlite3.Connection, session_id: SessionId, turn_id: TurnId, draft: Draft) -> None:
     """Keep a turn's draft in the place of the one before."""
-    db.execute(_SAVE, draft_row(turn_id, session_id, draft))
+    db.execute(_SAVE, draft_row(turn_id, session_id, draft, codec_of(db)))
 
 
 def find_draft(db: sqlite3.Connection, turn_id: TurnId) -> Draft | None:
     """A turn's draft, if one was saved."""
     row = db.execute(f"SELECT {DRAFT_COLUMNS} FROM drafts WHERE turn_id = ?", (turn_id,)).fetchone()
-    return None if row is None else draft_of(row)
+    return None if row is None else draft_of(row, codec_of(db))
 
 
 def remove_draft(db: sqlite3.Connection, turn_id: TurnId) -> None:

@@ -13,12 +13,20 @@ from kore_ls.model.event import EventType
 from kore_ls.model.ids import IdSource, SessionId
 from kore_ls.model.message import Message
 from kore_ls.model.session import ForkPoint, LastMessage, SessionRecord, preview_of
+from kore_ls.storage.codec import codec_of
+from kore_ls.storage.columns import SEALED
 from kore_ls.storage.message_rows import copy_messages, find_message, insert_messages, list_messages
+from kore_ls.storage.sealing import moved
 from kore_ls.storage.session_rows import Hidden, insert_session, load_session, remove_rows
 from kore_ls.storage.writer import Transaction
 
 BATCH_MESSAGES = 500
 BATCH_CHARS = 4 << 20
+_OWN_ROWS = {
+    "tool_calls": "t.message_id IN (SELECT id FROM messages WHERE session_id = ?2)",
+    "messages": "t.session_id = ?2",
+    "sessions": "t.id = ?2",
+}
 ABANDONED_MS = 600_000
 """An import that shows no life for this long is taken for dead and swept away."""
 
@@ -142,16 +150,25 @@ def publish(
                 skipped.append(final)
                 continue
         if final != each.staged_id:
-            db.execute("UPDATE messages SET session_id = ? WHERE session_id = ?", (final, each.staged_id))
-        done = db.execute(
-            "UPDATE sessions SET id = ?, hidden = 0, hidden_at = NULL WHERE id = ? AND hidden = 1",
-            (final, each.staged_id),
-        )
+            give_id(db, each.staged_id, final)
+        done = db.execute("UPDATE sessions SET hidden = 0, hidden_at = NULL WHERE id = ? AND hidden = 1", (final,))
         if not done.rowcount:
             raise StoreBusy("another import took this one's place")
         transaction.changed(final, EventType.SESSION_CREATED)
         shown.append(final)
     return [load_session(db, session_id, deleted=True) for session_id in shown], skipped
+
+
+def give_id(db: sqlite3.Connection, session_id: SessionId, new_id: SessionId) -> None:
+    """Change a session's id; the caller has seen to it that no other row has it, and defers foreign keys."""
+    if codec_of(db) is not None:  # what is bound to the id is encrypted anew, as long as it can still be opened
+        for table, rows in _OWN_ROWS.items():
+            names = ", ".join(SEALED[table].columns)
+            source = " FROM messages m WHERE m.id = t.message_id" if table == "tool_calls" else ""
+            values = f"SELECT {moved(table, names, session_id='?1')}{source}"
+            db.execute(f"UPDATE {table} AS t SET ({names}) = ({values}) WHERE {rows}", (new_id, session_id))
+    db.execute("UPDATE messages SET session_id = ? WHERE session_id = ?", (new_id, session_id))
+    db.execute("UPDATE sessions SET id = ? WHERE id = ? AND hidden = 1", (new_id, session_id))
 
 
 def discard(db: sqlite3.Connection, staged: Sequence[StagedSession], now: int) -> None:

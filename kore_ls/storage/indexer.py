@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from kore_ls.errors import KoreError, StoreDamaged
-from kore_ls.storage.database import Database
+from kore_ls.storage.database import ConnectionClosed, Database
 from kore_ls.storage.search_index import broken_tables, create_index, index_step
 from kore_ls.storage.writer import Writer
 
@@ -25,12 +26,42 @@ Report = Callable[[int], None]
 """Told how many rows are indexed so far."""
 
 
-class Indexer:
-    """Works through what is not indexed yet. Several may at once, in this process or others: each step is its own."""
+class Index(Protocol):
+    """What an indexer fills."""
+
+    async def step(self) -> int:
+        """Index some rows more; how many. Raises StoreDamaged (reason "index") where it has to be made anew."""
+
+    async def rebuild(self) -> None:
+        """Throw the index away; it is filled again from here on."""
+
+
+class FileIndex:
+    """The index in a store's file. Several processes may fill it at once: each step is its own."""
 
     def __init__(self, writer: Writer, connect: Callable[[], Awaitable[Database]]) -> None:
         self._writer = writer
         self._connect = connect
+
+    async def step(self) -> int:
+        """See `Index`."""
+        return await self._writer.write(lambda transaction: index_step(transaction.db, STEP_ROWS))
+
+    async def rebuild(self) -> None:
+        """See `Index`."""
+        looking = await self._connect()  # what it may see would spoil a transaction in which something is written
+        try:
+            broken = await looking.run(broken_tables)
+        finally:
+            await looking.close()
+        await self._writer.write(lambda transaction: create_index(transaction.db, broken))
+
+
+class Indexer:
+    """Works through what is not indexed yet."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
         self._written = asyncio.Event()
         self._written.set()
         self._task: asyncio.Task[None] | None = None
@@ -60,7 +91,7 @@ class Indexer:
 
     async def _step(self) -> int:
         try:
-            return await self._writer.write(lambda transaction: index_step(transaction.db, STEP_ROWS))
+            return await self._index.step()
         except StoreDamaged as error:
             await self.mend(error)
             return 1
@@ -75,12 +106,7 @@ class Indexer:
     async def rebuild(self) -> None:
         """Throw the index away; it is filled again from here on."""
         log.warning("the search index is made anew")
-        looking = await self._connect()  # what it may see would spoil a transaction in which something is written
-        try:
-            broken = await looking.run(broken_tables)
-        finally:
-            await looking.close()
-        await self._writer.write(lambda transaction: create_index(transaction.db, broken))
+        await self._index.rebuild()
         self.wake()
 
     async def _follow(self) -> None:
@@ -91,6 +117,8 @@ class Indexer:
                 await asyncio.sleep(IDLE_S)
             try:
                 await self._work_while_alone()
+            except ConnectionClosed:
+                return
             except KoreError as error:
                 if error.kind != self._told:
                     log.warning("the search index can't be kept in step: %s", error.kind)

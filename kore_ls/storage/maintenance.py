@@ -8,9 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 from kore_ls.errors import KoreError, StoreDamaged
+from kore_ls.storage.codec import StoreConnection, codec_of
+from kore_ls.storage.columns import SEALED
 from kore_ls.storage.counting import miscounted
-from kore_ls.storage.faults import FAULTS
+from kore_ls.storage.faults import FAULTS, is_busy
 from kore_ls.storage.migrations import check_schema
+from kore_ls.storage.sealing import install, unsealed
 
 _SHOWN = 20
 
@@ -20,9 +23,26 @@ def checkpoint(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
+def sweep(db: sqlite3.Connection) -> bool:
+    """Empty the log into the file, so that nothing of before is left in it; False: another process reads from it.
+
+    Waits for nobody.
+    """
+    waits = db.execute("PRAGMA busy_timeout").fetchone()[0]
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if not is_busy(error):
+            raise
+        return False
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {waits}")
+
+
 def problems_in(db: sqlite3.Connection) -> list[str]:
     """What is wrong with an open store; empty when it is sound."""
-    return damage_in(db) or miscounts_in(db)
+    return damage_in(db) or sealed_problems(db) or miscounts_in(db)
 
 
 def damage_in(db: sqlite3.Connection) -> list[str]:
@@ -50,6 +70,23 @@ def miscounts_in(db: sqlite3.Connection) -> list[str]:
     return [f"session {session_id}: its counters do not match its messages" for session_id in found]
 
 
+def sealed_problems(db: sqlite3.Connection) -> list[str]:
+    """Rows of an encrypted store that can't be decrypted: changed, moved there from elsewhere, or rotten."""
+    if codec_of(db) is None:
+        return []
+    problems: list[str] = []
+    try:
+        for table, sealed in SEALED.items():
+            opens = " AND ".join(f"(t.{c} IS NULL OR {unsealed(table, c)} IS NOT NULL)" for c in sealed.columns)
+            rows = db.execute(
+                f"SELECT {sealed.session_id}, count(*) FROM {table} t {sealed.join} WHERE NOT ({opens}) GROUP BY 1"
+            ).fetchmany(_SHOWN)
+            problems += [f"session {row[0]}: {row[1]} rows of {table} can't be decrypted" for row in rows]
+    except FAULTS as error:
+        problems.append(_unreadable(error))
+    return problems
+
+
 def _unreadable(error: Exception) -> str:
     return f"the file can't be read through: {getattr(error, 'sqlite_errorname', None) or 'bad text'}"
 
@@ -66,7 +103,10 @@ def backup_to(db: sqlite3.Connection, target: Path) -> int:
             db.execute("VACUUM INTO ?", (str(target),))
         finally:
             db.execute("PRAGMA query_only = ON")
-        with closing(sqlite3.connect(f"{target.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+        uri = f"{target.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, factory=StoreConnection)) as copy:
+            if (codec := codec_of(db)) is not None:
+                install(copy, codec)
             if problems_in(copy):
                 raise StoreDamaged("the copy of the store is damaged", reason="copy")
         _to_disk(target)

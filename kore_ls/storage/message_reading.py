@@ -12,9 +12,10 @@ from typing import Any
 
 from kore_ls.model.ids import SessionId
 from kore_ls.model.search import SearchQuery
-from kore_ls.storage.query import ParsedQuery
+from kore_ls.storage.query import ParsedQuery, Term
+from kore_ls.storage.rows import from_json
+from kore_ls.storage.sealing import searched_text, text_of
 from kore_ls.storage.search_filters import conditions
-from kore_ls.storage.search_index import SEARCHED, text_of
 from kore_ls.storage.term_places import SearchedText
 
 BY_SESSION = "INDEXED BY idx_messages_session_id"
@@ -25,14 +26,16 @@ Found = tuple[int, SessionId]
 
 
 class MessageReader:
-    """Reads for one query."""
+    """Reads for one query; without the index's help where what is read is not `indexed`."""
 
-    def __init__(self, db: sqlite3.Connection, query: SearchQuery, parsed: ParsedQuery) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, query: SearchQuery, parsed: ParsedQuery, *, indexed: bool = True
+    ) -> None:
         self._db = db
         self._query = query
         self._rest: ParsedQuery | None = None
         self._to_check = parsed
-        if query.session_id is None and parsed.closed.wanted:  # what the index is good at, it does
+        if indexed and query.session_id is None and parsed.closed.wanted:  # what the index is good at, it does
             self._rest, self._to_check = parsed.closed, parsed.open
 
     def read(self, below: int, lowest: int, enough: Callable[[int, int], bool]) -> tuple[list[Found], int]:
@@ -73,8 +76,23 @@ class MessageReader:
 
     def _contents(self, ids: Sequence[int]) -> list[tuple[int, SessionId, bytes]]:
         where, values = conditions(self._query)
+        text = searched_text(self._db)
         return self._db.execute(
-            f"SELECT m.id, m.session_id, {SEARCHED} FROM messages m CROSS JOIN sessions s ON s.id = m.session_id "
+            f"SELECT m.id, m.session_id, {text} FROM messages m CROSS JOIN sessions s ON s.id = m.session_id "
             f"WHERE m.id IN ({', '.join('?' * len(ids))}) AND {where} ORDER BY m.id DESC",
             (*ids, *values),
         ).fetchall()
+
+
+def is_named(parsed: ParsedQuery, name: str | None, description: str | None, tags: str | None) -> bool:
+    """Whether a session's name, description and tags together match; a phrase must stand within one of them."""
+    try:
+        each = [str(tag) for tag in from_json(tags) or ()]
+    except (ValueError, TypeError):
+        each = []
+    texts = [SearchedText(text) for text in (name, description, *each) if text]
+
+    def holds(term: Term) -> bool:
+        return any(text.holds(term) for text in texts)
+
+    return all(map(holds, parsed.wanted)) and not any(map(holds, parsed.excluded))

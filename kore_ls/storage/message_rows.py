@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 
 from attrs import frozen
@@ -11,8 +11,9 @@ from attrs import frozen
 from kore_ls.errors import InvalidParams, MessageNotFound, SessionClosed, SessionNotFound
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.limits import PAGE_BYTES
-from kore_ls.model.message import UNFINISHED, Message, ToolCall
+from kore_ls.model.message import UNFINISHED, Message
 from kore_ls.model.session import SessionStatus, preview_of
+from kore_ls.storage.codec import codec_of
 from kore_ls.storage.rows import (
     MESSAGE_COLUMNS,
     TOOL_CALL_COLUMNS,
@@ -20,9 +21,11 @@ from kore_ls.storage.rows import (
     marks,
     message_of,
     message_row,
+    sealed_preview,
     tool_call_of,
     tool_call_row,
 )
+from kore_ls.storage.sealing import moved
 
 _STORED = MESSAGE_COLUMNS.removeprefix("id, ")
 _STATE = "SELECT status, deleted_at, hidden, last_seq FROM sessions WHERE id = ?"
@@ -35,13 +38,20 @@ _COUNT = (
     "last_timestamp = ?, updated_at = max(updated_at, ?) WHERE id = ?"
 )
 _COPIED_CALL = TOOL_CALL_COLUMNS.removeprefix("message_id, ")
-_COPY_TOOL_CALLS = (
-    f"INSERT INTO tool_calls (message_id, {_COPIED_CALL}) "
-    f"SELECT new.id, {', '.join('t.' + column for column in _COPIED_CALL.split(', '))} FROM messages old "
-    "CROSS JOIN tool_calls t ON t.message_id = old.id "
-    "CROSS JOIN messages new ON new.session_id = ? AND new.seq = old.seq "
-    "WHERE old.session_id = ? AND old.tool_calls > 0 AND old.seq <= ?"
-).replace("t.status", f"CASE WHEN t.status IN ({_UNFINISHED}) THEN 'cancelled' ELSE t.status END")
+
+
+def _copy_calls(columns: str) -> str:
+    cancelled = f"CASE WHEN t.status IN ({_UNFINISHED}) THEN 'cancelled' ELSE t.status END"
+    return (
+        f"INSERT INTO tool_calls (message_id, {_COPIED_CALL}) SELECT new.id, {columns} FROM messages m "
+        "CROSS JOIN tool_calls t ON t.message_id = m.id "
+        "CROSS JOIN messages new ON new.session_id = ?1 AND new.seq = m.seq "
+        "WHERE m.session_id = ?2 AND m.tool_calls > 0 AND m.seq <= ?3"
+    ).replace("t.status", cancelled)
+
+
+_COPY_TOOL_CALLS = _copy_calls(", ".join(f"t.{column}" for column in _COPIED_CALL.split(", ")))
+_COPY_TOOL_CALLS_SEALED = _copy_calls(moved("tool_calls", _COPIED_CALL, session_id="?1"))
 
 
 @frozen(kw_only=True)
@@ -66,14 +76,14 @@ def add_message(db: sqlite3.Connection, message: Message, new_id: MessageId, now
     if session[0] == SessionStatus.CLOSED.value:
         raise SessionClosed(sessionId=message.session_id)
     stored = numbered(message, message.id or new_id, session[3] + 1, message.timestamp or now)
-    cursor = db.execute(INSERT_IF_NEW, message_row(stored))
+    cursor = db.execute(INSERT_IF_NEW, message_row(stored, codec_of(db)))
     if not cursor.rowcount:
         known = find_message(db, stored.session_id, stored.id)
         if (known.role, known.content) != (message.role, message.content):
             raise InvalidParams(["params.id: already names another message of this session"])
         return known, False
     if stored.tool_calls:
-        insert_tool_calls(db, cursor.lastrowid or 0, stored.tool_calls)
+        insert_tool_calls(db, cursor.lastrowid or 0, stored)
     count_messages(db, 1, stored, now)
     return stored, True
 
@@ -106,23 +116,27 @@ def numbered(message: Message, message_id: MessageId, seq: int, timestamp: int) 
 
 def insert_messages(db: sqlite3.Connection, messages: Iterable[Message]) -> None:
     """Store numbered messages as they are; the caller keeps the counters."""
+    codec = codec_of(db)
     for message in messages:
-        row_id = db.execute(_INSERT, message_row(message)).lastrowid
+        row_id = db.execute(_INSERT, message_row(message, codec)).lastrowid
         if message.tool_calls:
-            insert_tool_calls(db, row_id or 0, message.tool_calls)
+            insert_tool_calls(db, row_id or 0, message)
 
 
-def insert_tool_calls(db: sqlite3.Connection, row_id: int, calls: Sequence[ToolCall]) -> None:
-    """Store the tool calls of the message in row `row_id`."""
-    db.executemany(_INSERT_TOOL_CALL, [tool_call_row(row_id, position, call) for position, call in enumerate(calls)])
+def insert_tool_calls(db: sqlite3.Connection, row_id: int, message: Message) -> None:
+    """Store the tool calls of the message, which is in row `row_id`."""
+    calls, codec = message.tool_calls or (), codec_of(db)
+    db.executemany(
+        _INSERT_TOOL_CALL, [tool_call_row(row_id, at, call, message, codec) for at, call in enumerate(calls)]
+    )
 
 
 def count_messages(db: sqlite3.Connection, added: int, last: Message, now: int) -> None:
     """Bring the session's counters in step with messages just inserted, `last` being the newest."""
-    db.execute(
-        _COUNT,
-        (added, last.seq, last.role.value, preview_of(last.content), last.timestamp, now, last.session_id),
-    )
+    preview: str | bytes | None = preview_of(last.content)
+    if (codec := codec_of(db)) is not None:
+        preview = sealed_preview(codec, last.session_id, preview_of(last.content))
+    db.execute(_COUNT, (added, last.seq, last.role.value, preview, last.timestamp, now, last.session_id))
 
 
 def list_messages(
@@ -165,12 +179,16 @@ def find_message(db: sqlite3.Connection, session_id: SessionId, message_id: Mess
 def copy_messages(db: sqlite3.Connection, source: SessionId, target: SessionId, last_seq: int) -> None:
     """Copy a session's messages up to `last_seq`; unfinished tool calls become cancelled in the copy."""
     copied = _STORED.removeprefix("session_id, ")
+    selected, copy_tool_calls = copied, _COPY_TOOL_CALLS
+    if codec_of(db) is not None:
+        selected = moved("messages", copied, session_id="?1")
+        copy_tool_calls = _COPY_TOOL_CALLS_SEALED
     db.execute(
-        f"INSERT INTO messages (session_id, {copied}) SELECT ?, {copied} FROM messages "
-        "WHERE session_id = ? AND seq <= ? ORDER BY seq",
+        f"INSERT INTO messages (session_id, {copied}) SELECT ?1, {selected} FROM messages t "
+        "WHERE session_id = ?2 AND seq <= ?3 ORDER BY seq",
         (target, source, last_seq),
     )
-    db.execute(_COPY_TOOL_CALLS, (target, source, last_seq))
+    db.execute(copy_tool_calls, (target, source, last_seq))
 
 
 def _message_with_id(db: sqlite3.Connection, session_id: SessionId, message_id: MessageId) -> Message | None:
@@ -181,12 +199,14 @@ def _message_with_id(db: sqlite3.Connection, session_id: SessionId, message_id: 
 
 
 def _with_tool_calls(db: sqlite3.Connection, row: Row) -> Message:
+    codec = codec_of(db)
     if not row[11]:
-        return message_of(row, None)
+        return message_of(row, None, codec)
     rows = db.execute(
         f"SELECT {TOOL_CALL_COLUMNS} FROM tool_calls WHERE message_id = ? ORDER BY position", (row[0],)
     ).fetchall()
-    return message_of(row, tuple(tool_call_of(each, MessageId(row[6])) for each in rows))
+    calls = tuple(tool_call_of(each, MessageId(row[6]), SessionId(row[1]), codec) for each in rows)
+    return message_of(row, calls, codec)
 
 
 def _size(message: Message) -> int:

@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,8 +16,9 @@ from attrs import define, field
 
 from kore_ls.errors import StoreBusy, StoreDamaged, StoreReadOnly
 from kore_ls.storage.changes import newest_change
-from kore_ls.storage.database import BUSY_TIMEOUT_MS, Database
-from kore_ls.storage.faults import is_busy
+from kore_ls.storage.codec import Codec
+from kore_ls.storage.database import BUSY_TIMEOUT_MS, Database, Stale
+from kore_ls.storage.faults import FAULTS, is_busy
 from kore_ls.storage.files import (
     JOURNALS,
     FileIdentity,
@@ -29,9 +31,14 @@ from kore_ls.storage.files import (
     on_network,
     signature,
 )
-from kore_ls.storage.indexer import Indexer
+from kore_ls.storage.indexer import FileIndex, Indexer
+from kore_ls.storage.keys import StoreKey, generation
+from kore_ls.storage.maintenance import sweep
+from kore_ls.storage.memory_index import MemoryIndex, attach_index
 from kore_ls.storage.migrations import APPLICATION_ID, SCHEMA_VERSION, check_schema, migrate, user_version
+from kore_ls.storage.sealing import install
 from kore_ls.storage.searcher import Searcher
+from kore_ls.storage.unlocking import Access, Budget, unlock
 from kore_ls.storage.writer import Writer
 
 T = TypeVar("T")
@@ -41,15 +48,12 @@ _WAL_TRIES = 50
 _COPY_TRIES = 5
 
 
-class Stale(Exception):
-    """The file at the path is not, or not any more in this form, the one that is open."""
-
-
 @define
 class OpenStore:
     """The open connections of one store and what was found on opening.
 
     `source` is the file that the connections have open: a private copy where the store is read-only and has a journal.
+    `generation`: how often its encryption had been changed. `refused`: it is plain where an encrypted one is wanted.
     """
 
     path: Path
@@ -58,6 +62,10 @@ class OpenStore:
     identity: FileIdentity | None
     reader: Database
     journal_mode: str
+    key: StoreKey | None = None
+    codec: Codec | None = None
+    generation: int = 0
+    refused: bool = False
     writing: Writer | None = None
     writer: Database | None = None
     searcher: Searcher | None = None
@@ -99,13 +107,25 @@ class OpenStore:
         def checked(db: sqlite3.Connection) -> T:
             if self.stale():
                 raise Stale
-            return work(db)
+            try:
+                return work(db)
+            except (StoreDamaged, *FAULTS) as error:
+                if self.changed_key(db):
+                    raise Stale from error
+                raise
 
         return await self.reader.run(checked)
 
+    def changed_key(self, db: sqlite3.Connection) -> bool:
+        """Whether the store was encrypted, decrypted or given another key since it was opened."""
+        try:
+            return generation(db) != self.generation
+        except FAULTS:
+            return False
+
     async def another(self) -> Database:
         """One more connection for reading, for work so long that it would hold up the others."""
-        database = await Database.connect(self.source, query=self.query)
+        database = await Database.connect(self.source, query=self.query, codec=self.codec)
         await database.run(_only_query)
         return database
 
@@ -127,25 +147,37 @@ class OpenStore:
 
 
 async def open_store(
-    path: Path, *, synchronous: str, name: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS, query: str = ""
+    path: Path,
+    *,
+    synchronous: str,
+    name: str,
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    query: str = "",
+    access: Access | None = None,
 ) -> OpenStore:
     """Open, making the file if there is none; the caller has checked what lies there. Raises our store errors.
 
-    `query` is added to the file's SQLite URI.
+    `query` is added to the file's SQLite URI. An encrypted store's key is checked before any row is read.
     """
+    access = access or Access()
     if path.exists() and not is_writable(path):
-        return await _open_read_only(path)
+        return await _open_read_only(path, access)
     create_private(path)
     writer = await Database.connect(path, query=query, busy_timeout_ms=busy_timeout_ms)
     reader: Database | None = None
     try:
         use_log = not on_network(path)
         mode = await writer.run(lambda db: _set_up(db, synchronous, use_log))
-        reader = await Database.connect(path, query=query, busy_timeout_ms=busy_timeout_ms)
+        key, made = await writer.run(lambda db: unlock(db, access))
+        codec = None if key is None else key.codec()
+        if codec is not None:
+            await writer.run(partial(_guard_secrets, codec=codec))
+        reader = await Database.connect(path, query=query, busy_timeout_ms=busy_timeout_ms, codec=codec)
         await reader.run(_only_query)
-        opened = OpenStore(path, path, query, identity(path), reader, mode, writer=writer)
-        opened.writing = Writer(writer, name, _guard(opened))
-        opened.searcher = Searcher(opened.another, Indexer(opened.writing, opened.another))
+        opened = OpenStore(path, path, query, identity(path), reader, mode, key, codec, made, writer=writer)
+        opened.refused = key is None and bool(access.ciphers) and not access.plain
+        opened.writing = Writer(writer, name, _guard(opened), _entered(opened))
+        opened.searcher = _searcher(opened, access.indexed_messages)
         opened.seen_version, opened.seen_change = await writer.run(_seen)
         return opened
     except BaseException:
@@ -163,7 +195,39 @@ def _guard(opened: OpenStore) -> Callable[[], None]:
     return guard
 
 
-async def _open_read_only(path: Path) -> OpenStore:
+def _searcher(opened: OpenStore, indexed_messages: int) -> Searcher:
+    if opened.codec is None:
+        index = None if opened.writing is None else Indexer(FileIndex(opened.writing, opened.another))
+        return Searcher(opened.another, index, changed=opened.changed_key)
+
+    async def connect() -> Database:
+        database = await Database.connect(opened.source, query=opened.query, codec=opened.codec)
+        await database.run(attach_index)
+        return database
+
+    searcher = Searcher(connect, None, changed=opened.changed_key, reads=True)
+    searcher.indexer = Indexer(MemoryIndex(searcher.run, indexed_messages))
+    return searcher
+
+
+def _entered(opened: OpenStore) -> Callable[[sqlite3.Connection], None]:
+    budget = Budget(opened.codec)
+
+    def entered(db: sqlite3.Connection) -> None:
+        if generation(db) != opened.generation:
+            raise Stale
+        budget.spend(db)
+
+    return entered
+
+
+def _guard_secrets(db: sqlite3.Connection, codec: Codec) -> None:
+    install(db, codec)
+    db.execute("PRAGMA secure_delete = ON")
+    sweep(db)  # what an encryption that was cut short has left in the log
+
+
+async def _open_read_only(path: Path, access: Access) -> OpenStore:
     seen = signature(path)
     scratch: tempfile.TemporaryDirectory[str] | None = None
     source, query = path, "mode=ro&immutable=1"
@@ -176,6 +240,10 @@ async def _open_read_only(path: Path) -> OpenStore:
         reader = await Database.connect(source, query=query)
         try:
             await reader.run(_check_readable)
+            key, made = await reader.run(lambda db: unlock(db, access, read_only=True))
+            codec = None if key is None else key.codec()
+            if codec is not None:
+                await reader.run(partial(install, codec=codec))
         except BaseException:
             await reader.close()
             raise
@@ -185,8 +253,10 @@ async def _open_read_only(path: Path) -> OpenStore:
         if isinstance(error, OSError):
             raise StoreReadOnly("the store can't be read", reason="permission") from error
         raise
-    opened = OpenStore(path, source, query, identity(path), reader, "off", scratch=scratch, signature=seen)
-    opened.searcher = Searcher(opened.another, None)
+    opened = OpenStore(
+        path, source, query, identity(path), reader, "off", key, codec, made, scratch=scratch, signature=seen
+    )
+    opened.searcher = _searcher(opened, access.indexed_messages)
     return opened
 
 

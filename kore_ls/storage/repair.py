@@ -16,21 +16,38 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from kore_ls.errors import StoreBusy, StoreDamaged, StoreFull
+from kore_ls.storage.codec import StoreConnection
 from kore_ls.storage.database import BUSY_TIMEOUT_MS
 from kore_ls.storage.faults import FAULTS, is_busy, translated
 from kore_ls.storage.files import SUFFIXES, beside, create_private
 from kore_ls.storage.home import make_dated_directory
-from kore_ls.storage.maintenance import problems_in
+from kore_ls.storage.keys import StoreKey, insert_key
+from kore_ls.storage.maintenance import damage_in, problems_in
 from kore_ls.storage.migrations import APPLICATION_ID, migrate
 from kore_ls.storage.salvage import salvage
+from kore_ls.storage.sealing import install
+from kore_ls.storage.unlocking import Access, note_generation, unlock
 
 _PAGE = 4096
 _PAGE_COUNT_AT = 28
 _LOCKED_TRIES = 3
 
 
-def repair_file(path: Path, now: int) -> list[str]:
+def key_of(path: Path, access: Access) -> tuple[StoreKey | None, int]:
+    """The key and the generation in a damaged file. Raises StoreLocked, WrongKey, StoreDamaged."""
+    try:
+        with closing(_connect(path)) as db:
+            return unlock(db, access, read_only=True)
+    except FAULTS as error:
+        if access.ciphers:
+            raise StoreDamaged("the store's key can't be read any more", reason="key") from error
+        return None, 0
+
+
+def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) -> list[str]:
     """Mend a store that no connection of this object has open; what was done and lost. `now`: Unix milliseconds.
+
+    `key` and the generation `at`: those of an encrypted store, which stays so.
 
     Raises StoreFull (nothing was changed), StoreBusy, StoreDamaged where the outcome would not be sound.
     """
@@ -38,10 +55,15 @@ def repair_file(path: Path, now: int) -> list[str]:
     fresh = path.with_name(f".repair-{secrets.token_hex(8)}.db")
     try:
         create_private(fresh)
-        with closing(sqlite3.connect(fresh, isolation_level=None)) as target:
+        with closing(sqlite3.connect(fresh, isolation_level=None, factory=StoreConnection)) as target:
             target.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             migrate(target)
             with _readable(kept / path.name, fresh) as source:
+                if key is not None:
+                    for db in (source, target):
+                        install(db, key.codec())
+                    insert_key(target, key.wrapped, now)
+                note_generation(target, at)
                 found = salvage(source, target, now)
             if problems_in(target):
                 raise StoreDamaged("what could be saved is not sound", reason="repair")
@@ -89,7 +111,7 @@ def _readable(damaged: Path, fresh: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None)
+    db = sqlite3.connect(path, isolation_level=None, factory=StoreConnection)
     for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
         db.execute(f"PRAGMA {pragma}")
     return db
@@ -121,7 +143,7 @@ def _write_into(path: Path, content: sqlite3.Connection) -> bool:
             live.execute("PRAGMA journal_mode").fetchone()
             content.backup(live, progress=_only_so_long())
             live.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            if problems_in(live):
+            if damage_in(live):
                 raise StoreDamaged("the repaired store is not sound", reason="repair")
             return True
     except FAULTS as error:

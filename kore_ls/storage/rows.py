@@ -1,4 +1,7 @@
-"""Rows to values and back; the one place that knows column order."""
+"""Rows to values and back; the one place that knows column order, and where encrypted stores encrypt and decrypt.
+
+With a codec the columns named in `columns.SEALED` are encrypted, each bound to the place of its row.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import Message, MessageState, Role, ToolCall, ToolKind, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import AgentChoice, LastMessage, SessionRecord, SessionStatus, Usage
-from kore_ls.model.turn import AuditEntry, Draft, FileSnapshot, StopReason, Turn, TurnState
+from kore_ls.storage.codec import Codec
+from kore_ls.storage.columns import SEALED
 
 SESSION_COLUMNS = (
     "id, name, agent_mode, status, created_at, updated_at, metadata, tags, description, pinned, archived, deleted_at, "
@@ -25,21 +29,31 @@ EDITABLE_COLUMNS = (
 )
 MESSAGE_COLUMNS = "id, session_id, role, content, timestamp, metadata, uid, seq, turn_id, state, thinking, tool_calls"
 TOOL_CALL_COLUMNS = "message_id, position, id, name, kind, title, arguments, status, result, started_at, ended_at"
-TURN_COLUMNS = "id, session_id, state, stop_reason, started_at, ended_at, first_seq, last_seq, changed_files"
-DRAFT_COLUMNS = "turn_id, session_id, message_id, content, thinking, tool_calls"
-AUDIT_COLUMNS = "id, session_id, turn_id, tool_call, agent_mode, decision, rule, outcome, timestamp"
-SNAPSHOT_COLUMNS = "turn_id, path, before, after, kept, taken_at"
 
 Row = tuple[Any, ...]
 _decode = json.JSONDecoder().raw_decode
-_MODES = {mode.value: mode for mode in AgentMode}
+MODES = {mode.value: mode for mode in AgentMode}
 _STATUSES = {status.value: status for status in SessionStatus}
 _ROLES = {role.value: role for role in Role}
+Sealed = tuple[tuple[int, str], ...]
+
+
+def sealed_columns(table: str, columns: str) -> Sealed:
+    """Those of the columns that are encrypted: where they stand, and their names."""
+    own = SEALED[table].columns
+    return tuple((index, name) for index, name in enumerate(columns.split(", ")) if name in own)
+
+
+_SESSION_SEALED = sealed_columns("sessions", SESSION_COLUMNS)
+_EDITABLE_SEALED = sealed_columns("sessions", EDITABLE_COLUMNS)
+_MESSAGE_SEALED = sealed_columns("messages", MESSAGE_COLUMNS)
+_STORED_SEALED = tuple((index - 1, name) for index, name in _MESSAGE_SEALED)
+_TOOL_CALL_SEALED = sealed_columns("tool_calls", TOOL_CALL_COLUMNS)
 P = ParamSpec("P")
 V = TypeVar("V")
 
 
-def _damage_named(read: Callable[P, V]) -> Callable[P, V]:
+def damage_named(read: Callable[P, V]) -> Callable[P, V]:
     """What can't be read back as a value was not written by us, or has rotted."""
 
     @wraps(read)
@@ -50,6 +64,27 @@ def _damage_named(read: Callable[P, V]) -> Callable[P, V]:
             raise StoreDamaged("the store holds a row that can't be read", reason="row") from error
 
     return reading
+
+
+def sealed_row(codec: Codec, place: str, row: Row, columns: Sealed) -> Row:
+    """A row with some of its columns encrypted."""
+    values = list(row)
+    for index, column in columns:
+        values[index] = codec.seal(place, column, values[index])
+    return tuple(values)
+
+
+def opened_row(codec: Codec, place: str, row: Row, columns: Sealed) -> Row:
+    """A row as it was before it was encrypted. Raises StoreDamaged."""
+    values = list(row)
+    for index, column in columns:
+        values[index] = codec.open(place, column, values[index])
+    return tuple(values)
+
+
+def sealed_preview(codec: Codec, session_id: SessionId, preview: str) -> bytes | None:
+    """The column `last_preview` of a session."""
+    return codec.seal(codec.place("sessions", session_id, session_id), "last_preview", preview)
 
 
 def marks(columns: str) -> str:
@@ -74,29 +109,32 @@ def from_json(text: str | None) -> Any:
     return value
 
 
-def _object(text: str | None) -> dict[str, Any] | None:
+def json_object(text: str | None) -> dict[str, Any] | None:
+    """A stored object, or nothing. Raises ValueError, TypeError."""
     value = from_json(text)
     if value is not None and not isinstance(value, dict):
         raise TypeError
     return value
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Raises TypeError for what is no text."""
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
-def _number(value: Any) -> int:
+def as_number(value: Any) -> int:
+    """Raises TypeError for what is no integer."""
     if not isinstance(value, int):
         raise TypeError
     return value
 
 
-def session_row(record: SessionRecord) -> Row:
+def session_row(record: SessionRecord, codec: Codec | None = None) -> Row:
     """The values of SESSION_COLUMNS."""
     last = record.last_message
-    return (
+    row: Row = (
         record.id,
         record.name,
         record.agent_mode.value,
@@ -121,11 +159,14 @@ def session_row(record: SessionRecord) -> Row:
         to_json(_agent_object(record.agent)),
         to_json(record.config),
     )
+    if codec is None:
+        return row
+    return sealed_row(codec, codec.place("sessions", record.id, record.id), row, _SESSION_SEALED)
 
 
-def editable_row(record: SessionRecord) -> Row:
+def editable_row(record: SessionRecord, codec: Codec | None = None) -> Row:
     """The values of EDITABLE_COLUMNS."""
-    return (
+    row: Row = (
         record.name,
         record.agent_mode.value,
         record.status.value,
@@ -140,23 +181,28 @@ def editable_row(record: SessionRecord) -> Row:
         to_json(_agent_object(record.agent)),
         to_json(record.config),
     )
+    if codec is None:
+        return row
+    return sealed_row(codec, codec.place("sessions", record.id, record.id), row, _EDITABLE_SEALED)
 
 
-@_damage_named
-def session_of(row: Row) -> SessionRecord:
+@damage_named
+def session_of(row: Row, codec: Codec | None = None) -> SessionRecord:
     """A row of SESSION_COLUMNS as a value."""
-    usage, agent = _object(row[20]), _object(row[21])
+    if codec is not None:
+        row = opened_row(codec, codec.place("sessions", row[0], row[0]), row, _SESSION_SEALED)
+    usage, agent = json_object(row[20]), json_object(row[21])
     last = None
     if row[17] is not None:
-        last = LastMessage(seq=row[16], role=_ROLES[row[17]], preview=_text(row[18]), timestamp=_number(row[19]))
+        last = LastMessage(seq=row[16], role=_ROLES[row[17]], preview=as_text(row[18]), timestamp=as_number(row[19]))
     return SessionRecord(
-        id=SessionId(_text(row[0])),
-        name=_text(row[1]),
-        agent_mode=_MODES[row[2]],
+        id=SessionId(as_text(row[0])),
+        name=as_text(row[1]),
+        agent_mode=MODES[row[2]],
         status=_STATUSES[row[3]],
-        created_at=_number(row[4]),
-        updated_at=_number(row[5]),
-        metadata=_object(row[6]) or {},
+        created_at=as_number(row[4]),
+        updated_at=as_number(row[5]),
+        metadata=json_object(row[6]) or {},
         tags=tuple(from_json(row[7]) or ()),
         description=row[8],
         pinned=bool(row[9]),
@@ -165,18 +211,18 @@ def session_of(row: Row) -> SessionRecord:
         imported=bool(row[12]),
         parent_id=row[13],
         forked_at_seq=row[14],
-        message_count=_number(row[15]),
-        last_seq=_number(row[16]),
+        message_count=as_number(row[15]),
+        last_seq=as_number(row[16]),
         last_message=last,
         usage=Usage(**usage) if usage else None,
         agent=AgentChoice(**agent) if agent else None,
-        config=_object(row[22]),
+        config=json_object(row[22]),
     )
 
 
-def message_row(message: Message) -> Row:
+def message_row(message: Message, codec: Codec | None = None) -> Row:
     """The values of MESSAGE_COLUMNS but the first."""
-    return (
+    row: Row = (
         message.session_id,
         message.role.value,
         message.content,
@@ -189,19 +235,25 @@ def message_row(message: Message) -> Row:
         message.thinking,
         len(message.tool_calls or ()),
     )
+    if codec is None:
+        return row
+    place = codec.place("messages", message.id, message.session_id, message.role.value, message.seq)
+    return sealed_row(codec, place, row, _STORED_SEALED)
 
 
-@_damage_named
-def message_of(row: Row, tool_calls: tuple[ToolCall, ...] | None) -> Message:
+@damage_named
+def message_of(row: Row, tool_calls: tuple[ToolCall, ...] | None, codec: Codec | None = None) -> Message:
     """A row of MESSAGE_COLUMNS, with its tool calls, as a value."""
+    if codec is not None:
+        row = opened_row(codec, codec.place("messages", row[6], row[1], row[2], row[7]), row, _MESSAGE_SEALED)
     return Message(
-        id=MessageId(_text(row[6])),
-        session_id=SessionId(_text(row[1])),
-        seq=_number(row[7]),
+        id=MessageId(as_text(row[6])),
+        session_id=SessionId(as_text(row[1])),
+        seq=as_number(row[7]),
         role=_ROLES[row[2]],
-        content=_text(row[3]),
-        timestamp=_number(row[4]),
-        metadata=_object(row[5]) or {},
+        content=as_text(row[3]),
+        timestamp=as_number(row[4]),
+        metadata=json_object(row[5]) or {},
         turn_id=cast(TurnId | None, row[8]),
         state=MessageState(row[9]) if row[9] else None,
         thinking=row[10],
@@ -209,8 +261,19 @@ def message_of(row: Row, tool_calls: tuple[ToolCall, ...] | None) -> Message:
     )
 
 
-def tool_call_row(message_row_id: int, position: int, call: ToolCall) -> Row:
-    """The values of TOOL_CALL_COLUMNS."""
+def tool_call_row(
+    message_row_id: int, position: int, call: ToolCall, message: Message, codec: Codec | None = None
+) -> Row:
+    """The values of TOOL_CALL_COLUMNS for a call made in `message`."""
+    row = tool_call_values(message_row_id, position, call)
+    if codec is None:
+        return row
+    place = codec.place("tool_calls", message.id, message.session_id, "", position)
+    return sealed_row(codec, place, row, _TOOL_CALL_SEALED)
+
+
+def tool_call_values(message_row_id: int, position: int, call: ToolCall) -> Row:
+    """The same, not encrypted."""
     return (
         message_row_id,
         position,
@@ -226,103 +289,26 @@ def tool_call_row(message_row_id: int, position: int, call: ToolCall) -> Row:
     )
 
 
-@_damage_named
-def tool_call_of(row: Row, message_id: MessageId) -> ToolCall:
+@damage_named
+def tool_call_of(
+    row: Row, message_id: MessageId, session_id: SessionId | None = None, codec: Codec | None = None
+) -> ToolCall:
     """A row of TOOL_CALL_COLUMNS as a value."""
+    if codec is not None:
+        place = codec.place("tool_calls", message_id, session_id or "", "", row[1])
+        row = opened_row(codec, place, row, _TOOL_CALL_SEALED)
     return ToolCall(
-        id=_text(row[2]),
+        id=as_text(row[2]),
         message_id=message_id,
-        name=_text(row[3]),
+        name=as_text(row[3]),
         kind=ToolKind(row[4]),
-        title=_text(row[5]),
-        arguments=_object(row[6]) or {},
+        title=as_text(row[5]),
+        arguments=json_object(row[6]) or {},
         status=ToolStatus(row[7]),
         result=from_json(row[8]),
         started_at=row[9],
         ended_at=row[10],
     )
-
-
-def turn_row(turn: Turn) -> Row:
-    """The values of TURN_COLUMNS."""
-    return (
-        turn.turn_id,
-        turn.session_id,
-        turn.state.value,
-        turn.stop_reason and turn.stop_reason.value,
-        turn.started_at,
-        turn.ended_at,
-        turn.first_seq,
-        turn.last_seq,
-        to_json(turn.changed_files),
-    )
-
-
-@_damage_named
-def turn_of(row: Row) -> Turn:
-    """A row of TURN_COLUMNS as a value."""
-    return Turn(
-        turn_id=TurnId(_text(row[0])),
-        session_id=SessionId(_text(row[1])),
-        state=TurnState(row[2]),
-        stop_reason=StopReason(row[3]) if row[3] else None,
-        started_at=_number(row[4]),
-        ended_at=row[5],
-        first_seq=_number(row[6]),
-        last_seq=row[7],
-        changed_files=tuple(from_json(row[8]) or ()),
-    )
-
-
-def draft_row(turn_id: TurnId, session_id: SessionId, draft: Draft) -> Row:
-    """The values of DRAFT_COLUMNS; its tool calls are rows of TOOL_CALL_COLUMNS."""
-    calls = [tool_call_row(0, position, call) for position, call in enumerate(draft.calls)]
-    return (turn_id, session_id, draft.message_id, draft.text, draft.thinking or None, to_json(tuple(calls)))
-
-
-@_damage_named
-def draft_of(row: Row) -> Draft:
-    """A row of DRAFT_COLUMNS as a value."""
-    message_id = MessageId(_text(row[2]))
-    calls = tuple(tool_call_of(tuple(call), message_id) for call in from_json(row[5]) or ())
-    return Draft(message_id=message_id, text=_text(row[3]), thinking=row[4] or "", calls=calls)
-
-
-def audit_row(entry: AuditEntry) -> Row:
-    """The values of AUDIT_COLUMNS but the first."""
-    call = json.dumps(entry.tool_call, ensure_ascii=False)
-    return (
-        entry.session_id,
-        entry.turn_id,
-        call,
-        entry.mode.value,
-        entry.decision,
-        entry.rule,
-        entry.outcome,
-        entry.timestamp,
-    )
-
-
-@_damage_named
-def audit_of(row: Row) -> AuditEntry:
-    """A row of AUDIT_COLUMNS as a value."""
-    return AuditEntry(
-        id=_number(row[0]),
-        session_id=SessionId(_text(row[1])),
-        turn_id=TurnId(_text(row[2])),
-        tool_call=_object(row[3]) or {},
-        mode=_MODES[row[4]],
-        decision=_text(row[5]),
-        rule=_text(row[6]),
-        outcome=row[7],
-        timestamp=_number(row[8]),
-    )
-
-
-@_damage_named
-def snapshot_of(row: Row) -> FileSnapshot:
-    """A row of SNAPSHOT_COLUMNS as a value."""
-    return FileSnapshot(path=_text(row[1]), before=row[2], after=row[3], kept=bool(row[4]))
 
 
 def _usage_object(usage: Usage | None) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from kore_ls.model.message import Message, ToolCall
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord
 from kore_ls.storage.changes import append_changes
+from kore_ls.storage.codec import codec_of
 from kore_ls.storage.counting import miscounted, recount
 from kore_ls.storage.faults import FAULTS
 from kore_ls.storage.message_rows import INSERT_IF_NEW, insert_tool_calls
@@ -85,7 +86,7 @@ def _save_sessions(source: sqlite3.Connection, target: sqlite3.Connection, found
             hidden.add(row[1])
         else:
             try:
-                record = session_of(row[1:])
+                record = session_of(row[1:], codec_of(source))
                 if not is_id(record.id):
                     raise StoreDamaged
                 insert_session(target, evolve(record, message_count=0, last_seq=0, last_message=None))
@@ -108,7 +109,7 @@ def _save_messages(
         if row[1] in hidden:
             continue
         try:
-            message = message_of(row, None)
+            message = message_of(row, None, codec_of(source))
             if not is_id(message.session_id) or not is_id(message.id) or message.seq < 1:
                 raise StoreDamaged
             if message.session_id not in known:
@@ -125,11 +126,11 @@ def _save_message(
 ) -> None:
     calls = _tool_calls(source, row, message, found) if row[11] else None
     message = evolve(message, tool_calls=calls or None)
-    cursor = target.execute(INSERT_IF_NEW, message_row(message))
+    cursor = target.execute(INSERT_IF_NEW, message_row(message, codec_of(target)))
     if not cursor.rowcount:  # the same row, reached twice
         return
     if calls:
-        insert_tool_calls(target, cursor.lastrowid or 0, calls)
+        insert_tool_calls(target, cursor.lastrowid or 0, message)
     found.messages += 1
 
 
@@ -139,7 +140,7 @@ def _tool_calls(source: sqlite3.Connection, row: Row, message: Message, found: S
     for position in range(min(row[11], 10_000) if isinstance(row[11], int) else 0):
         try:
             call = source.execute(query, (row[0], position)).fetchone()
-            calls.append(tool_call_of(call, message.id))
+            calls.append(tool_call_of(call, message.id, message.session_id, codec_of(source)))
         except (StoreDamaged, *FAULTS):
             found.lost_tool_calls += 1
     return tuple(calls)

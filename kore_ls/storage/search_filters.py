@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import Any, cast
 
+from kore_ls.errors import StoreDamaged
 from kore_ls.model.search import SearchQuery
+from kore_ls.storage.codec import codec_of
 from kore_ls.storage.rows import from_json, to_json
 
 
@@ -25,7 +27,7 @@ def conditions(query: SearchQuery) -> tuple[str, list[Any]]:
         "s.archived = ?": query.archived,
         "m.timestamp >= ?": query.since,
         "m.timestamp <= ?": query.until,
-        "has_tags(s.tags, ?)": to_json(query.tags),
+        "has_tags(s.id, s.tags, ?)": to_json(query.tags),
     }
     for condition, value in singles.items():
         if value is not None:
@@ -41,11 +43,14 @@ def on_messages(query: SearchQuery) -> bool:
 
 def prepare(db: sqlite3.Connection) -> None:
     """Teach a connection the function that the conditions use."""
-    db.create_function("has_tags", 2, _has_tags, deterministic=True)
+    codec = codec_of(db)
 
+    def has_tags(session_id: str, tags: str | bytes | None, wanted: str) -> bool:
+        try:
+            if codec is not None:
+                tags = codec.open(codec.place("sessions", session_id, session_id), "tags", tags)
+            return set(from_json(wanted)) <= set(from_json(cast(str | None, tags)) or ())
+        except (ValueError, TypeError, StoreDamaged):
+            return False
 
-def _has_tags(tags: str | None, wanted: str) -> bool:
-    try:
-        return set(from_json(wanted)) <= set(from_json(tags) or ())
-    except (ValueError, TypeError):
-        return False
+    db.create_function("has_tags", 3, has_tags, deterministic=True)

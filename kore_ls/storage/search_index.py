@@ -16,15 +16,15 @@ from attrs import evolve, frozen
 
 from kore_ls.errors import StoreDamaged, UnsupportedStore
 from kore_ls.model.session import SessionRecord
+from kore_ls.storage.codec import codec_of
 from kore_ls.storage.migrations import SEARCH_TABLES, SHADOWS
+from kore_ls.storage.sealing import named_texts, searched_text, text_of
 from kore_ls.storage.segment import SEGMENTER_VERSION, index_text
 
 MESSAGES = "messages_fts"
 SESSIONS = "sessions_fts"
-INDEXED_BYTES = 1 << 20
-"""Of a longer message only so much is searched."""
-SEARCHED = f"ifnull(substr(CAST(m.content AS BLOB), 1, {INDEXED_BYTES}), x'')"
-"""That, of a message `m`, in SQL; as bytes, which even a text that has rotted is."""
+MEMORY = "search"
+"""The name under which a connection to an encrypted store has a database in memory, with the index."""
 STEP_BYTES = 1 << 16
 """A step ends with the message that makes it this long, as others wait to write."""
 JUMP = 2_000
@@ -32,7 +32,6 @@ JUMP = 2_000
 
 _VERSION, _UPTO, _GAPS, _SESSIONS_UPTO = "index_version", "indexed_message", "index_gaps", "indexed_session"
 _SEPARATOR = " \u00b7 "
-_COLUMNS = "name, description, tags"
 
 Gap = tuple[int, int]
 """Row ids: after the first, up to and with the second."""
@@ -58,7 +57,12 @@ def reach(db: sqlite3.Connection) -> Reach | None:
 
 def _noted(db: sqlite3.Connection) -> dict[str, Any]:
     keys = (_VERSION, _UPTO, _GAPS, _SESSIONS_UPTO)
-    return dict(db.execute("SELECT key, value FROM meta WHERE key IN (?, ?, ?, ?)", keys).fetchall())
+    return dict(db.execute(f"SELECT key, value FROM {_notes(db)} WHERE key IN (?, ?, ?, ?)", keys).fetchall())
+
+
+def _notes(db: sqlite3.Connection) -> str:
+    """Where the index's reach is noted: that of an encrypted store is in memory, see `memory_index`."""
+    return "meta" if codec_of(db) is None else f"{MEMORY}.meta"
 
 
 def _reach(noted: dict[str, Any]) -> Reach | None:
@@ -85,7 +89,8 @@ def _is_outdated(noted: dict[str, Any]) -> bool:
 def newest(db: sqlite3.Connection) -> Reach:
     """How far an index reaches that holds all there is now."""
     row = db.execute("SELECT (SELECT max(id) FROM messages), (SELECT max(num) FROM sessions)").fetchone()
-    return Reach(message=row[0] or 0, session=row[1] or 0)
+    in_step = codec_of(db) is None  # names of an encrypted store are read, not indexed
+    return Reach(message=row[0] or 0, session=(row[1] or 0) if in_step else 0)
 
 
 def missing(db: sqlite3.Connection, wanted: Reach) -> int:
@@ -147,7 +152,7 @@ def create_index(db: sqlite3.Connection, broken: Sequence[str] = ()) -> Reach:
         if "no such module" not in str(error):
             raise
         raise UnsupportedStore("this SQLite is built without FTS5, so there is no search", reason="fts5") from error
-    _note(db, Reach())
+    note_reach(db, Reach())
     return Reach()
 
 
@@ -195,9 +200,11 @@ def index_step(db: sqlite3.Connection, rows: int) -> int:
         if _is_outdated(noted):
             raise StoreDamaged("the search index is to be made anew", reason="index")
         marks = create_index(db)
-    sessions = db.execute(
-        f"SELECT num, {_COLUMNS} FROM sessions WHERE num > ? ORDER BY num LIMIT ?", (marks.session, rows)
-    ).fetchall()
+    sessions = []
+    if codec_of(db) is None:
+        sessions = db.execute(
+            f"SELECT num, {named_texts(db)} FROM sessions s WHERE num > ? ORDER BY num LIMIT ?", (marks.session, rows)
+        ).fetchall()
     messages, after = _next_messages(db, marks, rows)
     if after == marks and not sessions:
         return 0
@@ -206,7 +213,7 @@ def index_step(db: sqlite3.Connection, rows: int) -> int:
             _insert(db, SESSIONS, number, _session_text(*texts))
         for row_id, content in messages:
             _insert(db, MESSAGES, row_id, _message_text(content))
-    _note(db, evolve(after, session=sessions[-1][0] if sessions else marks.session))
+    note_reach(db, evolve(after, session=sessions[-1][0] if sessions else marks.session))
     return len(sessions) + len(messages) or 1
 
 
@@ -230,18 +237,13 @@ def _read(db: sqlite3.Connection, where: str, values: tuple[int, ...]) -> list[t
     """Messages until there is enough text for one step; at least one, if there is any."""
     found: list[tuple[int, bytes]] = []
     size = 0
-    with closing(db.execute(f"SELECT m.id, {SEARCHED} FROM messages m WHERE {where}", values)) as rows:
+    with closing(db.execute(f"SELECT m.id, {searched_text(db)} FROM messages m WHERE {where}", values)) as rows:
         for row in rows:
             found.append(row)
             size += len(row[1])
             if size >= STEP_BYTES:
                 break
     return found
-
-
-def text_of(searched: bytes) -> str:
-    """What SEARCHED yields as text."""
-    return searched.decode("utf-8", "replace")
 
 
 def _message_text(content: bytes) -> tuple[str, str]:
@@ -261,9 +263,12 @@ def _session_text(name: Any, description: Any, tags: Any) -> tuple[str, str]:
 def reindex_session(db: sqlite3.Connection, before: SessionRecord, after: SessionRecord | None) -> None:
     """Bring a session's name in the index in step with a change, or (None) with its removal, in the same transaction.
 
+    An encrypted store has no index in its file.
     A contentless row can only be deleted by the very text that was inserted, so the change has to be known here.
     Raises StoreDamaged (reason "index"); after `outdate` the change can be made all the same.
     """
+    if codec_of(db) is not None:
+        return
     old = _record_text(before)
     new = _record_text(after) if after is not None else None
     if old == new:
@@ -290,6 +295,8 @@ def unindex_messages(db: sqlite3.Connection, row_ids: Sequence[int]) -> Sequence
 
     Raises StoreDamaged (reason "index"), as `reindex_session` does.
     """
+    if codec_of(db) is not None:
+        return row_ids
     marks = reach(db)
     if marks is None:
         outdate(db)
@@ -329,7 +336,8 @@ def _delete(db: sqlite3.Connection, table: str, row_id: int, texts: tuple[str, s
     db.execute(f"INSERT INTO {table} ({table}, rowid, text, whole) VALUES ('delete', ?, ?, ?)", (row_id, *texts))
 
 
-def _note(db: sqlite3.Connection, marks: Reach) -> None:
+def note_reach(db: sqlite3.Connection, marks: Reach) -> None:
+    """Note how far the index reaches."""
     values = {
         _VERSION: SEGMENTER_VERSION,
         _UPTO: marks.message,
@@ -337,6 +345,6 @@ def _note(db: sqlite3.Connection, marks: Reach) -> None:
         _SESSIONS_UPTO: marks.session,
     }
     db.executemany(
-        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        f"INSERT INTO {_notes(db)} (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         list(values.items()),
     )

@@ -15,7 +15,8 @@ from kore_ls.model.search import SearchHit, SearchMatch, SearchPage, SearchPosit
 from kore_ls.storage.candidates import MATCHES_IN_SESSION, Candidates, Deadline, Stopped
 from kore_ls.storage.query import ParsedQuery, Term, parse_query
 from kore_ls.storage.ranking import Entry, ranked_rounds
-from kore_ls.storage.search_index import SEARCHED, is_index_fault, text_of
+from kore_ls.storage.sealing import searched_text, text_of
+from kore_ls.storage.search_index import is_index_fault
 from kore_ls.storage.session_rows import load_session
 from kore_ls.storage.snippet import match_spans, snippet_of, utf16_ranges
 
@@ -120,7 +121,7 @@ def _hit(
 
 def _match(db: sqlite3.Connection, row_id: int, terms: Sequence[Term]) -> SearchMatch:
     uid, seq, role, timestamp, content = db.execute(
-        f"SELECT m.uid, m.seq, m.role, m.timestamp, {SEARCHED} FROM messages m WHERE m.id = ?", (row_id,)
+        f"SELECT m.uid, m.seq, m.role, m.timestamp, {searched_text(db)} FROM messages m WHERE m.id = ?", (row_id,)
     ).fetchone()
     snippet, ranges = snippet_of(text_of(content), terms)
     return SearchMatch(

@@ -15,22 +15,34 @@ from kore_ls.errors import KoreError, StoreBusy, StoreDamaged, StoreFull, StoreR
 from kore_ls.model.ids import Clock, now_ms
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.storage.candidates import Stopped
-from kore_ls.storage.database import ConnectionClosed, Database
+from kore_ls.storage.database import ConnectionClosed, Database, Stale
 from kore_ls.storage.indexer import CATCH_UP_ROWS, Indexer, Report, is_index_damage
 from kore_ls.storage.search_index import Reach, missing, newest
 from kore_ls.storage.search_rows import search
 
 T = TypeVar("T")
 
+READ_ROWS = 200
+"""What a search waits for where what is not indexed is read."""
 _AGAIN_S = 0.01
 """An interrupt that comes between two statements is lost, so it is repeated."""
 
 
 class Searcher:
-    """The search of one open store. Without an indexer (a read-only store) it uses the index as it is."""
+    """The search of one open store. Without an indexer (a read-only store) it uses the index as it is.
+
+    `changed` tells whether the store's encryption is another one by now. `reads`: what is not indexed is read, so that
+    nothing need be waited for.
+    """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[Database]], indexer: Indexer | None, clock: Clock = now_ms
+        self,
+        connect: Callable[[], Awaitable[Database]],
+        indexer: Indexer | None,
+        clock: Clock = now_ms,
+        *,
+        changed: Callable[[sqlite3.Connection], bool] = lambda db: False,
+        reads: bool = False,
     ) -> None:
         self._connect = connect
         self._connecting: asyncio.Task[Database] | None = None
@@ -39,6 +51,8 @@ class Searcher:
         self._running: asyncio.Future[Any] | None = None
         self._closed = False
         self._stop = threading.Event()
+        self._changed = changed
+        self._reads = reads
         self.indexer = indexer
 
     async def search(self, query: SearchQuery, report: Report | None = None) -> SearchPage:
@@ -67,31 +81,39 @@ class Searcher:
             wanted = newest(db)
             return wanted, missing(db, wanted)
 
-        wanted, rows = await self._run(look)
+        wanted, rows = await self.run(look)
         if rows and self.indexer is not None:
             waits = query.budget is None or report is not None
+            most = READ_ROWS if self._reads else CATCH_UP_ROWS
             try:
-                await self.indexer.catch_up(rows if waits else min(rows, CATCH_UP_ROWS), report)
+                await self.indexer.catch_up(rows if waits else min(rows, most), report)
             except (StoreBusy, StoreFull):
                 return False
             except StoreDamaged as error:
                 if is_index_damage(error):
                     raise
                 return False
-            rows = await self._run(lambda db: missing(db, wanted))
-        return not rows
+            rows = await self.run(lambda db: missing(db, wanted))
+        return not rows or self._reads
 
     async def _page(self, query: SearchQuery) -> SearchPage:
         now = self._clock()
         try:
-            return await self._run(lambda db: search(db, query, now=now, stopped=self._stop.is_set))
+            return await self.run(lambda db: search(db, query, now=now, stopped=self._stop.is_set))
         except Stopped:  # the caller is still there, so it is the store that was closed
             raise ConnectionClosed from None
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on the search connection. Cancelling interrupts it. Raises Stale, ConnectionClosed."""
+
+        def checked(db: sqlite3.Connection) -> T:
+            if self._changed(db):
+                raise Stale
+            return work(db)
+
         async with self._one_at_a_time:
             database = await self._connected()
-            running = self._running = asyncio.ensure_future(database.run(work))
+            running = self._running = asyncio.ensure_future(database.run(checked))
             try:
                 return await asyncio.shield(running)
             except asyncio.CancelledError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from enum import IntEnum
@@ -9,20 +10,24 @@ from typing import Any
 
 from attrs import frozen
 
-from kore_ls.errors import SessionExists, SessionNotFound
+from kore_ls.errors import SessionExists, SessionNotFound, StoreDamaged
 from kore_ls.model.ids import SessionId
 from kore_ls.model.limits import JsonObject
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord, SessionStatus
+from kore_ls.storage.codec import OVERHEAD_BYTES, codec_of
 from kore_ls.storage.rows import (
     EDITABLE_COLUMNS,
     SESSION_COLUMNS,
+    Row,
     editable_row,
     marks,
     session_of,
     session_row,
 )
 from kore_ls.storage.search_index import reindex_session, unindex_messages
+
+log = logging.getLogger(__name__)
 
 _SCAN = 200
 _SCAN_LIMIT = 5_000
@@ -80,7 +85,7 @@ def insert_session(db: sqlite3.Connection, record: SessionRecord, hidden: Hidden
     write_meta(db, "sessions_made", number)
     db.execute(
         f"INSERT INTO sessions ({SESSION_COLUMNS}, num, hidden, hidden_at) VALUES ({marks(SESSION_COLUMNS)}, ?, ?, ?)",
-        (*session_row(record), number, hidden, now if hidden else None),
+        (*session_row(record, codec_of(db)), number, hidden, now if hidden else None),
     )
 
 
@@ -90,7 +95,8 @@ def remove_rows(db: sqlite3.Connection, session_id: SessionId) -> None:
         pass
     row = db.execute(f"SELECT {SESSION_COLUMNS} FROM sessions WHERE id = ?", (session_id,)).fetchone()
     if row is not None:
-        reindex_session(db, session_of(row), None)
+        if codec_of(db) is None:  # else there is no index in the file, and a row that can't be read must go as well
+            reindex_session(db, session_of(row), None)
         db.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
 
 
@@ -107,7 +113,7 @@ def load_session(db: sqlite3.Connection, session_id: SessionId, *, deleted: bool
     row = db.execute(f"SELECT {SESSION_COLUMNS} FROM sessions WHERE id = ? AND hidden = 0", (session_id,)).fetchone()
     if row is None:
         raise SessionNotFound(sessionId=session_id)
-    record = session_of(row)
+    record = session_of(row, codec_of(db))
     if record.deleted_at is not None and not deleted:
         raise SessionNotFound(sessionId=session_id, deleted=True)
     return record
@@ -115,7 +121,8 @@ def load_session(db: sqlite3.Connection, session_id: SessionId, *, deleted: bool
 
 def update_session(db: sqlite3.Connection, before: SessionRecord, after: SessionRecord) -> None:
     """Write what may be edited; counters and the last message belong to the messages."""
-    db.execute(f"UPDATE sessions SET {_EDIT} WHERE id = ? AND hidden = 0", (*editable_row(after), after.id))
+    values = editable_row(after, codec_of(db))
+    db.execute(f"UPDATE sessions SET {_EDIT} WHERE id = ? AND hidden = 0", (*values, after.id))
     reindex_session(db, before, after)
 
 
@@ -142,9 +149,10 @@ def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
         chunk = _SCAN if query.tags or query.metadata else query.limit - len(found)
         rows = _list_rows(db, query, position, chunk)
         scanned += len(rows)
-        for record in map(session_of, rows):
-            position = position_of(record)
-            if _matches(record, query):
+        for row in rows:
+            position = (bool(row[9]), row[5], row[0])
+            record = _listed(db, row)
+            if record is not None and _matches(record, query):
                 found.append(record)
                 if len(found) == query.limit:
                     break
@@ -152,6 +160,18 @@ def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
             if len(rows) < chunk:
                 return SessionPage(sessions=tuple(found))
     return SessionPage(sessions=tuple(found), position=position)
+
+
+def _listed(db: sqlite3.Connection, row: Row) -> SessionRecord | None:
+    """A session in a list. One that somebody spoiled must not hide the others; asked for by itself it says why."""
+    codec = codec_of(db)
+    if codec is None:
+        return session_of(row)
+    try:
+        return session_of(row, codec)
+    except StoreDamaged:
+        log.warning("a session is left out of the list, as its row can't be read")
+        return None
 
 
 def _list_rows(db: sqlite3.Connection, query: SessionQuery, after: Position | None, limit: int) -> list[Any]:
@@ -199,9 +219,21 @@ def next_default_name(db: sqlite3.Connection, prefix: str) -> str:
     while True:
         number += 1
         name = f"{prefix} {number}"
-        if db.execute("SELECT 1 FROM sessions WHERE name = ?", (name,)).fetchone() is None:
+        if not _is_named(db, name):
             write_meta(db, "session_number", number)
             return name
+
+
+def _is_named(db: sqlite3.Connection, name: str) -> bool:
+    """Whether a session has this name."""
+    if codec_of(db) is None:
+        return db.execute("SELECT 1 FROM sessions WHERE name = ?", (name,)).fetchone() is not None
+    same_length = len(name.encode()) + OVERHEAD_BYTES
+    found = db.execute(
+        "SELECT 1 FROM sessions WHERE length(name) = ? AND unsealed('sessions', 'name', name, id, id, '', '') = ?",
+        (same_length, name),
+    )
+    return found.fetchone() is not None
 
 
 def hide_for_purge(db: sqlite3.Connection, session_id: SessionId, now: int) -> None:

@@ -7,7 +7,8 @@ import sqlite3
 
 from kore_ls.model.ids import TurnId
 from kore_ls.model.turn import FileSnapshot
-from kore_ls.storage.rows import SNAPSHOT_COLUMNS, snapshot_of
+from kore_ls.storage.codec import codec_of
+from kore_ls.storage.turn_values import SNAPSHOT_COLUMNS, snapshot_of, snapshot_row
 
 MOST_BYTES = 10 << 20
 KEPT_MS = 30 * 24 * 3600 * 1000
@@ -26,27 +27,35 @@ def keep_snapshot(
 
     A file beyond 10 MiB is remembered without its content.
     """
+    codec = codec_of(db)
     known = _find(db, turn_id, path)
     if known is not None:
-        db.execute("UPDATE file_snapshots SET after = ? WHERE id = ?", (content_name(after), known))
+        after_name = content_name(after) if codec is None else codec.hide(content_name(after))
+        db.execute("UPDATE file_snapshots SET after = ? WHERE id = ?", (after_name, known))
         return
     kept = before is None or len(before) <= MOST_BYTES
-    name = content_name(before)
     if before is not None and kept:
-        db.execute(
-            "INSERT INTO file_contents (name, content) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, before)
-        )
+        _keep_content(db, before)
+    snapshot = FileSnapshot(path=path, before=content_name(before), after=content_name(after), kept=kept)
     db.execute(
         f"INSERT INTO file_snapshots ({SNAPSHOT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-        (turn_id, path, name, content_name(after), kept, now),
+        snapshot_row(turn_id, snapshot, now, codec),
     )
+
+
+def _keep_content(db: sqlite3.Connection, content: bytes) -> None:
+    name, codec = content_name(content), codec_of(db)
+    if codec is not None:
+        name = codec.hide(name) or ""
+        content = codec.seal_bytes(codec.place("file_contents", name, ""), "content", content)
+    db.execute("INSERT INTO file_contents (name, content) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, content))
 
 
 def _find(db: sqlite3.Connection, turn_id: TurnId, path: str) -> int | None:
     rows = db.execute(
         f"SELECT id, {SNAPSHOT_COLUMNS} FROM file_snapshots WHERE turn_id = ? ORDER BY id", (turn_id,)
     ).fetchall()
-    return next((row[0] for row in rows if snapshot_of(row[1:]).path == path), None)
+    return next((row[0] for row in rows if snapshot_of(row[1:], codec_of(db)).path == path), None)
 
 
 def list_snapshots(db: sqlite3.Connection, turn_id: TurnId) -> list[FileSnapshot]:
@@ -54,13 +63,21 @@ def list_snapshots(db: sqlite3.Connection, turn_id: TurnId) -> list[FileSnapshot
     rows = db.execute(
         f"SELECT {SNAPSHOT_COLUMNS} FROM file_snapshots WHERE turn_id = ? ORDER BY id", (turn_id,)
     ).fetchall()
-    return [snapshot_of(row) for row in rows]
+    return [snapshot_of(row, codec_of(db)) for row in rows]
 
 
 def find_content(db: sqlite3.Connection, name: str) -> bytes | None:
     """A content by its name; None where it is not kept any more."""
-    row = db.execute("SELECT content FROM file_contents WHERE name = ?", (name,)).fetchone()
-    return None if row is None else bytes(row[0])
+    codec = codec_of(db)
+    stored = name if codec is None else codec.hide(name) or ""
+    row = db.execute("SELECT content FROM file_contents WHERE name = ?", (stored,)).fetchone()
+    if row is None:
+        return None
+    return (
+        bytes(row[0])
+        if codec is None
+        else codec.open_bytes(codec.place("file_contents", stored, ""), "content", row[0])
+    )
 
 
 def purge_snapshots(db: sqlite3.Connection, now: int) -> None:

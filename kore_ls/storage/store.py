@@ -21,13 +21,16 @@ from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint, SessionRecord
 from kore_ls.storage import care, import_rows, message_rows, session_rows
 from kore_ls.storage.changes import StoreChange
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.database import BUSY_TIMEOUT_MS
 from kore_ls.storage.interface import Change, ImportOutcome, Storage, StoreStatus
+from kore_ls.storage.memory_index import INDEXED_MESSAGES
 from kore_ls.storage.message_rows import MessagePage
 from kore_ls.storage.opening import OpenStore
 from kore_ls.storage.session_rows import SessionPage, SessionQuery, read_meta, write_meta
 from kore_ls.storage.store_file import Gate, StoreFile
 from kore_ls.storage.turn_store import TurnStore
+from kore_ls.storage.unlocking import Access
 from kore_ls.storage.watch import Watch
 from kore_ls.storage.writer import Transaction
 
@@ -42,18 +45,23 @@ class SQLiteStore(Storage):
 
     `path` is made, with its directory, by the first write. `synchronous` "full" also survives a power cut, at the
     price of a disk flush per commit.
+
+    With a `cipher` a new store is made encrypted; one that is plain can be read, but is written only with `plain`.
+    Search in an encrypted store holds an index of up to `indexed_messages` in memory.
     """
 
     def __init__(
         self,
         path: str | Path,
-        cipher: None = None,
+        cipher: Cipher | None = None,
         *,
         synchronous: str = "normal",
         gate: Gate | None = None,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
         clock: Clock = now_ms,
         ids: IdSource = new_id,
+        plain: bool = False,
+        indexed_messages: int = INDEXED_MESSAGES,
     ) -> None:
         self.path = Path(path)
         self._clock = clock
@@ -67,6 +75,7 @@ class SQLiteStore(Storage):
             busy_timeout_ms=busy_timeout_ms,
             on_open=self._begin_background,
             first=lambda transaction: self.turns.recover(transaction),
+            access=Access(ciphers=() if cipher is None else (cipher,), plain=plain, indexed_messages=indexed_messages),
         )
         self.turns = TurnStore(self._file, owner, clock)
         self._purging: asyncio.Task[None] | None = None

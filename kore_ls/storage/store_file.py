@@ -9,22 +9,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from kore_ls.errors import KoreError, SessionNotFound, StoreBusy, StoreDamaged, StoreReadOnly
+from kore_ls.errors import KoreError, SessionNotFound, StoreBusy, StoreDamaged, StoreLocked, StoreReadOnly, WrongKey
+from kore_ls.model.event import EventType
 from kore_ls.model.ids import SessionId
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.storage.changes import StoreChange, changes_after
-from kore_ls.storage.database import ConnectionClosed
+from kore_ls.storage.database import ConnectionClosed, Stale
 from kore_ls.storage.files import check_openable, identity
 from kore_ls.storage.indexer import Report, is_index_damage
-from kore_ls.storage.maintenance import checkpoint
-from kore_ls.storage.opening import OpenStore, Stale, data_version, open_store
+from kore_ls.storage.maintenance import checkpoint, sweep
+from kore_ls.storage.opening import OpenStore, data_version, open_store
 from kore_ls.storage.search_index import outdate
+from kore_ls.storage.unlocking import Access
 from kore_ls.storage.writer import Transaction
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _TRIES = 3
+_PLAIN = "the store is not encrypted although there is a key for it; encrypt it, or say that it is meant to be plain"
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_CORRUPT_SEQUENCE", "SQLITE_NOTADB"})
 
 
@@ -53,10 +56,12 @@ class StoreFile:
         gate: Gate | None,
         busy_timeout_ms: int,
         on_open: Callable[[OpenStore], None],
+        access: Access,
         first: Callable[[Transaction], object] | None = None,
     ) -> None:
         self.path = path
         self.current: OpenStore | None = None
+        self.access = access
         self._name = name
         self._synchronous = synchronous
         self._gate = gate
@@ -87,7 +92,11 @@ class StoreFile:
             if self._gate is not None:
                 self._gate.prepare()
         opened = await open_store(
-            self.path, synchronous=self._synchronous, name=self._name, busy_timeout_ms=self._busy_timeout_ms
+            self.path,
+            synchronous=self._synchronous,
+            name=self._name,
+            busy_timeout_ms=self._busy_timeout_ms,
+            access=self.access,
         )
         await self._begin(opened)
         self.current = opened
@@ -113,7 +122,7 @@ class StoreFile:
                 return missing
             try:
                 return await opened.read(work)
-            except (Stale, ConnectionClosed):
+            except ConnectionClosed:
                 await self._forget(opened)
             except StoreDamaged as error:
                 _remember(opened, error)
@@ -151,6 +160,8 @@ class StoreFile:
                 raise StoreReadOnly
             if opened.damaged:
                 raise StoreDamaged(reason="damaged")
+            if opened.refused:
+                raise StoreLocked(_PLAIN, plain=True)
             try:
                 outcome = await opened.writing.write(work, then)
                 opened.index_later()
@@ -177,7 +188,7 @@ class StoreFile:
                 if opened.stale():
                     raise Stale
                 return await opened.searcher.search(query, report)
-            except (Stale, ConnectionClosed):
+            except ConnectionClosed:
                 await self._forget(opened)
         raise StoreBusy
 
@@ -208,12 +219,25 @@ class StoreFile:
             if version == opened.seen_version:
                 await self._rest(opened)
                 return None
+            if await opened.writer.run(opened.changed_key):
+                await self._forget(opened)
+                self._lost = False
+                return await self._reopened()
+            opened.index_later()
             seen = opened.seen_change
             newest, change = await opened.writer.run(lambda db: changes_after(db, seen, self._name))
         except ConnectionClosed:
             return None
         opened.seen_version, opened.seen_change = version, newest
         return change
+
+    async def _reopened(self) -> StoreChange:
+        """The store as another process has encrypted, decrypted or given another key to it."""
+        try:
+            await self.open()
+        except (StoreLocked, WrongKey):
+            return StoreChange(kinds=(EventType.STORE_LOCKED.value,))
+        return StoreChange()
 
     async def _rest(self, opened: OpenStore) -> None:
         """Move the log into the file once nobody has written for a while: bounds what a power cut could lose."""
@@ -222,7 +246,7 @@ class StoreFile:
         commits = opened.writing.commits
         if commits == opened.seen_commits != opened.checkpointed:
             opened.checkpointed = commits
-            await opened.writer.run(checkpoint)
+            await opened.writer.run(checkpoint if opened.codec is None else sweep)
         opened.seen_commits = commits
 
     async def flush(self) -> None:
@@ -239,6 +263,14 @@ class StoreFile:
             if self.current is opened:
                 self.current = None
                 self._lost = True
+                await opened.close()
+
+    async def reset(self, access: Access) -> None:
+        """Open the file with other keys from now on; what is open is let go of."""
+        async with self._changing:
+            self.access = access
+            opened, self.current = self.current, None
+            if opened is not None:
                 await opened.close()
 
     async def apart(self, work: Callable[[], T]) -> T:

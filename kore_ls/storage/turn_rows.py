@@ -12,11 +12,13 @@ from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import UNFINISHED, Message, MessageState, Role, ToolStatus
 from kore_ls.model.session import SessionRecord, SessionStatus, Usage
 from kore_ls.model.turn import Draft, StopReason, Turn, TurnState
+from kore_ls.storage.codec import codec_of
 from kore_ls.storage.draft_rows import find_draft, remove_draft
 from kore_ls.storage.lease_rows import HeldLease, check_epoch, held_lease, release_lease, take_lease
 from kore_ls.storage.message_rows import add_message, append_message
-from kore_ls.storage.rows import TURN_COLUMNS, marks, turn_of, turn_row
+from kore_ls.storage.rows import marks
 from kore_ls.storage.session_rows import change_session, load_session
+from kore_ls.storage.turn_values import TURN_COLUMNS, turn_of, turn_row
 from kore_ls.storage.writer import Transaction
 
 _INSERT = f"INSERT INTO turns ({TURN_COLUMNS}) VALUES ({marks(TURN_COLUMNS)})"
@@ -75,7 +77,7 @@ def begin_turn(transaction: Transaction, message: Message, turn_id: TurnId, owne
         raise BadTransition(sessionId=before.id, status="paused", wanted="running")
     stored, _ = add_message(db, message, message.id, now)
     turn = Turn(turn_id=turn_id, session_id=before.id, state=TurnState.RUNNING, started_at=now, first_seq=stored.seq)
-    db.execute(_INSERT, turn_row(turn))
+    db.execute(_INSERT, turn_row(turn, codec_of(db)))
     _, session = change_session(db, before.id, lambda record: evolve(record, status=SessionStatus.RUNNING))
     epoch = take_lease(db, before.id, owner, now)
     transaction.changed(before.id, EventType.MESSAGE_ADDED)
@@ -128,7 +130,7 @@ def take_over(transaction: Transaction, session_id: SessionId, now: int) -> Ende
     ).fetchone()
     if row is None:
         return None
-    turn = turn_of(row)
+    turn = turn_of(row, codec_of(db))
     draft = find_draft(db, turn.turn_id)
     stored: Message | None = None
     if draft is not None and not draft.empty:
@@ -187,7 +189,7 @@ def find_turn(db: sqlite3.Connection, turn_id: TurnId) -> Turn:
     ).fetchone()
     if row is None:
         raise TurnNotFound(turnId=turn_id)
-    return turn_of(row)
+    return turn_of(row, codec_of(db))
 
 
 def list_turns(db: sqlite3.Connection, session_id: SessionId, limit: int, below: int | None) -> TurnPage:
@@ -198,7 +200,7 @@ def list_turns(db: sqlite3.Connection, session_id: SessionId, limit: int, below:
     ).fetchall()
     more = len(rows) > limit
     rows = rows[:limit]
-    return TurnPage(turns=tuple(turn_of(row[1:]) for row in rows), position=rows[-1][0] if more else None)
+    return TurnPage(turns=tuple(turn_of(row[1:], codec_of(db)) for row in rows), position=rows[-1][0] if more else None)
 
 
 def _close(
@@ -207,10 +209,12 @@ def _close(
     row = db.execute(f"SELECT {TURN_COLUMNS} FROM turns WHERE id = ?", (turn_id,)).fetchone()
     if row is None:
         raise TurnNotFound(turnId=turn_id)
-    turn = evolve(turn_of(row), state=TurnState.DONE, stop_reason=reason, ended_at=now, changed_files=changed_files)
+    turn = evolve(
+        turn_of(row, codec_of(db)), state=TurnState.DONE, stop_reason=reason, ended_at=now, changed_files=changed_files
+    )
     db.execute(
         "UPDATE turns SET state = ?, stop_reason = ?, ended_at = ?, changed_files = ? WHERE id = ?",
-        (turn.state.value, reason.value, now, turn_row(turn)[8], turn_id),
+        (turn.state.value, reason.value, now, turn_row(turn, codec_of(db))[8], turn_id),
     )
     return turn
 

@@ -50,13 +50,20 @@ class Writer:
     A piece of work that fails is undone alone. Cancelling the caller does not withdraw its work. A piece of work may
     run twice (when a neighbour failed, what both did is undone and done again), so it must change nothing but the
     database. `guard` runs in the connection's thread before and after each transaction and raises where the file is
-    not the one that was opened.
+    not the one that was opened. `entered` runs within each transaction before anything else, and may refuse it.
     """
 
-    def __init__(self, database: Database, name: str, guard: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        guard: Callable[[], None],
+        entered: Callable[[sqlite3.Connection], None] = lambda db: None,
+    ) -> None:
         self._database = database
         self._name = name
         self._guard = guard
+        self._entered = entered
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[Work[Any], Then[Any] | None, asyncio.Future[Any]]] = deque()
         self._busy = False
@@ -132,6 +139,7 @@ class Writer:
         self._guard()
         _begin(db)
         try:
+            self._entered(db)
             transaction = Transaction(db)
             outcomes: _Outcomes
             try:

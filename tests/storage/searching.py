@@ -15,6 +15,7 @@ from kore_ls.model.bundle import OnConflict
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import SessionId
 from kore_ls.model.search import SearchQuery
+from kore_ls.storage.keys import read_wrapped
 from kore_ls.storage.search_index import missing, newest, out_of_step
 from kore_ls.storage.store import SQLiteStore
 from tests.storage.values import bundle, message, record
@@ -45,7 +46,10 @@ def raw(path: Path, sql: str, *values: Any) -> list[Any]:
 
 
 def in_step(path: Path) -> bool:
+    """Whether the index in the file has all that it should have: of an encrypted store nothing at all."""
     with closing(sqlite3.connect(path)) as db:
+        if read_wrapped(db) is not None:
+            return not db.execute("SELECT 1 FROM sqlite_master WHERE name LIKE '%fts%'").fetchall()
         return not missing(db, newest(db)) and not out_of_step(db)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from kore_ls.storage.columns import PLAIN_COLUMNS, SEALED
+from kore_ls.storage.columns import HIDDEN_NAMES, PLAIN_COLUMNS, SEALED
 from kore_ls.storage.migrations import migrate
 
 
@@ -19,10 +19,11 @@ def test_every_column_that_can_keep_a_text_is_encrypted_or_named_as_plain() -> N
             if row[2] != "INTEGER"
         }
     sealed = {(table, column) for table, of in SEALED.items() for column in of.columns}
+    hidden = {(table, column) for table, columns in HIDDEN_NAMES.items() for column in columns}
     plain = {(table, column) for table, columns in PLAIN_COLUMNS.items() for column in columns}
 
-    assert sealed | plain == texts
-    assert not sealed & plain
+    assert sealed | hidden | plain == texts
+    assert len(sealed) + len(hidden) + len(plain) == len(texts)
 
 
 def test_what_a_user_or_an_agent_writes_is_encrypted() -> None:

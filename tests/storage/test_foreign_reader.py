@@ -69,7 +69,7 @@ def write_own_database(path: Path, document: dict[str, Any], **changes: Any) -> 
             ).lastrowid
             db.executemany(
                 f"INSERT INTO tool_calls ({TOOL_CALL_COLUMNS}) VALUES ({marks(TOOL_CALL_COLUMNS)})",
-                [tool_call_row(row_id or 0, n, call) for n, call in enumerate(message.tool_calls or ())],
+                [tool_call_row(row_id or 0, n, call, message) for n, call in enumerate(message.tool_calls or ())],
             )
         db.execute("COMMIT")
 

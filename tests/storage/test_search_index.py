@@ -22,8 +22,8 @@ from kore_ls.model.search import SearchQuery
 from kore_ls.storage import search_index
 from kore_ls.storage.message_rows import insert_messages
 from kore_ls.storage.migrations import SEARCH_TABLES, SHADOWS, check_schema, migrate
+from kore_ls.storage.sealing import INDEXED_BYTES
 from kore_ls.storage.search_index import (
-    INDEXED_BYTES,
     Reach,
     broken_tables,
     create_index,

@@ -16,6 +16,7 @@ from kore_ls.model.bundle import OnConflict
 from kore_ls.model.ids import SessionId
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.database import ConnectionClosed
 from kore_ls.storage.opening import OpenStore, open_store
 from kore_ls.storage.searcher import Searcher
@@ -47,8 +48,10 @@ async def test_what_was_just_stored_is_found(store: SQLiteStore) -> None:
 
 async def test_the_index_follows_without_anybody_searching(store: SQLiteStore, path: Path) -> None:
     await add(store, "s", "用户认证", "getUserName")
-    await until(lambda: in_step(path))
-    assert (await store.status()).indexed_messages == 2
+    async with asyncio.timeout(30):
+        while (await store.status()).indexed_messages < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert in_step(path)
 
 
 async def test_names_follow_every_change(store: SQLiteStore, path: Path) -> None:
@@ -78,12 +81,12 @@ async def test_a_deleted_session_is_not_found_until_it_is_restored(store: SQLite
     assert await found(store, "认证") == ["a", "b"]
 
 
-async def test_what_is_removed_for_good_leaves_the_index(store: SQLiteStore, path: Path) -> None:
-    await add(store, "认证", *["用户认证"] * 30)
-    await add(store, "b", "用户认证")
-    assert await found(store, "认证") == ["b", "认证"]
-    await store.remove_session(SessionId("认证"))
-    assert await found(store, "认证") == ["b"]
+async def test_what_is_removed_for_good_leaves_the_index(plain_store: SQLiteStore, path: Path) -> None:
+    await add(plain_store, "认证", *["用户认证"] * 30)
+    await add(plain_store, "b", "用户认证")
+    assert await found(plain_store, "认证") == ["b", "认证"]
+    await plain_store.remove_session(SessionId("认证"))
+    assert await found(plain_store, "认证") == ["b"]
     await until(lambda: raw(path, "SELECT count(*) FROM messages_fts_docsize") == [(1,)])
     assert in_step(path)
 
@@ -110,17 +113,17 @@ async def test_a_session_on_its_way_in_or_out_is_not_found(store: SQLiteStore, p
     assert (await store.status()).indexed_messages == 0
 
 
-async def test_the_status_counts_what_is_indexed(opened: OpenStore, store: SQLiteStore, path: Path) -> None:
-    await add(store, "a", *["text"] * 5)
-    await store.search(SearchQuery(text="x"))
-    assert (await store.status()).indexed_messages == 5
+async def test_the_status_counts_what_is_indexed(opened: OpenStore, plain_store: SQLiteStore, path: Path) -> None:
+    await add(plain_store, "a", *["text"] * 5)
+    await plain_store.search(SearchQuery(text="x"))
+    assert (await plain_store.status()).indexed_messages == 5
     raw(path, "UPDATE meta SET value = '[[1, 3]]' WHERE key = 'index_gaps'")
-    assert (await store.status()).indexed_messages == 3
+    assert (await plain_store.status()).indexed_messages == 3
 
 
-async def test_another_process_s_messages_are_found(store: SQLiteStore, path: Path) -> None:
+async def test_another_process_s_messages_are_found(store: SQLiteStore, path: Path, cipher: Cipher | None) -> None:
     await add(store, "a", "one")
-    other = SQLiteStore(path)
+    other = SQLiteStore(path, cipher)
     try:
         await other.add_message(message("a", "用户认证"))
         assert await found(store, "认证") == ["a"]
@@ -142,7 +145,7 @@ async def test_the_messages_around_a_hit_contain_it(store: SQLiteStore) -> None:
 # -- who waits for whom
 
 
-async def test_a_write_during_a_long_catch_up_is_done_first(path: Path, store: SQLiteStore) -> None:
+async def test_a_write_during_a_long_catch_up_is_done_first(path: Path, plain_store: SQLiteStore) -> None:
     await fill(path, 3_000)
     writing: list[asyncio.Task[Any]] = []
     done_at: list[int] = []
@@ -151,10 +154,10 @@ async def test_a_write_during_a_long_catch_up_is_done_first(path: Path, store: S
     def report(rows: int) -> None:
         indexed.append(rows)
         if len(writing) < 50:
-            writing.append(asyncio.create_task(store.add_message(message("big", "needle"))))
+            writing.append(asyncio.create_task(plain_store.add_message(message("big", "needle"))))
             writing[-1].add_done_callback(lambda _: done_at.append(len(indexed)))
 
-    page = await store.search(SearchQuery(text='"message"', budget=None), report)
+    page = await plain_store.search(SearchQuery(text='"message"', budget=None), report)
     await asyncio.gather(*writing)
 
     assert len(page.hits) == 1
@@ -178,10 +181,10 @@ async def test_a_search_with_a_budget_waits_for_so_many_rows_only(path: Path) ->
         await opened.close()
 
 
-async def test_a_store_that_is_busy_is_searched_as_far_as_it_is_indexed(path: Path, store: SQLiteStore) -> None:
-    await add(store, "a", "用户认证")
-    await found(store, "x")
-    await store.close()
+async def test_a_store_that_is_busy_is_searched_as_far_as_it_is_indexed(path: Path, plain_store: SQLiteStore) -> None:
+    await add(plain_store, "a", "用户认证")
+    await found(plain_store, "x")
+    await plain_store.close()
     raw(path, "INSERT INTO sessions SELECT 'b', num + 1, name, agent_mode, status, 1, 1" + ", NULL" * 3 + ", 0, 0"
         ", NULL, 0, NULL, 0, NULL, NULL, 0, 0" + ", NULL" * 6 + " FROM sessions")  # fmt: skip
     opened = await open_store(path, synchronous="normal", name="test", busy_timeout_ms=10)
@@ -201,7 +204,7 @@ async def test_a_store_that_is_busy_is_searched_as_far_as_it_is_indexed(path: Pa
 
 def endless(searcher: Searcher) -> asyncio.Task[Any]:
     """A query that never ends by itself, on the connection of the searches."""
-    return asyncio.create_task(searcher._run(lambda db: db.execute(ENDLESS).fetchone()))
+    return asyncio.create_task(searcher.run(lambda db: db.execute(ENDLESS).fetchone()))
 
 
 async def begun(searcher: Searcher) -> None:

@@ -29,6 +29,7 @@ from kore_ls.model.session import (
     Usage,
     check_transition,
 )
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.storage.values import message, record, tool_call
@@ -64,7 +65,7 @@ async def test_the_first_write_makes_a_private_store(store: SQLiteStore, path: P
     assert status.bytes == sum(each.stat().st_size for each in path.parent.iterdir())
 
 
-async def test_everything_about_a_session_survives(store: SQLiteStore, path: Path) -> None:
+async def test_everything_about_a_session_survives(store: SQLiteStore, path: Path, cipher: Cipher | None) -> None:
     made = record(
         name="名字 \U0001f600",
         agent_mode=AgentMode.PLAN,
@@ -85,14 +86,14 @@ async def test_everything_about_a_session_survives(store: SQLiteStore, path: Pat
     await store.create_session(made)
     await store.close()
 
-    reopened = SQLiteStore(path)
+    reopened = SQLiteStore(path, cipher)
     try:
         assert await reopened.load_session(made.id, deleted=True) == made
     finally:
         await reopened.close()
 
 
-async def test_everything_about_a_message_survives(store: SQLiteStore, path: Path) -> None:
+async def test_everything_about_a_message_survives(store: SQLiteStore, path: Path, cipher: Cipher | None) -> None:
     session = await store.create_session(record())
     calls = (
         tool_call("one", result={"lines": ["x", "\U0001f600"]}, started_at=1, ended_at=2),
@@ -112,7 +113,7 @@ async def test_everything_about_a_message_survives(store: SQLiteStore, path: Pat
     stored, added = await store.add_message(sent)
     await store.close()
 
-    reopened = SQLiteStore(path)
+    reopened = SQLiteStore(path, cipher)
     try:
         found = await reopened.find_message(session.id, MessageId("m-1"))
     finally:

@@ -259,9 +259,11 @@ async def test_a_file_removed_under_us_fails_the_write_and_is_made_anew_by_the_n
     assert [each.id for each in (await store.list_sessions(SessionQuery())).sessions] == ["t"]
 
 
-async def test_nothing_is_written_into_a_file_that_was_replaced(store: SQLiteStore, path: Path, tmp_path: Path) -> None:
-    await store.create_session(record("old"))
-    await store.flush()
+async def test_nothing_is_written_into_a_file_that_was_replaced(
+    plain_store: SQLiteStore, path: Path, tmp_path: Path
+) -> None:
+    await plain_store.create_session(record("old"))
+    await plain_store.flush()
     await filled(tmp_path / "new" / path.name)
     kept = tmp_path / "kept"
     os.link(path, kept)
@@ -272,14 +274,14 @@ async def test_nothing_is_written_into_a_file_that_was_replaced(store: SQLiteSto
     (tmp_path / "copy").replace(path)
 
     with pytest.raises(StoreDamaged) as caught:
-        await store.create_session(record("lost"))
+        await plain_store.create_session(record("lost"))
 
     assert caught.value.params["reason"] == "replaced"
     assert kept.read_bytes() == before
-    assert [each.id for each in (await store.list_sessions(SessionQuery())).sessions] == ["s"]
-    await store.create_session(record("kept"))
-    assert (await store.load_session(SessionId("kept"))).id == "kept"
-    assert await store.check() == []
+    assert [each.id for each in (await plain_store.list_sessions(SessionQuery())).sessions] == ["s"]
+    await plain_store.create_session(record("kept"))
+    assert (await plain_store.load_session(SessionId("kept"))).id == "kept"
+    assert await plain_store.check() == []
 
 
 async def test_reading_looks_afresh_at_a_path_whose_file_is_gone(store: SQLiteStore, path: Path) -> None:

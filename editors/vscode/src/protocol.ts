@@ -95,7 +95,7 @@ export interface EventSubscribed {
 }
 
 /** Every kind of fact a client can subscribe to. */
-export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.error";
+export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.locked" | "store.error";
 
 /** What a list shows of a session's newest message; `preview` is at most 120 characters of it, on one line. */
 export interface LastMessage {
@@ -605,6 +605,12 @@ export interface StoreFault {
   kind: string;
 }
 
+/** The store needs a key from now on: it was locked here, or encrypted or given another key elsewhere. */
+export interface StoreIsLocked {
+  sessions: SessionId[];
+  kinds: string[];
+}
+
 /** Which folder's store. */
 export interface StoreParams {
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
@@ -880,6 +886,7 @@ export interface KoreEvents {
   "permission.asked": PermissionAsked;
   "permission.resolved": PermissionResolved;
   "store.changed": StoreChanged;
+  "store.locked": StoreIsLocked;
   "store.error": StoreError;
 }
 

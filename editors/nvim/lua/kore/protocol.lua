@@ -92,6 +92,7 @@
 ---| "permission.asked"
 ---| "permission.resolved"
 ---| "store.changed"
+---| "store.locked"
 ---| "store.error"
 
 ---What a list shows of a session's newest message; `preview` is at most 120 characters of it, on one line.
@@ -488,6 +489,11 @@
 ---@class kore.StoreFault
 ---@field kind string
 
+---The store needs a key from now on: it was locked here, or encrypted or given another key elsewhere.
+---@class kore.StoreIsLocked
+---@field sessions kore.SessionId[]
+---@field kinds string[]
+
 ---Which folder's store.
 ---@class kore.StoreParams
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
@@ -686,12 +692,13 @@
 ---| "permission.asked"
 ---| "permission.resolved"
 ---| "store.changed"
+---| "store.locked"
 ---| "store.error"
 
 ---A `kore/event` notification; `type` tells what `data` is.
 ---@class kore.Event: kore.EventBase
 ---@field type kore.EventType
----@field data kore.SessionEvent | kore.SessionSwitched | kore.MessageAdded | kore.StreamedText | kore.AgentStatus | kore.AgentError | kore.TurnStarted | kore.TurnFinished | kore.ToolCallChanged | kore.StreamedOutput | kore.PermissionAsked | kore.PermissionResolved | kore.StoreChanged | kore.StoreError
+---@field data kore.SessionEvent | kore.SessionSwitched | kore.MessageAdded | kore.StreamedText | kore.AgentStatus | kore.AgentError | kore.TurnStarted | kore.TurnFinished | kore.ToolCallChanged | kore.StreamedOutput | kore.PermissionAsked | kore.PermissionResolved | kore.StoreChanged | kore.StoreIsLocked | kore.StoreError
 
 ---@alias kore.ErrorKind
 ---| "sessionNotFound" # No visible session has this id in the folders the caller may see.
@@ -813,6 +820,7 @@ M.events = {
   "permission.asked",
   "permission.resolved",
   "store.changed",
+  "store.locked",
   "store.error",
 }
 

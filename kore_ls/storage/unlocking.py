@@ -1,0 +1,118 @@
+"""Opening a store's encryption: the key is checked before any row is read, a new store gets one. Run inside a hop."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from attrs import frozen
+
+from kore_ls.errors import StoreLocked, WrongKey
+from kore_ls.model.ids import now_ms
+from kore_ls.storage.cipher import Cipher, WrappedKey
+from kore_ls.storage.codec import NONCE_LIMIT, Codec
+from kore_ls.storage.keys import GENERATION, StoreKey, generation, insert_key, new_key, open_key, read_wrapped, reserve
+from kore_ls.storage.memory_index import INDEXED_MESSAGES
+from kore_ls.storage.migrations import SEARCH_TABLES
+
+BLOCK = 1 << 14
+"""For so many values at once the use of the key is noted."""
+
+
+@frozen
+class Access:
+    """With what a user opens a store: one key, or two while it is changed; the first one is for new stores.
+
+    `plain`: a plain store is meant to be written although there is a key. `indexed_messages`: how many messages of an
+    encrypted store are indexed in memory.
+    """
+
+    ciphers: tuple[Cipher, ...] = ()
+    plain: bool = False
+    indexed_messages: int = INDEXED_MESSAGES
+
+
+def unlock(db: sqlite3.Connection, access: Access, *, read_only: bool = False) -> tuple[StoreKey | None, int]:
+    """The key of the store, made for a new one (None: it is plain), and the store's generation.
+
+    Raises StoreLocked where there is no key to open it with, WrongKey. A store in which nothing was ever kept is new.
+    """
+    found = read_wrapped(db)
+    if found is None and access.ciphers and not read_only:
+        found = _made(db, access.ciphers[0])
+    if found is None:
+        return None, generation(db)
+    if not access.ciphers:
+        raise StoreLocked("the store is encrypted; unlock it with its passphrase or key", reason="key")
+    key = _opened(found, access.ciphers)
+    if not read_only:
+        _drop_index(db)
+    return key, generation(db)
+
+
+def _opened(wrapped: WrappedKey, ciphers: tuple[Cipher, ...]) -> StoreKey:
+    for cipher in ciphers[:-1]:
+        try:
+            return open_key(wrapped, cipher)
+        except WrongKey:
+            continue
+    return open_key(wrapped, ciphers[-1])
+
+
+def _made(db: sqlite3.Connection, cipher: Cipher) -> WrappedKey | None:
+    """The key of a store that is new, ours or that of a process that was faster; None: something is kept there."""
+    if _is_used(db):
+        return None
+    key = new_key(cipher, generation(db) + 1)  # takes its time, so before others are kept from writing
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if not _is_used(db) and read_wrapped(db) is None:
+            insert_key(db, key.wrapped, now_ms())
+            note_generation(db, generation(db) + 1)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return read_wrapped(db)
+
+
+def _is_used(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM meta WHERE key = 'sessions_made'").fetchone() is not None
+
+
+def _drop_index(db: sqlite3.Connection) -> None:
+    """No index of what is encrypted may lie in the file; ours never does."""
+    for name in SEARCH_TABLES:
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None:
+            db.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def note_generation(db: sqlite3.Connection, number: int) -> None:
+    """Tell all who have the store open that its encryption has changed."""
+    db.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (GENERATION, number),
+    )
+
+
+class Budget:
+    """Counts how much a store's key is used, over all processes, and ends its use in time."""
+
+    def __init__(self, codec: Codec | None, limit: int = NONCE_LIMIT) -> None:
+        self._codec = codec
+        self._limit = limit
+        self._reserved = 0
+
+    def spend(self, db: sqlite3.Connection) -> None:
+        """Called at the start of each transaction; notes the use ahead, in blocks. Raises StoreLocked.
+
+        Of a transaction that is undone the note goes too: with half of what would be safe as the limit, that is fine.
+        """
+        codec = self._codec
+        if codec is None or codec.sealed < self._reserved:
+            return
+        ahead = BLOCK + codec.sealed - self._reserved
+        total = reserve(db, codec.key_id, ahead)
+        if total > self._limit:
+            raise StoreLocked("the store's key was used as much as is safe; give the store another key", reason="worn")
+        self._reserved += ahead
