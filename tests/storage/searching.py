@@ -49,7 +49,7 @@ def in_step(path: Path) -> bool:
     """Whether the index in the file has all that it should have: of an encrypted store nothing at all."""
     with closing(sqlite3.connect(path)) as db:
         if read_wrapped(db) is not None:
-            return not db.execute("SELECT 1 FROM sqlite_master WHERE name LIKE '%fts%'").fetchall()
+            return not db.execute("SELECT 1 FROM sqlite_master WHERE name GLOB '*_fts*'").fetchall()
         return not missing(db, newest(db)) and not out_of_step(db)
 
 
