@@ -50,6 +50,17 @@ vim.ui.input = function(options, done)
   table.insert(asked, { prompt = options.prompt, default = options.default })
   done(table.remove(answers, 1))
 end
+---How many messages of a role a chat shows.
+function _G.count(chat, role)
+  return #vim.tbl_filter(function(message)
+    return message.role == role
+  end, chat.messages)
+end
+function _G.times(event)
+  return #vim.tbl_filter(function(name)
+    return name == event
+  end, heard)
+end
 vim.api.nvim_create_autocmd('User', {
   pattern = 'Kore*',
   callback = function(args)
@@ -163,21 +174,38 @@ class Nvim:
 
     def kore(self, command: str) -> None:
         """Run `:Kore`, and wait until it is done; the chat it opens may still be read."""
-        done = "vim.iter(heard):filter(function(name) return name == 'KoreCommandDone' end):totable()"
-        count = self.lua(f"return #{done}")
+        done = self.times("KoreCommandDone")
         self.ex(f"Kore {command}")
-        self.wait(f"return #{done} > {count}")
+        self.wait(f"return times('KoreCommandDone') > {done}")
+
+    def times(self, event: str) -> int:
+        """How often a `User` event was heard."""
+        count: int = self.lua("return times(...)", event)
+        return count
 
     def chat(self, condition: str = "") -> None:
         """Wait until the current buffer is a chat that was read, and for what may be said of `chat`."""
         self.wait(CHAT + (f"return {condition}" if condition else "return true"))
 
     def send(self, prompt: str) -> None:
-        """Write a prompt into the current chat and send it; waits until it stands in the transcript."""
+        """Write a prompt into the current chat and send it; waits until it is shown and its turn has ended."""
+        self.chat()
+        ended = self.times("KoreTurnFinished")
+        self.lua(CHAT + "chat.doc:set_prompt(...) chat:submit()", prompt)
+        self.wait(f"return times('KoreTurnFinished') > {ended}")
+        self.chat("not chat.sending and not require('kore.state').running(chat.id)")
+
+    def note(self, content: str) -> None:
+        """Add a message to the current chat that starts no turn, and wait until it is shown."""
         self.chat()
         count = self.lua(CHAT + "return #chat.messages")
-        self.lua(CHAT + "chat.doc:set_prompt(...) chat:submit()", prompt)
-        self.chat(f"#chat.messages > {count} and not chat.sending")
+        self.lua(
+            """require('kore').request('kore/message/add', {
+              sessionId = vim.b.kore_session, folder = vim.b.kore_folder, role = 'user', content = ...,
+            }, function() end)""",
+            content,
+        )
+        self.chat(f"#chat.messages > {count}")
 
     def hear(self, type_: str, **data: Any) -> None:
         """Let an event about the current chat's session arrive, as if the server had sent it."""

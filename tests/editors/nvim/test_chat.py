@@ -11,7 +11,7 @@ from tests.editors.nvim.editor import Nvim
 def chat(nvim: Nvim) -> Nvim:
     """A Neovim with a chat of one message."""
     nvim.kore("new talk")
-    nvim.send("hello")
+    nvim.note("hello")
     return nvim
 
 
@@ -26,7 +26,7 @@ def stream(nvim: Nvim, *pieces: str, id_: str = "m1") -> None:
 
 def test_the_prompt_is_typed_and_sent_by_keys(chat: Nvim) -> None:
     chat.type("Gione line<CR>two lines<Esc><CR>")
-    chat.chat("#chat.messages == 2")
+    chat.chat("count(chat, 'user') == 2 and not chat.sending")
 
     assert "one line\ntwo lines" in chat.text()
     assert chat.lua("return require('kore.chat').of().doc:prompt()") == ""
@@ -149,7 +149,7 @@ def test_a_prompt_that_can_not_be_sent_comes_back(chat: Nvim) -> None:
 def test_older_messages_come_page_by_page(chat: Nvim) -> None:
     chat.lua("vim.g.kore = vim.tbl_extend('force', vim.g.kore, { page = 3 })")
     for number in range(6):
-        chat.send(f"message {number}")
+        chat.note(f"message {number}")
     chat.ex("edit")
     chat.chat("#chat.messages == 3 and chat.older")
     assert "message 2" not in chat.text()
@@ -164,7 +164,7 @@ def test_older_messages_come_page_by_page(chat: Nvim) -> None:
 def test_the_chat_outlives_its_server(chat: Nvim) -> None:
     chat.kore("restart")
     chat.chat("chat.doc:find('notice') == nil")
-    chat.send("after")
+    chat.note("after")
 
     assert chat.text().count("hello") == 1
     assert "after" in chat.text()

@@ -50,7 +50,7 @@ def test_names_and_messages_run_nothing(start: Start, project: Path) -> None:
 
 def test_what_a_message_says_is_no_header(nvim: Nvim) -> None:
     nvim.kore("new talk")
-    nvim.send("\n".join(LINES))
+    nvim.note("\n".join(LINES))
 
     headers = nvim.lua("""
         local marks = vim.api.nvim_buf_get_extmarks(0, vim.api.nvim_get_namespaces()['kore.chat'], 0, -1, {})

@@ -150,7 +150,7 @@ def test_a_chinese_user_reads_chinese(start: Start, project: Path) -> None:
     nvim = start(project)
     nvim.lua("vim.g.kore = vim.tbl_extend('force', vim.g.kore, { locale = 'zh-CN' })")
     nvim.kore("new")
-    nvim.send("你好")
+    nvim.note("你好")
 
     assert nvim.lines()[0].startswith("## 我 · ")
     assert nvim.lua("return require('kore').session().name") == "会话 1"

@@ -190,12 +190,15 @@ end
 
 ---@param turn? table What `kore/session/get` says of a running turn.
 function Chat:show_turn(turn)
+  for _, request in ipairs(turn and turn.pendingPermissions or {}) do
+    require('kore.permission').asked(request)
+  end
   if not turn or turn.state ~= 'running' or not turn.messageId then
     return
   end
   local live = self:writing(turn.messageId)
   live:reset(turn.text, turn.thinking)
-  for _, call in ipairs(type(turn.openToolCalls) == 'table' and turn.openToolCalls or {}) do
+  for _, call in ipairs(turn.openToolCalls or {}) do
     live:tool(call)
   end
 end
@@ -277,16 +280,12 @@ function Chat:turn_finished(data)
   local i18n = require('kore.i18n')
   local reason = data.stopReason
   if reason and reason ~= 'endTurn' and reason ~= 'cancelled' and not self.doc:find(NOTICE) then
-    self:notice(data.message and type(data.message) == 'string' and data.message or i18n.text('the turn ended: %s', reason))
+    self:notice(i18n.text('the turn ended: %s', reason))
   end
   local files = data.changedFiles
   if type(files) == 'table' and #files > 0 then
     vim.cmd.checktime({ mods = { emsg_silent = true } })
     require('kore.say').info(i18n.text('%d files changed; :Kore revert takes it back', #files))
-  end
-  local dropped = data.dropped
-  if type(dropped) == 'table' and #dropped > 0 and self.doc:prompt() == '' then
-    self.doc:set_prompt(table.concat(vim.tbl_map(tostring, dropped), '\n'))
   end
 end
 
@@ -382,8 +381,8 @@ end
 function Chat:stop()
   local answer = client.call('kore/turn/cancel', self:about())
   local dropped = {}
-  for _, each in ipairs(type(answer.dropped) == 'table' and answer.dropped or {}) do
-    dropped[#dropped + 1] = type(each) == 'table' and (each.prompt or each.content) or each
+  for _, each in ipairs(answer.dropped) do
+    dropped[#dropped + 1] = each.prompt
   end
   if #dropped > 0 then
     local since = self.doc:prompt()
