@@ -1,0 +1,169 @@
+// A real editor for a test: code-server with the packaged extension, and a browser that shows it.
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+export const LONG = 90_000;
+
+/** Where the programs are and where this run may write; told by whoever starts the test. */
+const { KORE_E2E_DIR: DIRECTORY, KORE_E2E_CODE_SERVER: CODE_SERVER, KORE_E2E_CHROMIUM: CHROMIUM, KORE_E2E_VSIX: VSIX } = process.env;
+
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+];
+
+const SETTINGS = {
+  "security.workspace.trust.enabled": false,
+  "workbench.startupEditor": "none",
+  "telemetry.telemetryLevel": "off",
+  "extensions.autoCheckUpdates": false,
+  "extensions.autoUpdate": false,
+  "update.mode": "none",
+  "workbench.enableExperiments": false,
+  "workbench.tips.enabled": false,
+  "chat.commandCenter.enabled": false,
+  "git.enabled": false,
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
+};
+
+/** One installation of the editor with the extension in it, serving folders to browsers until it is closed. */
+export class Editor {
+  static async start(name, { settings = {}, environment = {} } = {}) {
+    const home = join(DIRECTORY, name);
+    const [data, extensions] = [join(home, "data"), join(home, "extensions")];
+    mkdirSync(join(data, "User"), { recursive: true });
+    writeFileSync(join(data, "User", "settings.json"), JSON.stringify({ ...SETTINGS, ...settings }));
+    const entry = join(CODE_SERVER, "node_modules/code-server/out/node/entry.js");
+    const common = [entry, "--config", "/dev/null", "--user-data-dir", data, "--extensions-dir", extensions];
+    const env = {
+      ...process.env, HOME: home, XDG_STATE_HOME: join(home, "state"), XDG_CONFIG_HOME: join(home, "config"),
+      // Or a login shell would set the search path anew.
+      VSCODE_CLI: "1", ...environment,
+      EXTENSIONS_GALLERY: '{"serviceUrl":"","itemUrl":"","resourceUrlTemplate":""}',
+    };
+    await finished(spawn(process.execPath, [...common, "--install-extension", VSIX], { env, stdio: "ignore" }));
+    const port = await freePort();
+    const child = spawn(
+      process.execPath,
+      [...common, "--bind-addr", `127.0.0.1:${port}`, "--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"],
+      { env, stdio: "ignore", detached: true },
+    );
+    await answering(`http://127.0.0.1:${port}/healthz`, child);
+    return new Editor(child, port, await chromium.launch({ executablePath: CHROMIUM, args: FLAGS }));
+  }
+
+  constructor(child, port, browser) {
+    Object.assign(this, { child, port, browser, outside: new Set() });
+  }
+
+  /** A window on the folder. */
+  async open(folder, { locale = "en-US" } = {}) {
+    const context = await this.browser.newContext({ viewport: { width: 1280, height: 900 }, locale, permissions: ["clipboard-read", "clipboard-write"] });
+    const page = await context.newPage();
+    page.on("request", (request) => {
+      const { hostname } = new URL(request.url());
+      if (!["127.0.0.1", ""].includes(hostname) && !hostname.endsWith("vscode-cdn.net")) this.outside.add(hostname);
+    });
+    await page.goto(`http://127.0.0.1:${this.port}/?folder=${encodeURIComponent(folder)}`);
+    await page.locator(".monaco-workbench").waitFor({ timeout: LONG });
+    return new Window(page, context);
+  }
+
+  async close() {
+    await this.browser.close();
+    const gone = new Promise((resolve) => this.child.once("exit", resolve));
+    // Its process group: the editor's own server, the extension's host and what that started.
+    process.kill(-this.child.pid, "SIGTERM");
+    await gone;
+  }
+}
+
+/** A browser page with the workbench, and what a user does in it. */
+export class Window {
+  constructor(page, context) {
+    Object.assign(this, { page, context });
+    this.rows = page.locator(".sidebar .pane-body .monaco-list-row");
+    this.input = page.locator(".quick-input-widget:not([style*='display: none']) input");
+    this.picks = page.locator(".quick-input-list .monaco-list-row");
+    this.status = page.locator("#kore-ls\\.kore\\.kore\\.status, .statusbar-item[id*='kore.status']").first();
+  }
+
+  async showKore() {
+    const icon = this.page.locator('.activitybar a[aria-label="Kore"]');
+    await icon.waitFor({ timeout: LONG });
+    await icon.click();
+  }
+
+  row(text) {
+    return this.rows.filter({ hasText: text });
+  }
+
+  /** Run a command from the palette, by its title. */
+  async command(title) {
+    await this.page.keyboard.press("F1");
+    await this.input.waitFor();
+    await this.input.fill(`>${title}`);
+    await this.picks.filter({ hasText: title }).first().waitFor({ timeout: LONG });
+    await this.page.keyboard.press("Enter");
+  }
+
+  async type(text) {
+    await this.input.waitFor({ timeout: LONG });
+    await this.input.fill(text);
+  }
+
+  async pick(text) {
+    await this.picks.filter({ hasText: text }).first().click({ timeout: LONG });
+  }
+
+  toast(text) {
+    return this.page.locator(".notifications-toasts .notification-list-item", { hasText: text });
+  }
+
+  /** The frame that holds the chat. */
+  async chat() {
+    for (const end = Date.now() + LONG; Date.now() < end; ) {
+      for (const frame of this.page.frames()) {
+        if (await frame.locator("#kore-chat").count().catch(() => 0)) return frame;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error("the chat view did not come up");
+  }
+
+  async shot(name) {
+    await this.page.screenshot({ path: join(DIRECTORY, `${name}.png`) });
+  }
+
+  close() {
+    return this.context.close();
+  }
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function answering(address, child) {
+  let ended = false;
+  child.once("exit", () => (ended = true));
+  for (const end = Date.now() + LONG; Date.now() < end && !ended; ) {
+    if ((await fetch(address).catch(() => undefined))?.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("the editor's server did not start");
+}
+
+function finished(child) {
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => (code === 0 ? resolve() : reject(new Error(`exit code ${code}`))));
+  });
+}

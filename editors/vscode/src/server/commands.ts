@@ -1,0 +1,79 @@
+// Commands about the server itself: restart, install, log, passphrases.
+import * as vscode from "vscode";
+import type { Library } from "../sessions/library";
+import { pickFolder } from "../sessions/picks";
+import { PINNED } from "./locate";
+import { failureText } from "./failures";
+import type { Unlocker } from "./unlock";
+
+const { t } = vscode.l10n;
+const INSTALL = `pip install ${PINNED}`;
+
+export class ServerCommands {
+  constructor(
+    private readonly library: Library,
+    private readonly unlocker: Unlocker,
+    private readonly log: vscode.LogOutputChannel,
+  ) {}
+
+  register(): vscode.Disposable {
+    const table: Record<string, (target?: { folder?: string }) => Promise<unknown> | void> = {
+      restart: () => this.restart(),
+      install: () => this.install(),
+      log: () => this.log.show(),
+      unlock: (target) => this.withFolder(target, (folder) => this.unlocker.ask(folder)),
+      forgetPassphrase: (target) => this.withFolder(target, (folder) => this.unlocker.forget(folder)),
+    };
+    return vscode.Disposable.from(
+      ...Object.entries(table).map(([name, run]) => vscode.commands.registerCommand(`kore.ui.${name}`, run)),
+      this.library.server.onState((state) => {
+        if (state === "failed") void this.install();
+      }),
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        const ours = ["path", "agent", "rules", "lspBridge", "defaultMode", "sessionNamePrefix", "maxSessions"];
+        if (ours.some((name) => event.affectsConfiguration(`kore.${name}`))) void this.restart();
+      }),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => void this.restart()),
+    );
+  }
+
+  /** A running turn would be stopped, so its user is asked first. */
+  async restart(): Promise<void> {
+    const running = this.library.shelves.flatMap(({ sessions }) => sessions).filter(({ status }) => status === "running");
+    if (running.length && this.library.server.state === "running") {
+      const restart = t("Restart");
+      const text = t("{0} sessions are still answering; a restart stops them.", running.length);
+      if ((await vscode.window.showWarningMessage(text, { modal: true }, restart)) !== restart) return;
+    }
+    await this.library.server.start();
+  }
+
+  /** Say why there is no server, and what to do about it. */
+  async install(): Promise<void> {
+    const { failure, state } = this.library.server;
+    const [copy, uvx, settings, log] = [t("Copy “{0}”", INSTALL), t("Fetch it with uvx"), t("Open Settings"), t("Show Log")];
+    if (state !== "failed" || failure instanceof Error) {
+      const text = failure ? t("The Kore server did not start: {0}", failureText(failure)) : t("The Kore server is installed with: {0}", INSTALL);
+      const chosen = await vscode.window.showErrorMessage(text, log, copy);
+      if (chosen === log) this.log.show();
+      if (chosen === copy) await vscode.env.clipboard.writeText(INSTALL);
+      return;
+    }
+    const setting = failure?.missing === "setting";
+    const text = setting
+      ? t("There is no server to run at “{0}”, which the setting kore.path names.", failure.path)
+      : t("The Kore server was not found: not in your Python environment, not in this folder, not on the search path.");
+    const chosen = await vscode.window.showWarningMessage(text, ...(setting ? [settings, log] : [copy, uvx, settings]));
+    if (chosen === copy) await vscode.env.clipboard.writeText(INSTALL);
+    if (chosen === settings) await vscode.commands.executeCommand("workbench.action.openSettings", "kore.path");
+    if (chosen === log) this.log.show();
+    if (chosen === uvx && !(await this.library.server.startByUvx())) {
+      void vscode.window.showWarningMessage(t("uvx is not installed."));
+    }
+  }
+
+  private async withFolder(target: { folder?: string } | undefined, run: (folder: string) => Promise<void>): Promise<void> {
+    const folder = target?.folder ?? (await pickFolder(this.library));
+    if (folder !== undefined) await run(folder);
+  }
+}

@@ -1,0 +1,28 @@
+// The words for modes, statuses and troubles, in the user's language.
+import * as vscode from "vscode";
+import type { AgentMode, KoreErrorKind, SessionStatus } from "../protocol";
+import { failureText } from "../server/failures";
+
+const { t } = vscode.l10n;
+
+export const MODES: readonly AgentMode[] = ["build", "plan", "general"];
+
+export function modeName(mode: AgentMode): string {
+  return { build: t("build"), plan: t("plan"), general: t("general") }[mode];
+}
+
+export function modeDetail(mode: AgentMode): string {
+  return {
+    build: t("Full access: reads, edits, runs commands"),
+    plan: t("Read only: looks and plans, changes nothing"),
+    general: t("Balanced: reads freely, asks before it writes or runs"),
+  }[mode];
+}
+
+export function statusName(status: SessionStatus): string {
+  return { idle: t("idle"), running: t("running"), paused: t("paused"), closed: t("closed") }[status];
+}
+
+export function troubleText(kind: KoreErrorKind): string {
+  return failureText({ data: { kind } });
+}
