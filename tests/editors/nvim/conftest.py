@@ -11,15 +11,6 @@ from tests.editors.nvim.editor import Nvim, Start, starter
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project folder with a file."""
-    folder = tmp_path / "项目 one"
-    (folder / ".git").mkdir(parents=True)
-    (folder / "notes.txt").write_text("first line\nsecond line\n", encoding="utf-8")
-    return folder
-
-
-@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """`start(folder)`: another Neovim of the same user."""
     with starter(tmp_path / "state") as begin:
