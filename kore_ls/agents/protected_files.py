@@ -20,7 +20,7 @@ class ProtectedFiles:
     """What was found. `secrets` are to be hidden, `fixed` is not to be written (nor moved: each stands on its own).
 
     `complete` is False where the folder is too big, or something in it can't be protected by its path: a symlink
-    in the place of a protected file, or a second name of a secret.
+    in the place of a file that is not to be written. `identities` are device and inode of secrets with several names.
     """
 
     secrets: tuple[Path, ...] = ()
@@ -39,7 +39,7 @@ class _Walk:
         self.secrets: list[Path] = []
         self.fixed: list[Path] = []
         self.complete = True
-        self.shared: dict[tuple[int, int], int] = {}
+        self.shared: set[tuple[int, int]] = set()
 
     def run(self) -> ProtectedFiles:
         pending = [self.folder]
@@ -48,8 +48,10 @@ class _Walk:
             for entry in self._entries(directory):
                 if self._take(entry, directory) and entry.name not in _NOT_ENTERED:
                     pending.append(Path(entry.path))
+        if self.shared:
+            self._find_other_names()
         return ProtectedFiles(
-            secrets=tuple(sorted(self.secrets)),
+            secrets=tuple(sorted(set(self.secrets))),
             fixed=tuple(sorted(self.fixed)),
             complete=self.complete,
             identities=frozenset(self.shared),
@@ -75,7 +77,11 @@ class _Walk:
         if not guards:
             return is_folder
         if entry.is_symlink():
-            self.complete = self.complete and Guard.CODE not in guards and Guard.INTERNAL not in guards
+            if guards - {Guard.SECRET}:
+                self.complete = False
+            target = Path(os.path.realpath(path))
+            if Guard.SECRET in guards and target.is_relative_to(self.folder) and target.exists():
+                self.secrets.append(target)
             return False
         if Guard.SECRET in guards:
             self.secrets.append(path)
@@ -97,12 +103,26 @@ class _Walk:
                 self.complete = False
         return False
 
+    def _find_other_names(self) -> None:
+        """A secret's other names in the folder are secrets as well."""
+        inodes = {inode for _, inode in self.shared}
+        known = set(self.secrets)
+        pending = [self.folder]
+        while pending:
+            for entry in self._entries(pending.pop()):
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
+                elif entry.inode() in inodes and Path(entry.path) not in known:
+                    found = entry.stat(follow_symlinks=False)
+                    if (found.st_dev, found.st_ino) in self.shared:
+                        self.secrets.append(Path(entry.path))
+
     def _note_names(self, entry: os.DirEntry[str], is_folder: bool) -> None:
         if is_folder:
             return
         found = entry.stat(follow_symlinks=False)
         if found.st_nlink > 1:
-            self.shared[(found.st_dev, found.st_ino)] = found.st_nlink
+            self.shared.add((found.st_dev, found.st_ino))
 
 
 def _repositories_within(git: Path) -> list[Path]:

@@ -49,6 +49,7 @@ def restrict(read: list[str], write: list[str], listed: list[str], network: bool
     if _libc.syscall(_RESTRICT, rules, 0):
         raise OSError(ctypes.get_errno(), "landlock_restrict_self")
     os.close(rules)
+    _drop_capabilities()
     _filter_sockets(network)
 
 
@@ -67,6 +68,13 @@ def _allow(rules: int, path: str, rights: int) -> None:
             raise OSError(ctypes.get_errno(), "landlock_add_rule")
     finally:
         os.close(place)
+
+
+def _drop_capabilities() -> None:
+    """Root's capabilities would see other processes in spite of Landlock; no program started later gets them back."""
+    header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
+    if _libc.capset(header, ctypes.create_string_buffer(24)):
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 def _filter_sockets(network: bool) -> None:
