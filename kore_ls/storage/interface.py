@@ -15,6 +15,7 @@ from kore_ls.model.message import Message
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint, SessionRecord
 from kore_ls.storage.changes import StoreChange
+from kore_ls.storage.encryption import Encryption
 from kore_ls.storage.message_rows import MessagePage
 from kore_ls.storage.session_rows import SessionPage, SessionQuery
 from kore_ls.storage.turn_store import TurnStore
@@ -58,6 +59,8 @@ class Storage(ABC):
 
     turns: TurnStore
     """The turns of these sessions."""
+    encryption: Encryption
+    """Who can read them."""
 
     @abstractmethod
     async def create_session(self, record: SessionRecord, *, name_prefix: str | None = None) -> SessionRecord:

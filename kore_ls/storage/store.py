@@ -23,6 +23,7 @@ from kore_ls.storage import care, import_rows, message_rows, session_rows
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.database import BUSY_TIMEOUT_MS
+from kore_ls.storage.encryption import Encryption
 from kore_ls.storage.interface import Change, ImportOutcome, Storage, StoreStatus
 from kore_ls.storage.memory_index import INDEXED_MESSAGES
 from kore_ls.storage.message_rows import MessagePage
@@ -77,6 +78,7 @@ class SQLiteStore(Storage):
             first=lambda transaction: self.turns.recover(transaction),
             access=Access(ciphers=() if cipher is None else (cipher,), plain=plain, indexed_messages=indexed_messages),
         )
+        self.encryption = Encryption(self._file, clock)
         self.turns = TurnStore(self._file, owner, clock)
         self._purging: asyncio.Task[None] | None = None
         self._watch = Watch(self._file.look)

@@ -15,7 +15,7 @@ from kore_ls.model.ids import SessionId
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.storage.changes import StoreChange, changes_after
 from kore_ls.storage.database import ConnectionClosed, Stale
-from kore_ls.storage.files import check_openable, identity
+from kore_ls.storage.files import check_openable, identity, is_writable
 from kore_ls.storage.indexer import Report, is_index_damage
 from kore_ls.storage.maintenance import checkpoint, sweep
 from kore_ls.storage.opening import OpenStore, data_version, open_store
@@ -113,6 +113,19 @@ class StoreFile:
         except BaseException:
             await opened.close()
             raise
+
+    async def exists(self) -> bool:
+        """Whether there is a store that may be opened in place. Raises StoreForeign and what `check_openable` does."""
+        if self._closed:
+            raise ValueError("the store is closed")
+        if self._gate is not None:
+            self._gate.check()
+        return check_openable(self.path)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the file can't be written."""
+        return not is_writable(self.path)
 
     async def read(self, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
         """What `work` finds on the reader connection; `missing` where there is no store."""

@@ -18,7 +18,9 @@ from kore_ls.model.bundle import OnConflict
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import MessageId, SessionId, new_id
 from kore_ls.model.session import ForkPoint
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.store import SQLiteStore
+from tests.storage.conftest import CHEAP
 from tests.storage.values import bundle, message, record, tool_call
 
 
@@ -94,13 +96,13 @@ class User:
         say(removed=made.id)
 
 
-async def main(path: Path, seed: int) -> None:
-    """Use the store until killed."""
-    store = SQLiteStore(path)
+async def main(path: Path, seed: int, passphrase: str) -> None:
+    """Use the store until killed; it may be encrypted meanwhile."""
+    store = SQLiteStore(path, Cipher(passphrase, cost=CHEAP) if passphrase else None, plain=True)
     store.listen(lambda _: None)
     users = [User(store, random.Random(seed * 10 + number)) for number in range(4)]
     await asyncio.gather(*(user.work() for user in users))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))

@@ -16,9 +16,11 @@ from attrs import define, field
 from kore_ls.errors import SessionNotFound
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.session import SessionRecord
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.project.source import ROOT
+from tests.storage.conftest import CHEAP
 
 
 @define
@@ -54,10 +56,10 @@ class Acknowledged:
                 self.removed.add(session)
 
 
-async def used_and_killed(path: Path, seed: int, acknowledged: Acknowledged, lines: int) -> None:
+async def used_and_killed(path: Path, seed: int, acknowledged: Acknowledged, lines: int, passphrase: str = "") -> None:
     """Let a process use the store and kill it when it has said so many lines."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.storage.kill_child", str(path), str(seed)),
+        *(sys.executable, "-m", "tests.storage.kill_child", str(path), str(seed), passphrase),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -78,9 +80,9 @@ async def used_and_killed(path: Path, seed: int, acknowledged: Acknowledged, lin
     assert errors == b""
 
 
-async def verify(path: Path, acknowledged: Acknowledged) -> None:
+async def verify(path: Path, acknowledged: Acknowledged, passphrase: str = "") -> None:
     """Everything acknowledged is there, counters are right, and nothing half done shows."""
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, Cipher(passphrase, cost=CHEAP) if passphrase else None)
     try:
         assert await store.check() == []
         found: dict[SessionId, SessionRecord] = {}
@@ -109,13 +111,13 @@ async def verify(path: Path, acknowledged: Acknowledged) -> None:
         await store.close()
 
 
-async def rounds(path: Path, count: int, seed: int) -> None:
+async def rounds(path: Path, count: int, seed: int, passphrase: str = "") -> None:
     chance = random.Random(seed)
     acknowledged = Acknowledged()
     for number in range(count):
-        await used_and_killed(path, seed + number, acknowledged, lines=chance.choice([0, 1, 5, 40, 150]))
+        await used_and_killed(path, seed + number, acknowledged, chance.choice([0, 1, 5, 40, 150]), passphrase)
         if path.exists():
-            await verify(path, acknowledged)
+            await verify(path, acknowledged, passphrase)
     assert len(acknowledged.messages) > count
 
 
@@ -123,7 +125,12 @@ async def test_a_store_that_was_killed_keeps_what_it_acknowledged(path: Path) ->
     await rounds(path, 5, seed=20)
 
 
+async def test_an_encrypted_store_that_was_killed_keeps_what_it_acknowledged(path: Path) -> None:
+    await rounds(path, 3, seed=20, passphrase="a passphrase")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
-async def test_a_store_that_was_killed_often_keeps_what_it_acknowledged(path: Path) -> None:
-    await rounds(path, 50, seed=1_000)
+@pytest.mark.parametrize("passphrase", ["", "a passphrase"])
+async def test_a_store_that_was_killed_often_keeps_what_it_acknowledged(path: Path, passphrase: str) -> None:
+    await rounds(path, 50, seed=1_000, passphrase=passphrase)

@@ -1,0 +1,141 @@
+"""A store's encryption as its user sees it: unlock, lock, encrypt, decrypt, another key. Keeps keys in memory alone."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+
+from attrs import evolve
+
+from kore_ls.errors import StoreReadOnly
+from kore_ls.model.ids import Clock
+from kore_ls.storage.cipher import Cipher, WrappedKey
+from kore_ls.storage.convert import convert
+from kore_ls.storage.faults import FAULTS, translated
+from kore_ls.storage.files import is_writable
+from kore_ls.storage.keys import open_key, read_wrapped
+from kore_ls.storage.store_file import StoreFile
+from kore_ls.storage.unlocking import Access
+
+Report = Callable[[str, int], None]
+"""Told what is being done and how many per cent of it are."""
+
+
+class _Cancelled(Exception):
+    """Nobody wants the conversion any more."""
+
+
+class Encryption:
+    """The encryption of one store."""
+
+    def __init__(self, file: StoreFile, clock: Clock) -> None:
+        self._file = file
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+
+    async def unlock(self, cipher: Cipher | None, *, plain: bool = False) -> None:
+        """Open the store with `cipher` from now on; `plain`: a plain store is meant although there is a key.
+
+        A store that does not exist yet will be made encrypted. Raises WrongKey, and the store stays as it was.
+        """
+        before = self._file.access
+        wrapped = await self._wrapped()
+        if cipher is not None and wrapped is not None:
+            await asyncio.to_thread(open_key, wrapped, cipher)
+        exists_plain = wrapped is None and await self._file.exists()
+        wanted = evolve(before, plain=before.plain or plain)
+        if cipher is not None and not exists_plain:
+            wanted = evolve(wanted, ciphers=(cipher,))
+        if wanted != before:
+            await self._file.reset(wanted)
+        await self._file.open()
+
+    async def lock(self) -> bool:
+        """Forget the key of an encrypted store; whether there was one. What a key has derived goes with it."""
+        if await self._wrapped() is None:
+            return False
+        await self._file.reset(evolve(self._file.access, ciphers=()))
+        return True
+
+    async def encrypt(self, cipher: Cipher, report: Report | None = None) -> None:
+        """Make a plain store an encrypted one; one that is encrypted with this key already is fine.
+
+        Raises WrongKey, StoreDamaged, StoreBusy, StoreFull, StoreReadOnly; then nothing has changed.
+        """
+        async with self._one_at_a_time:
+            wrapped = await self._wrapped()
+            if wrapped is not None:
+                await asyncio.to_thread(open_key, wrapped, cipher)
+            if wrapped is not None or not await self._file.exists():
+                await self._file.reset(evolve(self._file.access, ciphers=(cipher,), plain=False))
+                return
+            await self._convert((), cipher, report)
+
+    async def decrypt(self, cipher: Cipher, report: Report | None = None) -> None:
+        """Make an encrypted store a plain one; one that is plain is fine. Raises as `encrypt` does."""
+        async with self._one_at_a_time:
+            if await self._wrapped() is not None:
+                await self._convert((cipher,), None, report)
+
+    async def rekey(self, cipher: Cipher, new: Cipher, report: Report | None = None) -> None:
+        """Encrypt everything anew with a new random key, which `new` opens. Raises as `encrypt` does."""
+        async with self._one_at_a_time:
+            await self._convert((cipher,), new, report)
+
+    async def _convert(self, old: tuple[Cipher, ...], new: Cipher | None, report: Report | None) -> None:
+        file = self._file
+        if not is_writable(file.path):
+            raise StoreReadOnly
+        wrapped = await self._wrapped()
+        if wrapped is not None:
+            for cipher in old:
+                await asyncio.to_thread(open_key, wrapped, cipher)
+        before = file.access
+        after = evolve(before, ciphers=() if new is None else (new,), plain=new is None)
+        # Whoever reopens the store while it is converted finds the one form or the other.
+        file.access = evolve(before, ciphers=(*old, *after.ciphers), plain=True)
+        try:
+            await self._run(Access(old), new, report)
+        except BaseException:
+            done = (await self._wrapped()) != wrapped
+            await asyncio.shield(file.reset(after if done else before))
+            raise
+        await file.reset(after)
+        if await file.exists():
+            await file.open()
+
+    async def _run(self, old: Access, new: Cipher | None, report: Report | None) -> None:
+        loop = asyncio.get_running_loop()
+        stopped = threading.Event()
+
+        def step(word: str, done: int) -> None:
+            if stopped.is_set() and word in ("copying", "copied"):
+                raise _Cancelled
+            if report is not None:
+                loop.call_soon_threadsafe(report, word, done)
+
+        work = asyncio.create_task(asyncio.to_thread(convert, self._file.path, old, new, self._clock(), step))
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            stopped.set()
+            await asyncio.wait([work])
+            work.exception()
+            raise
+
+    async def _wrapped(self) -> WrappedKey | None:
+        """The key in the file, whether it can be opened or not; None: plain, or no store."""
+        if not await self._file.exists():
+            return None
+        return await asyncio.to_thread(_wrapped_in, str(self._file.path.absolute().as_uri()), self._file.read_only)
+
+
+def _wrapped_in(uri: str, read_only: bool) -> WrappedKey | None:
+    try:
+        with closing(sqlite3.connect(f"{uri}?mode={'ro&immutable=1' if read_only else 'rw'}", uri=True)) as db:
+            return read_wrapped(db)
+    except FAULTS as error:
+        raise translated(error) from error

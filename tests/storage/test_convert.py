@@ -1,0 +1,293 @@
+"""Encrypting, decrypting and rekeying: all is there afterwards, nothing shows, and nothing can go half way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kore_ls.errors import SessionNotFound, StoreDamaged, StoreLocked, WrongKey
+from kore_ls.model.ids import SessionId, TurnId
+from kore_ls.model.message import Message
+from kore_ls.model.session import SessionRecord
+from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.convert import PREFIX
+from kore_ls.storage.session_rows import SessionQuery
+from kore_ls.storage.store import SQLiteStore
+from tests.project.source import ROOT
+from tests.storage.canaries import WORDS, plant, seen_in
+from tests.storage.conftest import CHEAP
+from tests.storage.searching import found, in_step, raw
+from tests.storage.test_kill import Acknowledged, verify
+from tests.storage.values import message, record
+
+STEPS = ("copying", "copied", "locked", "caught up", "writing", "switched", "swept")
+ONE, OTHER = Cipher("one", cost=CHEAP), Cipher("other", cost=CHEAP)
+Content = tuple[SessionRecord, tuple[Message, ...], object]
+
+
+async def content(store: SQLiteStore, session_id: str = "canary") -> Content:
+    known = SessionId(session_id)
+    page = await store.list_messages(known, after=0, limit=1000)
+    snapshots = await store.turns.snapshots(TurnId(f"{session_id}-turn"))
+    return (
+        await store.load_session(known),
+        page.messages,
+        (snapshots, await store.turns.content(snapshots[0].before or "")),
+    )
+
+
+async def planted(path: Path, cipher: Cipher | None = None, count: int = 20) -> Content:
+    store = SQLiteStore(path, cipher)
+    await plant(store, count=count)
+    before = await content(store)
+    await store.close()
+    return before
+
+
+async def test_all_is_there_before_and_after_each_change(path: Path) -> None:
+    before = await planted(path)
+    store = SQLiteStore(path)
+    changes: list[Callable[[], object]] = [
+        lambda: store.encryption.encrypt(ONE),
+        lambda: store.encryption.rekey(ONE, OTHER),
+        lambda: store.encryption.decrypt(OTHER),
+    ]
+    for change in changes:
+        await change()  # type: ignore[misc]
+        after = await content(store)
+        assert after[1:] == before[1:]
+        assert after[0].name == before[0].name
+        assert await store.check() == []
+        assert await found(store, "kanarieninhalt") == ["canary"]
+        assert await found(store, "金丝雀") == ["canary"]
+        await store.change_session(
+            SessionId("canary"), lambda old: old, __import__("kore_ls").model.event.EventType.SESSION_UPDATED
+        )
+    assert (await store.status()).encrypted is False
+    await store.close()
+
+
+async def test_an_encrypted_store_shows_nothing_in_any_file(path: Path) -> None:
+    await planted(path, count=300)
+    assert seen_in(path.parent) == set(WORDS)
+    store = SQLiteStore(path)
+    await store.encryption.encrypt(ONE)
+    assert seen_in(path.parent) == set()
+    await plant(store, "more")
+    await found(store, "kanarieninhalt")
+    assert seen_in(path.parent) == set()
+    await store.encryption.rekey(ONE, OTHER)
+    assert seen_in(path.parent) == set()
+    await store.backup(path.parent / "backup.db")
+    await store.close()
+    assert seen_in(path.parent) == set()
+    assert in_step(path)
+
+
+async def test_a_store_made_with_a_key_never_shows_anything(path: Path) -> None:
+    store = SQLiteStore(path, ONE)
+    await plant(store)
+    assert await found(store, "金丝雀") == ["canary"]
+    assert seen_in(path.parent) == set()
+    await store.close()
+    assert seen_in(path.parent) == set()
+
+
+@pytest.mark.parametrize(("old", "new"), [("", "new"), ("old", "new"), ("old", "")])
+@pytest.mark.parametrize("step", STEPS)
+async def test_killed_at_any_step_the_old_or_the_new_store_is_whole(path: Path, old: str, new: str, step: str) -> None:
+    before = await planted(path, Cipher(old, cost=CHEAP) if old else None)
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.storage.convert_child", str(path), old, new, step), cwd=ROOT
+    )
+    assert await child.wait() == -9
+
+    if old:
+        assert seen_in(path.parent) == set() or (not new and step in ("writing", "switched", "swept"))
+    store = SQLiteStore(path, Cipher(old or new, cost=CHEAP), plain=True)
+    try:
+        after = await content(store)
+    except WrongKey:
+        assert step in ("switched", "swept")
+        await store.close()
+        store = SQLiteStore(path, Cipher(new, cost=CHEAP))
+        after = await content(store)
+    assert after == before
+    assert await store.check() == []
+    encrypted = (await store.status()).encrypted
+    await store.close()
+    assert encrypted == bool(new if step in ("switched", "swept") else old)
+    if encrypted:
+        assert seen_in(path.parent) == set()
+    assert not list(path.parent.glob(PREFIX + "*"))
+
+
+async def test_another_process_writes_all_the_while(path: Path) -> None:
+    acknowledged = Acknowledged()
+    store = SQLiteStore(path)
+    await store.create_session(record("mine"))
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.storage.kill_child", str(path), "7", "one"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert child.stdout is not None and child.stderr is not None
+
+    async def hear(lines: int) -> None:
+        assert child.stdout is not None
+        for _ in range(lines):
+            acknowledged.hear(json.loads(await child.stdout.readline()))
+
+    async def hear_on() -> None:
+        while True:
+            await hear(1)
+
+    for change in (
+        lambda: store.encryption.encrypt(ONE),
+        lambda: store.encryption.decrypt(ONE),
+        lambda: store.encryption.encrypt(ONE),
+    ):
+        await hear(60)
+        hearing = asyncio.create_task(hear_on())
+        await change()
+        hearing.cancel()
+        await asyncio.wait([hearing])
+        assert hearing.cancelled()
+        await store.add_message(message("mine"))
+    await hear(60)
+    child.kill()
+    rest, errors = await child.communicate()
+    for line in rest.splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            acknowledged.hear(json.loads(line))
+
+    assert errors == b""
+    assert (await store.load_session(SessionId("mine"))).message_count == 3
+    await store.close()
+    await verify(path, acknowledged, "one")
+    assert b"x" * 40 not in path.read_bytes()
+
+
+async def test_a_wrong_key_changes_nothing(path: Path) -> None:
+    before = await planted(path, ONE)
+    store = SQLiteStore(path, ONE)
+    for change in (
+        store.encryption.decrypt(OTHER),
+        store.encryption.rekey(OTHER, ONE),
+        store.encryption.encrypt(OTHER),
+    ):
+        with pytest.raises(WrongKey):
+            await change
+    with pytest.raises(WrongKey):
+        await store.encryption.unlock(OTHER)
+    assert await content(store) == before
+    await store.close()
+
+
+async def test_a_value_that_can_t_be_read_leaves_the_store_as_it_was(path: Path) -> None:
+    await planted(path, ONE)
+    raw(path, "UPDATE messages SET content = zeroblob(80) WHERE seq = 5")
+    content_before = path.read_bytes()
+    store = SQLiteStore(path, ONE)
+    with pytest.raises(StoreDamaged):
+        await store.encryption.decrypt(ONE)
+    assert (await store.status()).encrypted
+    await store.close()
+    assert len(path.read_bytes()) == len(content_before)
+    assert seen_in(path.parent) == set()
+
+
+async def test_what_is_encrypted_elsewhere_is_noticed_before_the_next_write(path: Path) -> None:
+    await planted(path)
+    here, there = SQLiteStore(path), SQLiteStore(path)
+    await here.load_session(SessionId("canary"))
+    await there.encryption.encrypt(ONE)
+    with pytest.raises(StoreLocked):
+        await here.add_message(message("canary", "kanarieninhalt"))
+    with pytest.raises(StoreLocked):
+        await here.list_sessions(SessionQuery())
+    assert (await here.status()).locked
+    await here.encryption.unlock(ONE)
+    await here.add_message(message("canary", "kanarieninhalt"))
+    await there.encryption.rekey(ONE, OTHER)
+    with pytest.raises(WrongKey):
+        await here.add_message(message("canary", "kanarieninhalt"))
+    assert len((await there.list_messages(SessionId("canary"))).messages) == 22
+    for store in (here, there):
+        await store.close()
+    assert seen_in(path.parent) == set()
+
+
+async def test_a_plain_store_is_only_read_where_a_key_is_configured(path: Path) -> None:
+    before = await planted(path)
+    store = SQLiteStore(path, ONE)
+    assert await content(store) == before
+    with pytest.raises(StoreLocked) as caught:
+        await store.add_message(message("canary"))
+    assert caught.value.params == {"plain": True}
+    assert (await store.status()).locked
+    await store.encryption.unlock(None, plain=True)
+    await store.add_message(message("canary"))
+    assert not (await store.status()).locked
+    await store.close()
+
+
+async def test_a_locked_store_is_opened_by_its_key_and_locked_again(path: Path) -> None:
+    before = await planted(path, ONE)
+    store = SQLiteStore(path)
+    with pytest.raises(StoreLocked):
+        await store.load_session(SessionId("canary"))
+    await store.encryption.unlock(ONE)
+    assert await content(store) == before
+    assert await store.encryption.lock()
+    with pytest.raises(StoreLocked):
+        await store.load_session(SessionId("canary"))
+    await store.close()
+
+
+async def test_a_store_that_is_not_there_is_made_encrypted_once_it_is_unlocked(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.encryption.unlock(ONE)
+    assert not path.exists()
+    with pytest.raises(SessionNotFound):
+        await store.load_session(SessionId("canary"))
+    await plant(store)
+    assert (await store.status()).encrypted
+    await store.close()
+    assert seen_in(path.parent) == set()
+
+
+async def test_cancelling_while_it_copies_changes_nothing(path: Path) -> None:
+    before = await planted(path, count=300)
+    store = SQLiteStore(path)
+    begun = asyncio.Event()
+    work = asyncio.create_task(store.encryption.encrypt(ONE, lambda word, done: begun.set()))
+    await begun.wait()
+    work.cancel()
+    await asyncio.wait([work])
+    status = await store.status()
+    assert work.cancelled()
+    await store.close()
+    store = SQLiteStore(path, ONE if status.encrypted else None)
+    assert (await content(store))[1] == before[1]
+    await store.close()
+
+
+async def test_a_file_from_elsewhere_with_an_index_in_it_gets_rid_of_it(path: Path) -> None:
+    await planted(path, ONE)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE VIRTUAL TABLE messages_fts USING fts5(text, whole, content='', tokenize='ascii')")
+    store = SQLiteStore(path, ONE)
+    await store.add_message(message("canary", "kanarieninhalt"))
+    assert await found(store, "kanarieninhalt") == ["canary"]
+    await store.close()
+    assert in_step(path)
+    assert seen_in(path.parent) == set()
