@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from kore_ls.storage.store import SQLiteStore
 from tests.project.source import ROOT
 from tests.storage.canaries import WORDS, plant, seen_in
 from tests.storage.conftest import CHEAP
+from tests.storage.searching import change as updated
 from tests.storage.searching import found, in_step, raw
 from tests.storage.test_kill import Acknowledged, verify
 from tests.storage.values import message, record
@@ -54,22 +55,20 @@ async def planted(path: Path, cipher: Cipher | None = None, count: int = 20) -> 
 async def test_all_is_there_before_and_after_each_change(path: Path) -> None:
     before = await planted(path)
     store = SQLiteStore(path)
-    changes: list[Callable[[], object]] = [
+    changes: list[Callable[[], Awaitable[None]]] = [
         lambda: store.encryption.encrypt(ONE),
         lambda: store.encryption.rekey(ONE, OTHER),
         lambda: store.encryption.decrypt(OTHER),
     ]
     for change in changes:
-        await change()  # type: ignore[misc]
+        await change()
         after = await content(store)
         assert after[1:] == before[1:]
         assert after[0].name == before[0].name
         assert await store.check() == []
         assert await found(store, "kanarieninhalt") == ["canary"]
         assert await found(store, "金丝雀") == ["canary"]
-        await store.change_session(
-            SessionId("canary"), lambda old: old, __import__("kore_ls").model.event.EventType.SESSION_UPDATED
-        )
+        await updated(store, "canary", pinned=not after[0].pinned)
     assert (await store.status()).encrypted is False
     await store.close()
 
@@ -100,8 +99,14 @@ async def test_a_store_made_with_a_key_never_shows_anything(path: Path) -> None:
     assert seen_in(path.parent) == set()
 
 
-@pytest.mark.parametrize(("old", "new"), [("", "new"), ("old", "new"), ("old", "")])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("old", "new", "step"),
+    [
+        *(("", "new", step) for step in STEPS),
+        *(("old", "new", step) for step in ("locked", "writing", "switched")),
+        *(("old", "", step) for step in ("copied", "caught up", "writing", "switched")),
+    ],
+)
 async def test_killed_at_any_step_the_old_or_the_new_store_is_whole(path: Path, old: str, new: str, step: str) -> None:
     before = await planted(path, Cipher(old, cost=CHEAP) if old else None)
     child = await asyncio.create_subprocess_exec(
@@ -150,14 +155,10 @@ async def test_another_process_writes_all_the_while(path: Path) -> None:
         while True:
             await hear(1)
 
-    for change in (
-        lambda: store.encryption.encrypt(ONE),
-        lambda: store.encryption.decrypt(ONE),
-        lambda: store.encryption.encrypt(ONE),
-    ):
+    for change in (store.encryption.encrypt, store.encryption.decrypt, store.encryption.encrypt):
         await hear(60)
         hearing = asyncio.create_task(hear_on())
-        await change()
+        await change(ONE)
         hearing.cancel()
         await asyncio.wait([hearing])
         assert hearing.cancelled()

@@ -126,7 +126,7 @@ async def test_a_store_that_was_killed_keeps_what_it_acknowledged(path: Path) ->
 
 
 async def test_an_encrypted_store_that_was_killed_keeps_what_it_acknowledged(path: Path) -> None:
-    await rounds(path, 3, seed=20, passphrase="a passphrase")
+    await rounds(path, 4, seed=26, passphrase="a passphrase")
 
 
 @pytest.mark.slow
