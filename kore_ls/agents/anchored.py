@@ -90,6 +90,17 @@ def read_bytes(place: Place, *, most: int) -> bytes:
             os.close(descriptor)
 
 
+@contextmanager
+def working_directory(place: Place) -> Iterator[Path]:
+    """A path of a directory for a child process to start in, that nothing put in its place leads elsewhere.
+
+    Where the system has no such paths it is the plain one. Raises ToolProblem.
+    """
+    with _told(), _parent(place.path / "-") as descriptor:
+        by_number = Path(f"/proc/self/fd/{descriptor}")
+        yield by_number if descriptor is not None and by_number.exists() else place.path
+
+
 def list_names(place: Place, *, most: int) -> list[tuple[str, bool]]:
     """A directory's names and whether each is a directory, in order; at most `most` of them. Raises ToolProblem."""
     with _told(), _parent(place.path / "-") as parent, os.scandir(parent if parent is not None else place.path) as all_:

@@ -17,14 +17,16 @@ _NOT_ENTERED = frozenset({"node_modules", "__pycache__", ".mypy_cache", ".ruff_c
 
 @frozen(kw_only=True)
 class ProtectedFiles:
-    """What was found. `secrets` are to be hidden, `fixed` is not to be written (nor moved: each stands on its own).
+    """What was found: `secrets` are to be hidden, `fixed` is neither to be written nor moved, `linked` not written.
 
+    `linked` files have a further name somewhere else: outside, or in a directory that was not entered.
     `complete` is False where the folder is too big, or something in it can't be protected by its path: a symlink
     in the place of a file that is not to be written. `identities` are device and inode of secrets with several names.
     """
 
     secrets: tuple[Path, ...] = ()
     fixed: tuple[Path, ...] = ()
+    linked: tuple[Path, ...] = ()
     complete: bool = True
     identities: frozenset[tuple[int, int]] = field(factory=frozenset)
 
@@ -40,6 +42,7 @@ class _Walk:
         self.fixed: list[Path] = []
         self.complete = True
         self.shared: set[tuple[int, int]] = set()
+        self.names: dict[tuple[int, int], tuple[int, list[Path]]] = {}
 
     def run(self) -> ProtectedFiles:
         pending = [self.folder]
@@ -53,6 +56,7 @@ class _Walk:
         return ProtectedFiles(
             secrets=tuple(sorted(set(self.secrets))),
             fixed=tuple(sorted(self.fixed)),
+            linked=tuple(sorted(path for links, paths in self.names.values() if len(paths) < links for path in paths)),
             complete=self.complete,
             identities=frozenset(self.shared),
         )
@@ -75,6 +79,8 @@ class _Walk:
         guards = guards_of((directory.name, entry.name)) if directory != self.folder else guards_of((entry.name,))
         is_folder = entry.is_dir(follow_symlinks=False)
         if not guards:
+            if not is_folder and not entry.is_symlink():
+                self._note_link(entry, path)
             return is_folder
         if entry.is_symlink():
             if guards - {Guard.SECRET}:
@@ -116,6 +122,11 @@ class _Walk:
                     found = entry.stat(follow_symlinks=False)
                     if (found.st_dev, found.st_ino) in self.shared:
                         self.secrets.append(Path(entry.path))
+
+    def _note_link(self, entry: os.DirEntry[str], path: Path) -> None:
+        found = entry.stat(follow_symlinks=False)
+        if found.st_nlink > 1:
+            self.names.setdefault((found.st_dev, found.st_ino), (found.st_nlink, []))[1].append(path)
 
     def _note_names(self, entry: os.DirEntry[str], is_folder: bool) -> None:
         if is_folder:

@@ -49,7 +49,7 @@ def _workspace(profile: Profile) -> Iterator[tuple[str, ...]]:
         # a mount point can't be renamed: without this a child could move the parent away and make it anew
         for place in sorted({up for path in profile.protected.fixed for up in _between(profile.folder, path)}):
             yield ("--bind", str(place), str(place))
-        for path in profile.protected.fixed:
+        for path in (*profile.protected.fixed, *profile.protected.linked):
             yield ("--ro-bind", str(path), str(path))
     for path in profile.protected.secrets:
         yield from _hidden(path)

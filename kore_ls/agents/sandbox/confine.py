@@ -26,7 +26,7 @@ def can_confine(kind: SandboxKind, protected: ProtectedFiles) -> bool:
     """Whether everything that is protected really will be."""
     if kind is SandboxKind.NONE or not protected.complete:
         return False
-    return len(protected.fixed) + len(protected.secrets) <= MOST_MOUNTS
+    return len(protected.fixed) + len(protected.linked) + len(protected.secrets) <= MOST_MOUNTS
 
 
 def confine(sandbox: Sandbox, argv: list[str], profile: Profile, cwd: Path) -> Confined:

@@ -57,7 +57,7 @@ def granted(profile: Profile) -> bytes:
     grants.by_parts(
         profile.folder,
         hidden=frozenset(profile.protected.secrets),
-        fixed=frozenset(profile.protected.fixed),
+        fixed=frozenset((*profile.protected.fixed, *profile.protected.linked)),
         writable=profile.writable,
     )
     grants.read += [str(each) for each in (Path("/proc"), *profile.readable)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -9,13 +10,16 @@ import sys
 from pathlib import Path
 
 from kore_ls.agents import anchored
-from kore_ls.agents.commands import CommandLimits, run_command
+from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, find_program
 from kore_ls.agents.paths import Access, is_known_secret
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard, guards_of
-from kore_ls.agents.sandbox.confine import Confined
+from kore_ls.agents.protected_files import ProtectedFiles
+from kore_ls.agents.sandbox.confine import confine
+from kore_ls.agents.sandbox.profile import Profile
 from kore_ls.agents.tools import line_search
+from kore_ls.agents.tools.changing import FILE_BYTES
 from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
 from kore_ls.model.message import ToolKind
 
@@ -50,25 +54,48 @@ class Grep(Tool):
         """`path:line: text`, one per match."""
         if self.place.identity is None:
             raise ToolProblem("There is no such file or directory.")
-        folder = self.desk.folder
-        program = find_program("rg", os.environ, folder=folder) if self.use_ripgrep else None
-        pattern, path = self.given["pattern"], str(self.place.path)
-        argv = [program, *_RIPGREP, "-e", pattern, "--", path] if program else _python(pattern, path)
-        done = await run_command(
-            Confined(argv=lambda descriptor: argv), cwd=folder, env=child_environment(os.environ, folder=folder),
-            limits=_LIMITS,
-        )  # fmt: skip
+        done = await self._search()
         if done.timed_out:
             raise ToolProblem("The search took too long; search in a smaller place.")
         if done.code not in (0, 1) and _SEPARATOR not in done.output and not done.truncated:
             raise ToolProblem("This is not a regular expression that the search understands.")
-        if self.desk.place(path, Access.READ).path != self.place.path:
-            raise ToolProblem(anchored.CHANGED)
         matches = self._matches(done.output)
         lines = [f"{name}:{line}" for name, line in matches[:_MOST]]
         if len(matches) > _MOST or done.truncated:
             lines.append("[... there are more matches ...]")
         return ToolResult(text="\n".join(lines) or "No matches.", facts={"matches": min(len(matches), _MOST)})
+
+    async def _search(self) -> CommandResult:
+        """A directory is searched from within, a file is given to the child: no path is looked up again."""
+        folder = self.desk.folder
+        program = find_program("rg", os.environ, folder=folder) if self.use_ripgrep else None
+        where, content = (".", b"") if self.place.is_folder else ("-", b"")
+        if not self.place.is_folder:
+            content = await asyncio.to_thread(anchored.read_bytes, self.place, most=FILE_BYTES)
+        argv = [program, *_RIPGREP, "-e", self.given["pattern"], "--", where] if program else self._python(where)
+        profile = Profile(
+            folder=folder,
+            writable=False,
+            network=False,
+            protected=ProtectedFiles(),
+            readable=(Path(argv[0]), *_PYTHON, *(() if self.place.inside else (self.place.path,))),
+        )
+        start = self.place.path if self.place.is_folder else folder
+        confined = confine(self.desk.around.sandbox, argv, profile, start)
+        env = child_environment(os.environ, folder=folder)
+        if not self.place.is_folder:
+            return await run_command(confined, cwd=folder, env=env, limits=_LIMITS, stdin=content)
+        with anchored.working_directory(self.place) as cwd:
+            return await run_command(confined, cwd=cwd, env=env, limits=_LIMITS)
+
+    def _python(self, where: str) -> list[str]:
+        pattern = self.given["pattern"]
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ToolProblem("This is not a regular expression that the search understands.") from error
+        script = str(Path(line_search.__file__))
+        return [sys.executable, "-I", "-S", script, json.dumps({"pattern": pattern, "path": where})]
 
     def _matches(self, output: str) -> list[tuple[str, str]]:
         shown: dict[str, str | None] = {}
@@ -78,7 +105,7 @@ class Grep(Tool):
             if not separator:
                 continue
             if path not in shown:
-                shown[path] = self._name(Path(path))
+                shown[path] = self._name(self.place.path / path if self.place.is_folder else self.place.path)
             name = shown[path]
             if name is not None:
                 number, _, text = rest.partition(":")
@@ -89,7 +116,7 @@ class Grep(Tool):
         """What a file is called in the result; None where nothing of it may be shown."""
         folder = self.desk.folder
         inside = path.is_relative_to(folder)
-        if path == self.place.path:
+        if path == self.place.path:  # the gate has judged it
             return self.place.relative
         if guards_of(path.relative_to(folder).parts if inside else path.parts[1:]) & {Guard.SECRET, Guard.INTERNAL}:
             return None
@@ -104,11 +131,4 @@ class Grep(Tool):
 
 _SEPARATOR = "\ufffd"
 """What commands' output has for the NUL after a path."""
-
-
-def _python(pattern: str, path: str) -> list[str]:
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ToolProblem("This is not a regular expression that the search understands.") from error
-    return [sys.executable, "-I", "-S", line_search.__file__, json.dumps({"pattern": pattern, "path": path})]
+_PYTHON = (Path(sys.base_prefix), Path(sys.prefix), Path(line_search.__file__))

@@ -1,6 +1,7 @@
 """Searches files line by line where there is no ripgrep. Run as a script in a process that can be killed.
 
-Takes JSON `{pattern, path}`, prints `path NUL line:text`; leaves out what `.gitignore` files name and what is no text.
+Takes JSON `{pattern, path}` (`-` is its input), prints `path NUL line:text`; leaves out what `.gitignore` files name
+and what is no text.
 """
 
 from __future__ import annotations
@@ -81,25 +82,30 @@ def is_ignored(rules: Ignored, path: str, is_directory: bool) -> bool:
     return False
 
 
+def searched(name: str, content: bytes, pattern: re.Pattern[str]) -> None:
+    """Print the lines of a text that match; at most 100."""
+    if b"\0" in content[:8192]:
+        return
+    shown = 0
+    for number, line in enumerate(content.decode("utf-8", "replace").split("\n"), 1):
+        if shown < _PER_FILE and pattern.search(line):
+            shown += 1
+            sys.stdout.buffer.write(os.fsencode(name) + f"\0{number}:{line[:_LINE_CHARS]}\n".encode())
+
+
 def main() -> None:
-    """Print what matches; at most 100 lines of a file."""
+    """Search the input, or all files of a directory."""
     wanted = json.loads(sys.argv[1])
     pattern = re.compile(wanted["pattern"])
-    out = sys.stdout.buffer
+    if wanted["path"] == "-":
+        searched("-", sys.stdin.buffer.read(), pattern)
+        return
     for path in files(wanted["path"]):
         try:
-            if Path(path).lstat().st_size > _FILE_BYTES:
-                continue
-            content = Path(path).read_bytes()
+            if Path(path).lstat().st_size <= _FILE_BYTES:
+                searched(path, Path(path).read_bytes(), pattern)
         except OSError:
             continue
-        if b"\0" in content[:8192]:
-            continue
-        shown = 0
-        for number, line in enumerate(content.decode("utf-8", "replace").split("\n"), 1):
-            if shown < _PER_FILE and pattern.search(line):
-                shown += 1
-                out.write(os.fsencode(path) + f"\0{number}:{line[:_LINE_CHARS]}\n".encode())
 
 
 if __name__ == "__main__":
