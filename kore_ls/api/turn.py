@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from typing import Annotated
 
 from attrs import frozen
@@ -13,21 +14,25 @@ from kore_ls.api.objects import DroppedPrompt, Turn, turn_view
 from kore_ls.errors import (
     AgentFailed,
     BadTransition,
+    FolderNotFound,
     FolderRequired,
     InvalidParams,
+    KoreError,
     LeaseHeld,
     SessionBusy,
     SessionClosed,
     SessionLimitReached,
     SessionNotFound,
+    TurnNotFound,
 )
 from kore_ls.model.ids import SessionId, TurnId
-from kore_ls.model.limits import MAX_INTEGER, between, one_of
+from kore_ls.model.limits import MAX_INTEGER, between, id_problem, one_of
 from kore_ls.model.message import Message
 from kore_ls.model.turn import Position, Prompt, PromptContext, TextSpan
 from kore_ls.rpc.codec import Checked
 from kore_ls.rpc.methods import method
-from kore_ls.sessions.workspace import Workspace
+from kore_ls.sessions.revert import revert_turn
+from kore_ls.sessions.workspace import OpenFolder, Workspace
 
 _Place = Annotated[int, Checked(between(0, MAX_INTEGER))]
 
@@ -112,6 +117,26 @@ class TurnList:
     next_cursor: str | None = None
 
 
+@frozen(kw_only=True)
+class TurnRevertParams:
+    """Which turn, and whether only to look."""
+
+    turn_id: Annotated[TurnId, Checked(id_problem)]
+    dry_run: bool = False
+    folder: Text | None = None
+
+
+@frozen(kw_only=True)
+class TurnReverted:
+    """Paths of files that are (with `dryRun`: would be) as before, and of files that were changed since.
+
+    Relative to the workspace folder; files outside of it by their absolute paths.
+    """
+
+    reverted: tuple[str, ...]
+    conflicts: tuple[str, ...]
+
+
 @method(
     "kore/turn/start",
     raises=(
@@ -135,6 +160,7 @@ async def start(workspace: Workspace, params: TurnStartParams) -> TurnStart:
         raise InvalidParams(["params.prompt: must not be blank"])
     opened = await workspace.folder_of(params.session_id, params.folder)
     prompt = Prompt(text=params.prompt, context=tuple(map(_context, params.context)))
+    workspace.ask_about_trust(opened)
     started = await opened.manager.start_turn(
         params.session_id, prompt, queue=params.when_busy == "queue", starter=workspace
     )
@@ -163,6 +189,27 @@ async def list_(workspace: Workspace, params: TurnListParams) -> TurnList:
     page = await opened.manager.storage.turns.page(params.session_id, limit=params.limit, below=below)
     following = None if page.position is None else encoded(page.position, params.session_id)
     return TurnList(turns=tuple(map(turn_view, page.turns)), next_cursor=following)
+
+
+@method("kore/turn/revert", raises=(TurnNotFound, FolderRequired, FolderNotFound, SessionBusy))
+async def revert(workspace: Workspace, params: TurnRevertParams) -> TurnReverted:
+    """Bring the files that a turn changed back to what they were, where they still are as the turn left them."""
+    opened = await _folder_of_turn(workspace, params)
+    done = await revert_turn(opened.folder.workbench, params.turn_id, dry_run=params.dry_run, starter=workspace)
+    return TurnReverted(reverted=done.reverted, conflicts=done.conflicts)
+
+
+async def _folder_of_turn(workspace: Workspace, params: TurnRevertParams) -> OpenFolder:
+    holders = []
+    for opened in workspace.chosen(params.folder):
+        with contextlib.suppress(KoreError):  # a store that can't be read holds nothing for us
+            await opened.manager.storage.turns.find(params.turn_id)
+            holders.append(opened)
+    if not holders:
+        raise TurnNotFound(turnId=params.turn_id)
+    if len(holders) > 1:
+        raise FolderRequired
+    return holders[0]
 
 
 def encoded(position: int, bound_to: SessionId | str) -> str:

@@ -11,8 +11,9 @@ from attrs import asdict, evolve, fields, frozen
 
 from kore_ls.errors import InvalidParams
 from kore_ls.model.limits import between, name_problem, one_of, unicode_problem
+from kore_ls.model.message import ToolKind
 from kore_ls.model.mode import AgentMode
-from kore_ls.model.settings import ClientSettings
+from kore_ls.model.settings import ClientSettings, UserRule
 from kore_ls.rpc.codec import Checked, Codec, camel
 
 DAY_MS = 86_400_000
@@ -53,6 +54,17 @@ def _locale_problem(value: str) -> str | None:
 
 
 @frozen(kw_only=True)
+class _Rule:
+    """The form of `UserRule` on the wire."""
+
+    answer: Annotated[str, Checked(one_of("allow", "ask", "deny"))]
+    modes: tuple[AgentMode, ...] = ()
+    kinds: tuple[ToolKind, ...] = ()
+    paths: tuple[Annotated[str, Checked(unicode_problem)], ...] = ()
+    argv: tuple[Annotated[str, Checked(unicode_problem)], ...] = ()
+
+
+@frozen(kw_only=True)
 class _Options:
     """The form of `ClientSettings` on the wire."""
 
@@ -68,6 +80,8 @@ class _Options:
     events: Annotated[Any, Checked(_events_problem)] | None = None
     permissions: bool | None = None
     workspace_symbols: bool | None = None
+    rules: tuple[_Rule, ...] | None = None
+    lsp_bridge: tuple[Annotated[str, Checked(unicode_problem)], ...] | None = None
 
 
 _NAMES = {camel(a.name): a.name for a in fields(_Options)}
@@ -119,6 +133,8 @@ def _read(section: Any, path: str, allowed: frozenset[str] | None = None) -> tup
             values[name] = asdict(codec.structure({key: value}, _Options), recurse=False)[name]
         except InvalidParams as error:
             problems += [text.replace("params", path, 1) for text in error.problems]
+    if "rules" in values:
+        values["rules"] = tuple(UserRule(**asdict(rule, recurse=False)) for rule in values["rules"])
     if isinstance(values.get("events"), list):
         values["events"] = tuple(values["events"])
     return values, problems

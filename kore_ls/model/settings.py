@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from kore_ls.model.message import ToolKind
 from kore_ls.model.mode import AgentMode
+
+
+@frozen(kw_only=True)
+class UserRule:
+    """One of the user's own rules for the permission gate; what it leaves out fits everything.
+
+    `paths` are globs relative to the folder, or absolute; `argv` are a command's first words.
+    """
+
+    answer: str
+    modes: tuple[AgentMode, ...] = ()
+    kinds: tuple[ToolKind, ...] = ()
+    paths: tuple[str, ...] = ()
+    argv: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -29,3 +44,7 @@ class ClientSettings:
     """Whether (or which types of) `kore/event` notifications are wanted."""
     permissions: bool = False
     workspace_symbols: bool = False
+    rules: tuple[UserRule, ...] = ()
+    """The user's own rules for the permission gate."""
+    lsp_bridge: tuple[str, ...] = ()
+    """Which `kore/lsp/<name>` requests the client answers."""

@@ -12,6 +12,7 @@ from kore_ls.agents.agent import AgentFactory
 from kore_ls.agents.quiet import quiet_agent
 from kore_ls.errors import FolderNotFound
 from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions.client import Client
 from kore_ls.sessions.folder import Folder
 from kore_ls.sessions.uris import real_path
 from kore_ls.sessions.workspace import Workspace
@@ -27,9 +28,11 @@ class App:
         self._users: dict[Path, int] = {}
         self._closing: asyncio.Task[None] | None = None
 
-    def connect(self, settings: ClientSettings, notify: Callable[[str, Any], None]) -> Workspace:
-        """A new connection's view."""
-        return Workspace(self, settings, notify)
+    def connect(
+        self, settings: ClientSettings, notify: Callable[[str, Any], None], client: Client | None = None
+    ) -> Workspace:
+        """A new connection's view; `client` is what its user can be asked and its editor can do."""
+        return Workspace(self, settings, notify, client)
 
     def enter(self, path: Path, settings: ClientSettings) -> Folder:
         """Open a folder or join those who have it open. Raises FolderNotFound, InvalidParams."""

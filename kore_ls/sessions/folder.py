@@ -9,8 +9,12 @@ from kore_ls.agents.agent import AgentFactory
 from kore_ls.errors import InvalidParams, StoreForeign
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions.clients import FolderClients
 from kore_ls.sessions.config import ManagerConfig
+from kore_ls.sessions.folder_workbench import FolderWorkbench
 from kore_ls.sessions.manager import SessionManager
+from kore_ls.sessions.remembered import RememberedRules
+from kore_ls.sessions.trust import TrustList
 from kore_ls.sessions.view import remove_views
 from kore_ls.storage.home import StoreHome
 from kore_ls.storage.interface import StoreStatus
@@ -26,6 +30,10 @@ class Folder:
         self.path = path
         self.directory = store_directory(path, settings.storage_dir)
         self.home = StoreHome(self.directory, state_dir, inside=path)
+        self.clients = FolderClients(path, TrustList(state_dir))
+        self.workbench = FolderWorkbench(
+            path, self.clients, RememberedRules(state_dir, path), settings.rules, settings.locale
+        )
         self.manager = SessionManager(
             ManagerConfig(
                 data_dir=self.directory,

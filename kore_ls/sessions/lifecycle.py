@@ -59,6 +59,7 @@ class SessionLifecycle:
 
     async def release_agent(self, session_id: SessionId) -> None:
         """Unload the session's agent, if it is loaded."""
+        self.turns.forget(session_id)
         await self._agents.release(session_id)
 
     async def create_session(
@@ -251,6 +252,7 @@ class SessionLifecycle:
             record = await self.storage.load_session(known, deleted=True)
             await self.turns.cancel(known)
             await self.storage.remove_session(known)
+            self.turns.disown(known)
             self._handles.pop(known, None)
             self._tell(EventType.SESSION_DELETED, record)
         else:

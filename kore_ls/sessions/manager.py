@@ -187,6 +187,7 @@ class SessionManager(TurnManagement):
     async def _imported(self, outcome: ImportOutcome) -> None:
         for record in outcome.records:
             await self._agents.release(record.id)  # a replaced session's agent knows another history
+            self.turns.disown(record.id)
             if record.id in self._handles:
                 self._handles[record.id].record = record
             self._tell(EventType.SESSION_CREATED, record)

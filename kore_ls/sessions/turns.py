@@ -171,6 +171,14 @@ class SessionTurns:
         """How many prompts wait."""
         return len(self._queued.get(session_id, ()))
 
+    def forget(self, session_id: SessionId) -> None:
+        """The session's agent is unloaded, and its tools with it."""
+        self._workbench.forget(session_id)
+
+    def disown(self, session_id: SessionId) -> None:
+        """Nothing that was allowed in the session counts any more. Raises StoreReadOnly."""
+        self._workbench.disown(session_id)
+
     def requests(self, session_id: SessionId) -> Sequence[PermissionRequest]:
         """The session's open permission requests."""
         return self._workbench.requests(session_id)
@@ -265,7 +273,7 @@ class SessionTurns:
         on_update: Callable[[ToolCall | ToolOutput], Awaitable[None]],
     ) -> ToolOutcome:
         """Use a tool through the permission gate."""
-        toolbox = self._workbench.toolbox(run, lambda: run.session)
+        toolbox = await self._workbench.toolbox(run, lambda: run.session)
         return await toolbox.use(
             name,
             arguments,

@@ -34,7 +34,7 @@ class Tools(Protocol):
 class Workbench(Protocol):
     """Gives each session its tools, and knows the open permission requests."""
 
-    def toolbox(self, run: RunningTurn, session: Callable[[], SessionRecord]) -> Tools:
+    async def toolbox(self, run: RunningTurn, session: Callable[[], SessionRecord]) -> Tools:
         """The tools of the turn's session."""
 
     def requests(self, session_id: SessionId) -> Sequence[PermissionRequest]:
@@ -46,11 +46,14 @@ class Workbench(Protocol):
     def forget(self, session_id: SessionId) -> None:
         """The session's agent is unloaded, and its tools with it."""
 
+    def disown(self, session_id: SessionId) -> None:
+        """The session is gone for good, or another one has its id: nothing that was allowed in it counts any more."""
+
 
 class _NoTools:
     """For managers that know no folder."""
 
-    def toolbox(self, run: RunningTurn, session: Callable[[], SessionRecord]) -> Tools:
+    async def toolbox(self, run: RunningTurn, session: Callable[[], SessionRecord]) -> Tools:
         return self
 
     def requests(self, session_id: SessionId) -> Sequence[PermissionRequest]:
@@ -60,6 +63,9 @@ class _NoTools:
         pass
 
     def forget(self, session_id: SessionId) -> None:
+        pass
+
+    def disown(self, session_id: SessionId) -> None:
         pass
 
     async def use(

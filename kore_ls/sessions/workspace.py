@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from kore_ls.errors import FolderNotFound, FolderRequired, KoreError, SessionNot
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import SessionId
 from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions.client import Client
 from kore_ls.sessions.folder import Folder
 from kore_ls.sessions.manager import SessionManager
+from kore_ls.sessions.permissions import Asker
 from kore_ls.sessions.uris import path_of, real_path
 
 if TYPE_CHECKING:
@@ -47,10 +50,20 @@ EventListener = Callable[[OpenFolder, Event], None]
 class Workspace:
     """The folders of one connection."""
 
-    def __init__(self, app: App, settings: ClientSettings, notify: Callable[[str, Any], None]) -> None:
+    def __init__(
+        self,
+        app: App,
+        settings: ClientSettings,
+        notify: Callable[[str, Any], None],
+        client: Client | None = None,
+    ) -> None:
         self.app = app
         self.settings = settings
         self.notify = notify
+        self.client = client
+        self.asker: Asker | None = None
+        self.chooser: Asker | None = None
+        self._asking: set[asyncio.Task[None]] = set()
         self.listener: EventListener | None = None
         self._folders: dict[str, OpenFolder] = {}
 
@@ -70,6 +83,8 @@ class Workspace:
         opened = OpenFolder(uri, folder)
         opened.stop_listening = folder.manager.events.listen(lambda event: self._heard(opened, event))
         self._folders[uri] = opened
+        folder.clients.join(self, self.client, self.settings.trusted)
+        folder.workbench.desk.join(self, self.asker, self.chooser)
 
     async def close_folder(self, uri: str) -> None:
         """Close a folder; one that is not open is fine."""
@@ -80,10 +95,14 @@ class Workspace:
         if opened is not None:
             del self._folders[opened.uri]
             opened.stop_listening()
+            opened.folder.clients.leave(self)
+            opened.folder.workbench.desk.leave(self)
             await self.app.leave(opened.folder)
 
     async def close(self) -> None:
         """Close all folders: the connection has ended."""
+        for task in tuple(self._asking):
+            task.cancel()
         for uri in tuple(self._folders):
             await self.close_folder(uri)
 
@@ -92,6 +111,17 @@ class Workspace:
             opened.active = event.session_id
         if self.listener is not None:
             self.listener(opened, event)
+
+    def ask_about_trust(self, opened: OpenFolder) -> None:
+        """Ask the user in the background about a folder that nobody has said anything of."""
+
+        async def ask() -> None:
+            with contextlib.suppress(KoreError):  # it can't be remembered, and stays untrusted
+                await opened.folder.clients.ask_about_trust(self, self.settings.locale)
+
+        task = asyncio.create_task(ask(), name="kore-trust")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
 
     def _same(self, uri: str) -> OpenFolder | None:
         """The open folder that this URI means under another spelling."""

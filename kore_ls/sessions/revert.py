@@ -1,0 +1,123 @@
+"""Takes a turn's file changes back, where the files still are as the turn left them; touches nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from attrs import frozen
+
+from kore_ls.errors import SessionBusy
+from kore_ls.model.document import EditResult
+from kore_ls.model.ids import TurnId
+from kore_ls.model.turn import FileSnapshot, TurnState
+from kore_ls.sessions.folder_workbench import FolderWorkbench
+from kore_ls.storage.snapshot_rows import MOST_BYTES, content_name
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+@frozen(kw_only=True)
+class Reverted:
+    """Paths as they are stored: of files that are (or, asked only, would be) as before, and of those that can't be."""
+
+    reverted: tuple[str, ...]
+    conflicts: tuple[str, ...]
+
+
+async def revert_turn(bench: FolderWorkbench, turn_id: TurnId, *, dry_run: bool, starter: object) -> Reverted:
+    """Bring back the files that a turn changed. Raises TurnNotFound, SessionBusy for a turn that runs."""
+    turns = bench.manager.storage.turns
+    turn = await turns.find(turn_id)
+    if turn.state is TurnState.RUNNING:
+        raise SessionBusy(sessionId=turn.session_id)
+    reverted: list[str] = []
+    conflicts: list[str] = []
+    for snapshot in reversed(await turns.snapshots(turn_id)):
+        content = await turns.content(snapshot.before) if snapshot.before is not None and snapshot.kept else None
+        done = (snapshot.before is None or content is not None) and await _revert(
+            bench, snapshot, content, dry_run=dry_run, starter=starter
+        )
+        (reverted if done else conflicts).append(snapshot.path)
+    return Reverted(reverted=tuple(reversed(reverted)), conflicts=tuple(reversed(conflicts)))
+
+
+async def _revert(
+    bench: FolderWorkbench, snapshot: FileSnapshot, content: bytes | None, *, dry_run: bool, starter: object
+) -> bool:
+    """Whether the file is now, or would be, as it was before the turn."""
+    path = bench.folder / snapshot.path
+    now = await asyncio.to_thread(_content, path)
+    if now is _UNREADABLE:
+        return False
+    name = content_name(now)
+    if name == snapshot.before:
+        return True
+    document = bench.clients.document(path, starter)
+    if name != snapshot.after or (document is not None and document.dirty):
+        return False
+    if dry_run:
+        return True
+    if document is not None and content is not None and (text := _text(content)) is not None:
+        done = await bench.clients.edit(path, starter, before=document.text, after=text, version=document.version)
+        if done in (EditResult.REFUSED, EditResult.STALE):
+            return False
+    return await asyncio.to_thread(_put, path, snapshot.after, content)
+
+
+_UNREADABLE = b"\0unreadable"
+"""Told from every content by its identity."""
+
+
+def _content(path: Path) -> bytes | None:
+    """What a regular file holds, reached through no link; None where there is none."""
+    if os.path.realpath(path.parent) != str(path.parent):
+        return _UNREADABLE
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NO_FOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return _UNREADABLE
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return _UNREADABLE
+        content = file.read(4 * MOST_BYTES + 1)
+        return content if len(content) <= 4 * MOST_BYTES else _UNREADABLE
+
+
+def _put(path: Path, expected: str | None, content: bytes | None) -> bool:
+    """Put a content in the place of `expected`, or remove the file; False where it is not that any more."""
+    now = _content(path)
+    if now is _UNREADABLE or content_name(now) not in (expected, content_name(content)):
+        return False
+    try:
+        if content is None:
+            path.unlink(missing_ok=True)
+            return True
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.realpath(path.parent) != str(path.parent):
+            return False
+        mode = stat.S_IMODE(path.lstat().st_mode) if now is not None else 0o644
+        beside = path.with_name(f".{secrets.token_hex(8)}.kore")
+        descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            beside.replace(path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+    except OSError:
+        return False
+    return True
+
+
+def _text(content: bytes) -> str | None:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
