@@ -17,6 +17,7 @@ from kore_ls.model.settings import ClientSettings
 from kore_ls.rpc.codec import Codec, dumps, loads
 from kore_ls.rpc.faults import error_object
 from kore_ls.sessions.app import App
+from kore_ls.sessions.client import Client as EditorClient
 
 Json = dict[str, Any]
 Connect = Callable[..., Awaitable["Client"]]
@@ -45,10 +46,10 @@ class Refused(Exception):
 class Client:
     """One connection's client. `heard` are the notifications received and not yet taken."""
 
-    def __init__(self, application: Application, settings: ClientSettings) -> None:
+    def __init__(self, application: Application, settings: ClientSettings, editor: EditorClient | None = None) -> None:
         self.heard: list[Json] = []
         self._changed = asyncio.Event()
-        self.workspace = application.connect(settings, self._notified)
+        self.workspace = application.connect(settings, self._notified, editor)
 
     def _notified(self, method: str, params: Any) -> None:
         message = loads(dumps({"method": method, "params": params}, _CODEC.unstructure))
@@ -137,16 +138,18 @@ def _json(value: Any) -> bytes:
         return json.dumps(value).encode()
 
 
-async def connected(application: Application, *folders: Path, **settings: Any) -> Client:
+async def connected(
+    application: Application, *folders: Path, editor: EditorClient | None = None, **settings: Any
+) -> Client:
     """A client that has opened these folders; it hears all events unless told otherwise."""
-    client = Client(application, ClientSettings(**{"events": True} | settings))
+    client = Client(application, ClientSettings(**{"events": True} | settings), editor)
     for folder in folders:
         await client.workspace.open_folder(folder.as_uri())
     return client
 
 
-def served(state_home: Path, agents: AgentFactory = quiet_agent) -> Application:
-    """An application that keeps its user's state in `state_home`."""
+def served(state_home: Path, agents: AgentFactory | None = quiet_agent) -> Application:
+    """An application that keeps its user's state in `state_home`; without `agents` it has the builtin one."""
     return Application(App(state_home, agents))
 
 

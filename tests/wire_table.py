@@ -75,7 +75,7 @@ class TableApplication:
         self.closed = 0
         self.hangs = False
 
-    def connect(self, settings: ClientSettings, notify: Notify) -> TableWorkspace:
+    def connect(self, settings: ClientSettings, notify: Notify, client: object = None) -> TableWorkspace:
         self.workspaces.append(TableWorkspace(settings, notify, self._tell))
         return self.workspaces[-1]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kore_ls.api.objects import PermissionRequest, Session, request_view, session_view
 from kore_ls.model import permission
@@ -26,6 +27,8 @@ from kore_ls.model.message import Message
 from kore_ls.sessions.workspace import OpenFolder, Workspace
 
 METHOD = "kore/event"
+LOOK_S = 0.05
+"""How often a slow client is looked at, whether it has caught up."""
 
 
 @frozen(kw_only=True)
@@ -156,11 +159,16 @@ class Subscription:
 
 
 class EventStream:
-    """Turns a workspace's facts into notifications on its connection."""
+    """Turns a workspace's facts into notifications on its connection.
+
+    For a client that reads slowly, pieces of the same text are held and merged; all else is sent, in order.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._sent = 0
+        self._held: dict[object, tuple[OpenFolder, Event]] = {}
+        self._looking: asyncio.TimerHandle | None = None
         self.subscription = _initial(workspace.settings.events)
 
     @classmethod
@@ -175,6 +183,39 @@ class EventStream:
         """Send the fact if it is wanted."""
         if self.subscription is None or not self.subscription.wants(event):
             return
+        stream = _stream(event.data)
+        if stream is not None and (self._held or self._slow):
+            self._hold(stream, opened, event)
+            return
+        self._release()
+        self._send(opened, event)
+
+    @property
+    def _slow(self) -> bool:
+        client = self._workspace.client
+        return client is not None and client.slow
+
+    def _hold(self, stream: object, opened: OpenFolder, event: Event) -> None:
+        before = self._held.get(stream)
+        if before is not None:
+            event = evolve(before[1], data=_merged(before[1].data, event.data))
+        self._held[stream] = (opened, event)
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        if self._slow and self._held:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        held, self._held = self._held, {}
+        for opened, event in held.values():
+            self._send(opened, event)
+
+    def _send(self, opened: OpenFolder, event: Event) -> None:
         self._sent += 1
         self._workspace.notify(
             METHOD,
@@ -188,6 +229,24 @@ class EventStream:
                 data=_data(opened, event),
             ),
         )
+
+
+def _stream(data: object) -> object | None:
+    """What pieces of text belong together; None for all other facts."""
+    if isinstance(data, StreamedText):
+        return data.message_id, data.kind
+    if isinstance(data, StreamedOutput):
+        return data.tool_call_id
+    return None
+
+
+def _merged(before: object, more: object) -> object:
+    """Two pieces of the same text, one after the other, as one."""
+    if isinstance(before, StreamedText) and isinstance(more, StreamedText):
+        return evolve(before, delta=before.delta + more.delta)
+    if isinstance(before, StreamedOutput) and isinstance(more, StreamedOutput):
+        return evolve(before, chunk=before.chunk + more.chunk)
+    return more
 
 
 def _initial(wanted: bool | tuple[str, ...]) -> Subscription | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from attrs import frozen
 
 from kore_ls.api.fields import Text
 from kore_ls.errors import FolderNotFound, FolderRequired, InvalidParams, StoreDamaged, StoreForeign
 from kore_ls.rpc.methods import method
 from kore_ls.sessions.export_file import target_path, write_backup
+from kore_ls.sessions.folder import sandbox
 from kore_ls.sessions.workspace import OpenFolder, Workspace
 
 
@@ -102,7 +105,7 @@ async def _status(opened: OpenFolder, problems: tuple[str, ...] | None = None) -
         schema_version=found.schema_version,
         sqlite_version=found.sqlite_version,
         indexed_messages=found.indexed_messages,
-        sandbox="none",
+        sandbox=(await asyncio.to_thread(sandbox)).kind.value,
         problems=problems or None,
     )
 

@@ -21,7 +21,12 @@ def capabilities(client: Any, methods: Iterable[str], events: Iterable[str], com
             "fileOperations": {},
         },
         "experimental": {
-            "kore": {"version": PROTOCOL_VERSION, "methods": list(methods), "events": list(events), "backends": []}
+            "kore": {
+                "version": PROTOCOL_VERSION,
+                "methods": list(methods),
+                "events": list(events),
+                "backends": ["builtin"],
+            }
         },
     }
 

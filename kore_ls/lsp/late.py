@@ -54,6 +54,11 @@ class LateServer:
         else:
             self._wait(lambda server: _note(server, method, params))
 
+    @property
+    def loaded(self) -> KoreServer | None:
+        """The server, if it is there; without it no document was opened."""
+        return self._server
+
     async def close(self) -> None:
         """Load no more."""
         if self._loading is not None:

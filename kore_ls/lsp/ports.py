@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions.client import Client
 
 
 class OpenWorkspace(Protocol):
@@ -24,8 +25,10 @@ class OpenWorkspace(Protocol):
 class Application(Protocol):
     """What all connections of a process share."""
 
-    def connect(self, settings: ClientSettings, notify: Callable[[str, Any], None]) -> OpenWorkspace:
-        """A new connection's workspace; `notify(method, params)` reaches its client."""
+    def connect(
+        self, settings: ClientSettings, notify: Callable[[str, Any], None], client: Client | None = None
+    ) -> OpenWorkspace:
+        """A new connection's workspace; `notify(method, params)` and `client` reach its client."""
 
     async def close(self) -> None:
         """Save and close everything; may be called more than once."""

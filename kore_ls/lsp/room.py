@@ -13,6 +13,7 @@ from kore_ls.errors import KoreError
 from kore_ls.lsp import folders
 from kore_ls.lsp.capabilities import asks_for_settings, capabilities
 from kore_ls.lsp.commands import Commands
+from kore_ls.lsp.editor import EditorClient
 from kore_ls.lsp.late import LateServer
 from kore_ls.lsp.ports import Application, OpenWorkspace
 from kore_ls.lsp.settings import Reading, add_workspace_section, read_options
@@ -73,6 +74,7 @@ class LanguageRoom:
         self._initialized = asyncio.Event()
         self._workspace: OpenWorkspace | None = None
         self._server: LateServer | None = None
+        self._editor: EditorClient | None = None
         self._symbols = False
 
     def request(self, method: str, params: Any) -> Any:
@@ -96,6 +98,8 @@ class LanguageRoom:
             self._connection.hold("changing workspace folders", self._change_folders, *folders.changed(params))
         if self._server is not None:
             self._server.notification(method, params)
+            if self._editor is not None and method.startswith("textDocument/"):
+                self._editor.document_changed()
 
     async def close(self) -> None:
         """See `Room`; stops what commands do in the background and ends the connection's workspace."""
@@ -130,7 +134,9 @@ class LanguageRoom:
         self._complain(reading)
         if asks_for_settings(hello["capabilities"]):
             reading = await self._with_workspace_settings(reading)
-        self._workspace = self._application.connect(reading.settings, self._connection.notify)
+        assert self._server is not None
+        self._editor = EditorClient(self._connection, self._server, hello, reading.settings.lsp_bridge)
+        self._workspace = self._application.connect(reading.settings, self._connection.notify, self._editor)
         self._connection.context = self._workspace
         for uri in folders.opened_at_start(hello):
             await self._open_folder(self._workspace, uri)

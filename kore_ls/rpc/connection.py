@@ -27,6 +27,8 @@ from kore_ls.rpc.work import Work
 
 logger = logging.getLogger(__name__)
 
+SLOW_BYTES = 256 << 10
+"""Unsent output beyond this makes a client a slow one, for which what can be merged is."""
 GREETING_BYTES = 1 << 20
 """How big a message may be before the client has proved that it may be here."""
 
@@ -280,6 +282,11 @@ class Connection:
         """The client reads again."""
         self._blocked = False
         self._regulate()
+
+    @property
+    def slow(self) -> bool:
+        """Whether the client reads more slowly than it is written to."""
+        return self._blocked or self._channel.get_write_buffer_size() > SLOW_BYTES
 
     def _regulate(self) -> None:
         if self._blocked or self._work.too_much:

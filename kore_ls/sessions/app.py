@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from kore_ls.agents.agent import AgentFactory
-from kore_ls.agents.quiet import quiet_agent
 from kore_ls.errors import FolderNotFound
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.client import Client
@@ -19,9 +18,12 @@ from kore_ls.sessions.workspace import Workspace
 
 
 class App:
-    """The folders of all connections, by real path; a folder closes when the last connection leaves it."""
+    """The folders of all connections, by real path; a folder closes when the last connection leaves it.
 
-    def __init__(self, state_dir: Path, agent_factory: AgentFactory = quiet_agent) -> None:
+    Without an `agent_factory` sessions have the builtin agent.
+    """
+
+    def __init__(self, state_dir: Path, agent_factory: AgentFactory | None = None) -> None:
         self.state_dir = state_dir
         self._agent_factory = agent_factory
         self._folders: dict[Path, Folder] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,9 +15,6 @@ class Client(Protocol):
     @property
     def slow(self) -> bool:
         """Whether it reads more slowly than it is written to."""
-
-    def when_relieved(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever it has caught up."""
 
     async def ask(self, method: str, params: Any, *, timeout: float | None) -> Any | None:
         """Its JSON result of a request; None where it has none, fails, is gone, or takes longer than `timeout` s."""

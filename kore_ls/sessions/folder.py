@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from functools import cache
 from pathlib import Path
 
-from kore_ls.agents.agent import AgentFactory
+from kore_ls.agents.agent import Agent, AgentFactory
+from kore_ls.agents.sandbox.kinds import Sandbox
 from kore_ls.errors import InvalidParams, StoreForeign
 from kore_ls.model.event import Event, EventType
+from kore_ls.model.ids import SessionId
+from kore_ls.model.mode import AgentMode
+from kore_ls.model.session import SessionRecord
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.clients import FolderClients
 from kore_ls.sessions.config import ManagerConfig
@@ -26,13 +32,15 @@ DATABASE = "sessions.db"
 class Folder:
     """A folder by its real path. Nothing is created in it before the first write."""
 
-    def __init__(self, path: Path, settings: ClientSettings, state_dir: Path, agent_factory: AgentFactory) -> None:
+    def __init__(
+        self, path: Path, settings: ClientSettings, state_dir: Path, agent_factory: AgentFactory | None
+    ) -> None:
         self.path = path
         self.directory = store_directory(path, settings.storage_dir)
         self.home = StoreHome(self.directory, state_dir, inside=path)
         self.clients = FolderClients(path, TrustList(state_dir))
         self.workbench = FolderWorkbench(
-            path, self.clients, RememberedRules(state_dir, path), settings.rules, settings.locale
+            path, self.clients, RememberedRules(state_dir, path), settings.rules, settings.locale, sandbox
         )
         self.manager = SessionManager(
             ManagerConfig(
@@ -44,11 +52,26 @@ class Folder:
                 default_mode=settings.default_mode,
             ),
             SQLiteStore(self.directory / DATABASE, synchronous=settings.synchronous, gate=self.home),
-            agent_factory,
+            agent_factory or self._builtin(settings.locale),
+            workbench=self.workbench,
         )
+        self.workbench.manager = self.manager
         self.manager.events.listen(self._heard)
         self.manager.start()
         self.adopting = asyncio.Lock()
+
+    def _builtin(self, locale: str | None) -> AgentFactory:
+        """The default agent, loaded with the first session's agent."""
+
+        async def set_mode(session_id: SessionId, mode: AgentMode) -> None:
+            await self.manager.update_session(session_id, mode=mode)
+
+        def make(session: SessionRecord) -> Agent | Awaitable[Agent]:
+            from kore_ls.agents.builtin import builtin_factory
+
+            return builtin_factory(locale=locale, set_mode=set_mode)(session)
+
+        return make
 
     async def status(self) -> tuple[StoreStatus, bool]:
         """The store's status, and whether it is foreign."""
@@ -64,6 +87,14 @@ class Folder:
     async def close(self) -> None:
         """Shut the manager down."""
         await self.manager.shutdown()
+
+
+@cache
+def sandbox() -> Sandbox:
+    """What child processes can be confined with here; found out once per process, which takes a moment."""
+    from kore_ls.agents.sandbox.probe import probe
+
+    return probe()
 
 
 def store_directory(folder: Path, storage_dir: str) -> Path:

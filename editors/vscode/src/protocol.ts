@@ -6,6 +6,15 @@ export const PROTOCOL_VERSION = 1;
 /** Whether a session's agent is at work. */
 export type AgentActivity = "thinking" | "idle";
 
+/** One kind of agent that a session can choose. */
+export interface AgentBackend {
+  backend: string;
+  preset?: string;
+  available: boolean;
+  /** Why it is not available. */
+  reason?: string;
+}
+
 /** Which agent a session wants; commands, addresses and keys never live here. */
 export interface AgentChoice {
   backend: string;
@@ -22,6 +31,11 @@ export interface AgentError {
 export interface AgentFault {
   kind: string;
   message: string;
+}
+
+/** All kinds of agents, the default first. */
+export interface AgentList {
+  backends: AgentBackend[];
 }
 
 /**
@@ -111,6 +125,16 @@ export interface Lease {
   mine: boolean;
 }
 
+/** A tool call as it was when it was decided about. */
+export interface LoggedCall {
+  id: string;
+  name: string;
+  kind: string;
+  title: string;
+  /** Empty if they were too long to be logged. */
+  arguments: Record<string, unknown>;
+}
+
 /**
  * One message. Without id, seq and timestamp it is new; the store gives them and returns the stored one.
  *
@@ -191,9 +215,70 @@ export type OnConflict = "error" | "copy" | "skip" | "replace";
 /** What an answer to a permission request means; `always` is for this session and exactly this request. */
 export type OptionKind = "allowOnce" | "allowAlways" | "rejectOnce" | "rejectAlways";
 
+/** The user's answer. */
+export interface PermissionAnswerParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  requestId: string;
+  outcome: "selected" | "cancelled";
+  /** Which option was selected. Rule: no lone surrogates, which can be neither stored nor sent. */
+  optionId?: string;
+  /** What the agent is told besides. Rule: at most 16 MiB as UTF-8; NUL is allowed, empty is allowed. */
+  feedback?: string;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+}
+
+/** Whether this answer counted: False where another was first or the request is not open. */
+export interface PermissionAnswered {
+  accepted: boolean;
+}
+
 /** A question to the user, open from now on. */
 export interface PermissionAsked {
   request: PermissionRequest;
+}
+
+/** One decision of the permission gate. */
+export interface PermissionDecision {
+  sessionId: SessionId;
+  turnId: TurnId;
+  toolCall: LoggedCall;
+  mode: AgentMode;
+  /** `allow`, `deny` or `asked`. */
+  decision: string;
+  rule: string;
+  /** Of what was asked: the kind of the option chosen, or `cancelled`. */
+  outcome?: string;
+  timestamp: number;
+}
+
+/** Open requests, oldest first. */
+export interface PermissionList {
+  requests: PermissionRequest[];
+}
+
+/** Which folder; absent: all that are open. */
+export interface PermissionListParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+}
+
+/** Decisions, newest first. */
+export interface PermissionLog {
+  decisions: PermissionDecision[];
+  nextCursor?: string;
+}
+
+/** Whose decisions; without a session the folder's. */
+export interface PermissionLogParams {
+  /** Rule: 1 to 64 letters, digits, `_` or `-`. */
+  sessionId?: SessionId;
+  /** Rule: 1 to 200. Default: `50`. */
+  limit?: number;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  cursor?: string;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
 }
 
 /** One possible answer; `name` is in the user's language. */
@@ -222,6 +307,32 @@ export interface PermissionResolved {
   outcome: string;
 }
 
+/** Which rule. */
+export interface PermissionRevokeParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  ruleId: string;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+}
+
+/** Whether there was such a rule. */
+export interface PermissionRevoked {
+  revoked: boolean;
+}
+
+/** Remembered answers, oldest first. */
+export interface PermissionRules {
+  rules: RememberedRule[];
+}
+
+/** Which folder's rules, or which session's. */
+export interface PermissionRulesParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+  /** Rule: 1 to 64 letters, digits, `_` or `-`. */
+  sessionId?: SessionId;
+}
+
 /** A place in a document: line from 0, character in UTF-16 units from 0. */
 export interface PositionParams {
   /** Rule: 0 to 9007199254740991. */
@@ -234,6 +345,21 @@ export interface PositionParams {
 export interface RangeParams {
   start: PositionParams;
   end: PositionParams;
+}
+
+/** An "always" answer: it counts in its session, for exactly the same tool call. */
+export interface RememberedRule {
+  ruleId: string;
+  sessionId: SessionId;
+  /** `allow` or `deny`. */
+  answer: string;
+  tool: string;
+  kind: ToolKind;
+  paths: string[];
+  argv: string[];
+  network: boolean;
+  unsandboxed: boolean;
+  createdAt: number;
 }
 
 /** Who speaks. `tool` comes only from imports and from clients that keep their own agent. */
@@ -736,6 +862,26 @@ export interface TurnListParams {
   folder?: string;
 }
 
+/** Which turn, and whether only to look. */
+export interface TurnRevertParams {
+  /** Rule: 1 to 64 letters, digits, `_` or `-`. */
+  turnId: TurnId;
+  /** Default: `false`. */
+  dryRun?: boolean;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+}
+
+/**
+ * Paths of files that are (with `dryRun`: would be) as before, and of files that were changed since.
+ *
+ * Relative to the workspace folder; files outside of it by their absolute paths.
+ */
+export interface TurnReverted {
+  reverted: string[];
+  conflicts: string[];
+}
+
 /** The turn, and the user's message as it is stored; a prompt that waits (`queued`) has no message yet. */
 export interface TurnStart {
   turnId: TurnId;
@@ -818,6 +964,20 @@ export interface KoreMethods {
   "kore/turn/cancel": { params: TurnCancelParams; result: TurnCancelled };
   /** A session's turns, newest first. */
   "kore/turn/list": { params: TurnListParams; result: TurnList };
+  /** Bring the files that a turn changed back to what they were, where they still are as the turn left them. */
+  "kore/turn/revert": { params: TurnRevertParams; result: TurnReverted };
+  /** The permission requests that wait for an answer. */
+  "kore/permission/list": { params: PermissionListParams; result: PermissionList };
+  /** Answer a permission request; the first answer of any client counts. */
+  "kore/permission/answer": { params: PermissionAnswerParams; result: PermissionAnswered };
+  /** What users of this folder answered with "always"; it is kept in the user's own state. */
+  "kore/permission/rules": { params: PermissionRulesParams; result: PermissionRules };
+  /** Forget an "always" answer; it counts from the next tool call on. */
+  "kore/permission/revoke": { params: PermissionRevokeParams; result: PermissionRevoked };
+  /** Every decision of the permission gate, newest first. */
+  "kore/permission/log": { params: PermissionLogParams; result: PermissionLog };
+  /** The agents that sessions can choose; asks nobody over a network. */
+  "kore/agent/list": { params: NoParams; result: AgentList };
   /** How the folder's store is. */
   "kore/store/status": { params: StoreParams; result: StoreStatus };
   /** Copy a foreign store's valid rows into a new store of this user's; the old files are kept aside. */
@@ -858,6 +1018,12 @@ export const KORE_COMMANDS = {
   "kore/turn/start": "kore.turn.start",
   "kore/turn/cancel": "kore.turn.cancel",
   "kore/turn/list": "kore.turn.list",
+  "kore/turn/revert": "kore.turn.revert",
+  "kore/permission/list": "kore.permission.list",
+  "kore/permission/rules": "kore.permission.rules",
+  "kore/permission/revoke": "kore.permission.revoke",
+  "kore/permission/log": "kore.permission.log",
+  "kore/agent/list": "kore.agent.list",
   "kore/store/status": "kore.store.status",
   "kore/store/adopt": "kore.store.adopt",
   "kore/store/check": "kore.store.check",

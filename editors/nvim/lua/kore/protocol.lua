@@ -6,6 +6,13 @@
 ---| "thinking"
 ---| "idle"
 
+---One kind of agent that a session can choose.
+---@class kore.AgentBackend
+---@field backend string
+---@field preset? string
+---@field available boolean
+---@field reason? string Why it is not available.
+
 ---Which agent a session wants; commands, addresses and keys never live here.
 ---@class kore.AgentChoice
 ---@field backend string
@@ -20,6 +27,10 @@
 ---@class kore.AgentFault
 ---@field kind string
 ---@field message string
+
+---All kinds of agents, the default first.
+---@class kore.AgentList
+---@field backends kore.AgentBackend[]
 
 ---What the agent of a session may do.
 ---@alias kore.AgentMode
@@ -107,6 +118,14 @@
 ---@field holder string
 ---@field mine boolean
 
+---A tool call as it was when it was decided about.
+---@class kore.LoggedCall
+---@field id string
+---@field name string
+---@field kind string
+---@field title string
+---@field arguments table<string, any> Empty if they were too long to be logged.
+
 ---One message. Without id, seq and timestamp it is new; the store gives them and returns the stored one.
 ---
 ---`seq` counts a session's messages from 1 without gaps and is their order; `timestamp` is Unix milliseconds and
@@ -178,9 +197,52 @@
 ---| "rejectOnce"
 ---| "rejectAlways"
 
+---The user's answer.
+---@class kore.PermissionAnswerParams
+---@field requestId string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field outcome "selected"|"cancelled"
+---@field optionId? string Which option was selected. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field feedback? string What the agent is told besides. Rule: at most 16 MiB as UTF-8; NUL is allowed, empty is allowed.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+
+---Whether this answer counted: False where another was first or the request is not open.
+---@class kore.PermissionAnswered
+---@field accepted boolean
+
 ---A question to the user, open from now on.
 ---@class kore.PermissionAsked
 ---@field request kore.PermissionRequest
+
+---One decision of the permission gate.
+---@class kore.PermissionDecision
+---@field sessionId kore.SessionId
+---@field turnId kore.TurnId
+---@field toolCall kore.LoggedCall
+---@field mode kore.AgentMode
+---@field decision string `allow`, `deny` or `asked`.
+---@field rule string
+---@field outcome? string Of what was asked: the kind of the option chosen, or `cancelled`.
+---@field timestamp integer
+
+---Open requests, oldest first.
+---@class kore.PermissionList
+---@field requests kore.PermissionRequest[]
+
+---Which folder; absent: all that are open.
+---@class kore.PermissionListParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+
+---Decisions, newest first.
+---@class kore.PermissionLog
+---@field decisions kore.PermissionDecision[]
+---@field nextCursor? string
+
+---Whose decisions; without a session the folder's.
+---@class kore.PermissionLogParams
+---@field sessionId? kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
+---@field limit? integer Rule: 1 to 200. Default: `50`.
+---@field cursor? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---One possible answer; `name` is in the user's language.
 ---@class kore.PermissionOption
@@ -203,6 +265,24 @@
 ---@field requestId string
 ---@field outcome string
 
+---Which rule.
+---@class kore.PermissionRevokeParams
+---@field ruleId string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+
+---Whether there was such a rule.
+---@class kore.PermissionRevoked
+---@field revoked boolean
+
+---Remembered answers, oldest first.
+---@class kore.PermissionRules
+---@field rules kore.RememberedRule[]
+
+---Which folder's rules, or which session's.
+---@class kore.PermissionRulesParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field sessionId? kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
+
 ---A place in a document: line from 0, character in UTF-16 units from 0.
 ---@class kore.PositionParams
 ---@field line integer Rule: 0 to 9007199254740991.
@@ -212,6 +292,19 @@
 ---@class kore.RangeParams
 ---@field start kore.PositionParams
 ---@field end kore.PositionParams
+
+---An "always" answer: it counts in its session, for exactly the same tool call.
+---@class kore.RememberedRule
+---@field ruleId string
+---@field sessionId kore.SessionId
+---@field answer string `allow` or `deny`.
+---@field tool string
+---@field kind kore.ToolKind
+---@field paths string[]
+---@field argv string[]
+---@field network boolean
+---@field unsandboxed boolean
+---@field createdAt integer
 
 ---Who speaks. `tool` comes only from imports and from clients that keep their own agent.
 ---@alias kore.Role
@@ -611,6 +704,19 @@
 ---@field cursor? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
+---Which turn, and whether only to look.
+---@class kore.TurnRevertParams
+---@field turnId kore.TurnId Rule: 1 to 64 letters, digits, `_` or `-`.
+---@field dryRun? boolean Default: `false`.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+
+---Paths of files that are (with `dryRun`: would be) as before, and of files that were changed since.
+---
+---Relative to the workspace folder; files outside of it by their absolute paths.
+---@class kore.TurnReverted
+---@field reverted string[]
+---@field conflicts string[]
+
 ---The turn, and the user's message as it is stored; a prompt that waits (`queued`) has no message yet.
 ---@class kore.TurnStart
 ---@field turnId kore.TurnId
@@ -664,6 +770,13 @@
 ---@field ["kore/turn/start"] fun(params: kore.TurnStartParams): kore.TurnStart
 ---@field ["kore/turn/cancel"] fun(params: kore.TurnCancelParams): kore.TurnCancelled
 ---@field ["kore/turn/list"] fun(params: kore.TurnListParams): kore.TurnList
+---@field ["kore/turn/revert"] fun(params: kore.TurnRevertParams): kore.TurnReverted
+---@field ["kore/permission/list"] fun(params: kore.PermissionListParams): kore.PermissionList
+---@field ["kore/permission/answer"] fun(params: kore.PermissionAnswerParams): kore.PermissionAnswered
+---@field ["kore/permission/rules"] fun(params: kore.PermissionRulesParams): kore.PermissionRules
+---@field ["kore/permission/revoke"] fun(params: kore.PermissionRevokeParams): kore.PermissionRevoked
+---@field ["kore/permission/log"] fun(params: kore.PermissionLogParams): kore.PermissionLog
+---@field ["kore/agent/list"] fun(params: kore.NoParams): kore.AgentList
 ---@field ["kore/store/status"] fun(params: kore.StoreParams): kore.StoreStatus
 ---@field ["kore/store/adopt"] fun(params: kore.StoreParams): kore.StoreStatus
 ---@field ["kore/store/check"] fun(params: kore.StoreCheckParams): kore.StoreChecked
@@ -759,6 +872,13 @@ M.methods = {
   "kore/turn/start",
   "kore/turn/cancel",
   "kore/turn/list",
+  "kore/turn/revert",
+  "kore/permission/list",
+  "kore/permission/answer",
+  "kore/permission/rules",
+  "kore/permission/revoke",
+  "kore/permission/log",
+  "kore/agent/list",
   "kore/store/status",
   "kore/store/adopt",
   "kore/store/check",
@@ -792,6 +912,12 @@ M.commands = {
   ["kore/turn/start"] = "kore.turn.start",
   ["kore/turn/cancel"] = "kore.turn.cancel",
   ["kore/turn/list"] = "kore.turn.list",
+  ["kore/turn/revert"] = "kore.turn.revert",
+  ["kore/permission/list"] = "kore.permission.list",
+  ["kore/permission/rules"] = "kore.permission.rules",
+  ["kore/permission/revoke"] = "kore.permission.revoke",
+  ["kore/permission/log"] = "kore.permission.log",
+  ["kore/agent/list"] = "kore.agent.list",
   ["kore/store/status"] = "kore.store.status",
   ["kore/store/adopt"] = "kore.store.adopt",
   ["kore/store/check"] = "kore.store.check",
