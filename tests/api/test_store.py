@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kore_ls.sessions.folder import sandbox
 from tests.client import Client, Connect, Json
 from tests.transcripts import real_transcript, write_seed_database
 
@@ -28,7 +29,7 @@ async def test_the_status_of_a_folder_without_a_store(client: Client, folder: Pa
         "bytes": 0,
         "schemaVersion": 0,
         "indexedMessages": 0,
-        "sandbox": "none",
+        "sandbox": sandbox().kind.value,
     }
 
 
