@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from kore_ls.api.events import EventStream, Subscription
-from kore_ls.api.fields import SessionIdField
+from kore_ls.api.fields import SessionIdField, Text
+from kore_ls.errors import FolderNotFound, FolderRequired, SessionNotFound
 from kore_ls.model.event import EventType
 from kore_ls.rpc.methods import NoParams, method
 from kore_ls.sessions.workspace import Workspace
@@ -17,6 +18,7 @@ class EventSubscribeParams:
 
     types: tuple[EventType, ...] | None = None
     session_id: SessionIdField | None = None
+    folder: Text | None = None
 
 
 @frozen(kw_only=True)
@@ -26,9 +28,12 @@ class EventSubscribed:
     types: tuple[EventType, ...]
 
 
-@method("kore/event/subscribe", command=False)
+@method("kore/event/subscribe", command=False, raises=(SessionNotFound, FolderRequired, FolderNotFound))
 async def subscribe(workspace: Workspace, params: EventSubscribeParams) -> EventSubscribed:
     """Start the events, or choose others; the newest choice counts."""
+    if params.session_id is not None:
+        opened = await workspace.folder_of(params.session_id, params.folder)
+        await opened.manager.get_session(params.session_id)
     subscription = Subscription(types=params.types or tuple(EventType), session_id=params.session_id)
     EventStream.of(workspace).subscription = subscription
     return EventSubscribed(types=subscription.types)

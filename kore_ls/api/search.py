@@ -31,7 +31,10 @@ class SessionSearchParams:
     """What to look for. All filters that are given must match."""
 
     query: Text
-    """Words (all must be in a message), "quoted phrases", `-excluded` words."""
+    """Words (all must be in a message), "quoted phrases", `-excluded` words.
+
+    The first 1,000 characters and 32 words count; of each message the first MiB is searched.
+    """
     folder: Text | None = None
     session_id: SessionIdField | None = None
     roles: tuple[Role, ...] = ()

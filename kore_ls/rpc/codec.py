@@ -44,14 +44,23 @@ def camel(name: str) -> str:
     return first + "".join(word.title() for word in rest)
 
 
+class TooDeep(ValueError):
+    """JSON that is nested deeper than it can be read."""
+
+
 def loads(body: bytes | bytearray) -> Any:
-    """Parse JSON; ValueError if it is none. Lone surrogates pass, for the rules to name their field; NaN does not."""
+    """Parse JSON; ValueError if it is none, TooDeep if it may be some.
+
+    Lone surrogates pass, for the rules to name their field; NaN does not.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         try:
             return json.loads(body, parse_constant=_refuse_constant)
-        except (RecursionError, UnicodeDecodeError) as error:
+        except RecursionError as error:
+            raise TooDeep from error
+        except UnicodeDecodeError as error:
             raise ValueError("not JSON") from error
 
 

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from kore_ls.errors import KoreError
 from kore_ls.model.limits import WIRE_BYTES
 from kore_ls.rpc.calls import Calls
-from kore_ls.rpc.codec import Codec, loads
-from kore_ls.rpc.envelope import Id, glimpse, is_id
+from kore_ls.rpc.codec import Codec, TooDeep, loads
+from kore_ls.rpc.envelope import Glimpse, Id, glimpse, is_id
 from kore_ls.rpc.faults import INVALID_REQUEST, METHOD_NOT_FOUND, NOT_INITIALIZED, PARSE_ERROR, log_failure
 from kore_ls.rpc.framing import Broken, Framer, Oversize
 from kore_ls.rpc.methods import Method, MethodTable
@@ -31,6 +31,9 @@ SLOW_BYTES = 256 << 10
 """Unsent output beyond this makes a client a slow one, for which what can be merged is."""
 GREETING_BYTES = 1 << 20
 """How big a message may be before the client has proved that it may be here."""
+
+GLIMPSE_BYTES = 1 << 16
+"""How much of a message that can't be read is looked at for its id."""
 
 
 class Room(Protocol):
@@ -120,6 +123,8 @@ class Connection:
     def _receive(self, body: bytearray) -> None:
         try:
             message = loads(body)
+        except TooDeep:
+            return self._unread(glimpse(bytes(body[:GLIMPSE_BYTES])), "the message is nested too deep")
         except ValueError:
             return self._replies.refuse(None, PARSE_ERROR, "the message is not JSON")
         if type(message) is not dict:
@@ -184,11 +189,14 @@ class Connection:
                 log_failure(logger, "a notification", error)
 
     def _oversize(self, frame: Oversize) -> None:
-        seen = glimpse(frame.head)
-        text = f"the message exceeds {self._framer.limit} bytes"
         if self._admit is not None and self.phase is Phase.NEW:
             self._abort("oversize")
-        elif seen.reply:
+        else:
+            self._unread(glimpse(frame.head), f"the message exceeds {self._framer.limit} bytes")
+
+    def _unread(self, seen: Glimpse, text: str) -> None:
+        """Answer whoever waits for what could not be read."""
+        if seen.reply:
             self._calls.replied({"id": seen.id, "error": {"code": INVALID_REQUEST, "message": text}})
         else:
             self._replies.refuse(seen.id, INVALID_REQUEST, text)

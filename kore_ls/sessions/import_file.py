@@ -21,12 +21,14 @@ from kore_ls.storage.regular_file import open_regular
 def bundles_in_file(path: Path, *, now: int, new_id: IdSource) -> tuple[list[SessionBundle], list[str]]:
     """The sessions of a file, and the problems with what a database holds beside them; blocks, so call it in a thread.
 
-    A JSON document is taken whole or, with ImportInvalid, not at all; of a database what can be used.
+    A JSON document is taken whole or, with ImportInvalid, not at all; of a database what can be used, if anything.
     """
     document = read_document_file(path)
     if not isinstance(document, ForeignContent):
         return parse(document, now=now, new_id=new_id), []
     bundles, problems = parse_rows(document.sessions, now=now, new_id=new_id)
+    if problems and not bundles:
+        raise fault("path", f"holds no session that can be used: {problems[0]}")
     return bundles, [*document.problems, *problems]
 
 

@@ -15,6 +15,9 @@ from kore_ls.model.session import SessionRecord
 
 log = logging.getLogger(__name__)
 
+CLOSING_S = 5.0
+"""How long an agent may take to let go."""
+
 
 class LoadedAgents:
     """At most `limit` agents (0: any number), one per session, least recently used first.
@@ -98,9 +101,8 @@ class LoadedAgents:
             await _close(future.result())
 
     async def release_all(self) -> None:
-        """Close every agent."""
-        for session_id in tuple(self._agents):
-            await self.release(session_id)
+        """Close every agent, all at once."""
+        await asyncio.gather(*(self.release(session_id) for session_id in tuple(self._agents)))
 
 
 def _is_ready(future: asyncio.Future[Agent]) -> bool:
@@ -109,6 +111,7 @@ def _is_ready(future: asyncio.Future[Agent]) -> bool:
 
 async def _close(agent: Agent) -> None:
     try:
-        await agent.close()
+        async with asyncio.timeout(CLOSING_S):
+            await agent.close()
     except Exception as error:  # the boundary to code that is not ours: its failure must not keep a session open
         log.error("an agent failed to close: %s", type(error).__name__)

@@ -63,7 +63,9 @@ class Term:
     @property
     def is_run(self) -> bool:
         """Whether the term is a run of CJK, or part of one, and nothing else."""
-        return is_cjk(self.needle[0]) and len(self.needle) == (1 if self.prefix else len(self.tokens) + 1)
+        if self.prefix:
+            return len(self.tokens) == 1 and is_cjk(self.tokens[0][0])
+        return is_cjk(self.needle[0]) and len(self.needle) == len(self.tokens) + 1
 
     @property
     def expression(self) -> str:

@@ -185,3 +185,8 @@ async def test_own_changes_are_not_told_as_those_of_another_process(connect: Con
     await other.close()
     await one.event("store.changed")  # the first one is about the other process
     assert (await one.get(session["id"]))["name"] == "theirs"
+
+
+async def test_events_of_a_session_that_is_not_there_can_not_be_had(client: Client) -> None:
+    refused = await client.refused("kore/event/subscribe", {"sessionId": "nope"})
+    assert refused.kind == "sessionNotFound"

@@ -117,6 +117,25 @@ async def test_nothing_that_is_typed_is_an_error(client: Client, query: str) -> 
         assert page["hits"] == []
 
 
+async def test_a_word_of_several_scripts_is_one_word(client: Client) -> None:
+    for text in ("第3章 登录", "第4章 登录", "第九章 登录", "看src", "看README", "甲abc", "甲", "在v1"):
+        await _made(client, text, text)
+    for query, names in (
+        ("第3章", ["第3章 登录"]),
+        ('"第3章"', ["第3章 登录"]),
+        ("第3章 登录", ["第3章 登录"]),
+        ("登录 第3章", ["第3章 登录"]),
+        ("登录 -第3章", ["第4章 登录", "第九章 登录"]),
+        ("章 -第3章", ["第4章 登录", "第九章 登录"]),
+        ("看src", ["看src"]),
+        ("甲abc", ["甲abc"]),
+        ("甲ab", ["甲abc"]),
+        ("在v1", ["在v1"]),
+        ("甲", ["甲", "甲abc"]),
+    ):
+        assert await _found(client, query) == names, query
+
+
 async def test_what_has_only_signs_is_found_by_its_words(client: Client) -> None:
     await _made(client, "a", "C++ and foo:bar and 'AND'")
     for query in ("C++", "foo:bar", "AND"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -366,3 +368,16 @@ async def test_a_replaced_session_is_shown_as_it_is_now_to_its_active_client(cli
     await client.call("kore/session/import", {"document": document, "onConflict": "replace"})
     session = await client.get(id_)
     assert (session["name"], session["status"], session["imported"]) == ("replaced", "closed", True)
+
+
+async def test_a_database_of_which_nothing_can_be_used_is_refused(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "seed.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE sessions (id TEXT, name TEXT, agent_mode TEXT, status TEXT, created_at, updated_at)")
+        db.execute("CREATE TABLE messages (id INTEGER, session_id TEXT, role TEXT, content TEXT, timestamp)")
+        db.execute("INSERT INTO sessions VALUES ('s', 'n', 'build', 'idle', 'yesterday', 'today')")
+        db.commit()
+    refused = await client.refused("kore/session/import", {"path": str(path)})
+    assert refused.kind == "importInvalid"
+    assert "yesterday" not in refused.message
+    assert await client.names() == []

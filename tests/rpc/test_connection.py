@@ -140,7 +140,12 @@ async def test_a_failing_notification_is_not_answered(peer: Peer, caplog: pytest
         (b"{", None, -32700),
         (b'{"jsonrpc":"2.0","id":1,"method":"kore/test/null","params":NaN}', None, -32700),
         (b"\xff\xfe", None, -32700),
-        (b"[" * 100_000, None, -32700),
+        (b"[" * 100_000, None, -32600),
+        (
+            b'{"jsonrpc":"2.0","id":7,"method":"kore/test/null","params":{"x":%b1%b}}' % (b"[" * 9_999, b"]" * 9_999),
+            7,
+            -32600,
+        ),
         (b"[]", None, -32600),
         (b'[{"jsonrpc":"2.0","id":1,"method":"kore/test/null"}]', None, -32600),
         (b"7", None, -32600),

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -380,3 +381,36 @@ async def test_auto_save_runs_and_a_failing_one_is_told(tmp_path: Path) -> None:
     async with manager:
         event = await asyncio.wait_for(heard.get(), 30)
     assert (event.type, event.error_kind) == (EventType.STORE_ERROR, "storeFull")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_sessions": "x"},
+        {"max_sessions": -1},
+        {"max_sessions": 1.5},
+        {"auto_save_interval": -1},
+        {"auto_save_interval": float("nan")},
+        {"session_name_prefix": "a\0"},
+        {"session_name_prefix": "x" * 300},
+        {"default_mode": "godlike"},
+    ],
+)
+def test_a_setting_that_can_not_work_is_refused_at_once(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong)) if "default_mode" not in wrong else "godlike"):
+        ManagerConfig(**wrong)
+
+
+async def test_agents_are_let_go_together(tmp_path: Path) -> None:
+    """Each waits for the others to be closing, so that one after the other would never end."""
+    closing = asyncio.Barrier(3)
+
+    class Slow(QuietAgent):
+        async def close(self) -> None:
+            await closing.wait()
+
+    manager = SessionManager(ManagerConfig(data_dir=tmp_path), agent_factory=lambda _: Slow())
+    for _ in range(3):
+        await manager.create_session()
+    async with asyncio.timeout(4):
+        await manager.shutdown()

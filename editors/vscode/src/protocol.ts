@@ -101,6 +101,8 @@ export interface EventSubscribeParams {
   types?: EventType[];
   /** Rule: 1 to 64 letters, digits, `_` or `-`. */
   sessionId?: SessionId;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
 }
 
 /** What will be sent from now on. */
@@ -605,7 +607,7 @@ export interface SessionSaveParams {
 
 /** What to look for. All filters that are given must match. */
 export interface SessionSearchParams {
-  /** Words (all must be in a message), "quoted phrases", `-excluded` words. Rule: no lone surrogates, which can be neither stored nor sent. */
+  /** Words (all must be in a message), "quoted phrases", `-excluded` words. The first 1,000 characters and 32 words count; of each message the first MiB is searched. Rule: no lone surrogates, which can be neither stored nor sent. */
   query: string;
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;

@@ -76,6 +76,7 @@
 ---@class kore.EventSubscribeParams
 ---@field types? kore.EventType[]
 ---@field sessionId? kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---What will be sent from now on.
 ---@class kore.EventSubscribed
@@ -481,7 +482,7 @@
 
 ---What to look for. All filters that are given must match.
 ---@class kore.SessionSearchParams
----@field query string Words (all must be in a message), "quoted phrases", `-excluded` words. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field query string Words (all must be in a message), "quoted phrases", `-excluded` words. The first 1,000 characters and 32 words count; of each message the first MiB is searched. Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field sessionId? kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
 ---@field roles? kore.Role[] Default: `[]`.
