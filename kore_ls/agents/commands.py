@@ -6,11 +6,13 @@ import asyncio
 import codecs
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +22,8 @@ from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.sandbox.confine import Confined
 
 _CHUNK = 32 << 10
+_MARK = "AGENT_COMMAND_ID"
+"""A variable by which a command's processes are found again when their parents are gone."""
 _DRAIN_SECONDS = 0.3
 """How long a finished command's background children may hold its output."""
 
@@ -73,16 +77,17 @@ async def run_command(
 
 @asynccontextmanager
 async def _started(confined: Confined, *, cwd: Path, env: Mapping[str, str], stdin: bytes) -> AsyncIterator[_Child]:
+    mark = secrets.token_hex(16)
     with _readable(confined.grants) as grants, _readable(stdin or None) as source:
         try:
             _, child = await asyncio.get_running_loop().subprocess_exec(
-                _Child,
+                partial(_Child, mark),
                 *confined.argv(-1 if grants is None else grants),
                 stdin=subprocess.DEVNULL if source is None else source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
-                env=dict(env),
+                env=dict(env) | {_MARK: mark},
                 start_new_session=True,
                 pass_fds=() if grants is None else (grants,),
             )
@@ -112,11 +117,12 @@ def _readable(content: bytes | None) -> Iterator[int | None]:
 class _Child(asyncio.SubprocessProtocol):
     """A child process and what it prints. asyncio's own `Process.wait` may wait for whoever holds the output."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark: str) -> None:
+        self._mark = mark.encode()
         self._chunks: asyncio.Queue[bytes] = asyncio.Queue()
         self._exited = asyncio.Event()
         self._transport: asyncio.SubprocessTransport
-        self._ended = False
+        self._ended = self._stopped = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Started."""
@@ -152,9 +158,12 @@ class _Child(asyncio.SubprocessProtocol):
         return chunk
 
     async def stop(self) -> None:
-        """Kill what is left of it, its group and its descendants; wait for it."""
+        """Kill what is left of it, its group, its descendants and what they left running; wait for it."""
+        if self._stopped:
+            return
+        self._stopped = True
         pid = self._transport.get_pid()
-        others = [] if self._exited.is_set() else _descendants(pid)
+        others = [*([] if self._exited.is_set() else _descendants(pid)), *_marked(self._mark)]
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if os.name == "posix":
                 os.killpg(pid, signal.SIGKILL)  # the transport's own kill would take its exit code from the watcher
@@ -212,4 +221,14 @@ def _descendants(pid: int) -> list[int]:
         children = below.get(pending.pop(), [])
         found += children
         pending += children
+    return found
+
+
+def _marked(mark: bytes) -> list[int]:
+    """Processes that were started by a command, whoever their parent is by now."""
+    found: list[int] = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError, ValueError):
+            if mark in entry.read_bytes():
+                found.append(int(entry.parent.name))
     return found

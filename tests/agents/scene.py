@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import os
@@ -55,6 +56,7 @@ class Scene:
     past: list[PastMatch] = field(factory=list)
     calls: list[ToolCall] = field(factory=list)
     outputs: list[ToolOutput] = field(factory=list)
+    printed: asyncio.Event = field(factory=asyncio.Event)
     toolbox: Toolbox = field(init=False)
     _numbers: Any = field(factory=itertools.count)
 
@@ -121,7 +123,11 @@ class Scene:
         return [each for each in self.past if query in each.snippet][:limit]
 
     async def hear(self, update: ToolCall | ToolOutput) -> None:
-        (self.outputs if isinstance(update, ToolOutput) else self.calls).append(update)  # type: ignore[arg-type]
+        if isinstance(update, ToolOutput):
+            self.outputs.append(update)
+            self.printed.set()
+        else:
+            self.calls.append(update)
 
     async def use(self, name: str, /, *, declared: ToolKind | None = None, **arguments: Any) -> ToolOutcome:
         """Use a tool as an agent would."""

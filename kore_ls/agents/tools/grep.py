@@ -72,7 +72,7 @@ class Grep(Tool):
         where, content = (".", b"") if self.place.is_folder else ("-", b"")
         if not self.place.is_folder:
             content = await asyncio.to_thread(anchored.read_bytes, self.place, most=FILE_BYTES)
-        argv = [program, *_RIPGREP, "-e", self.given["pattern"], "--", where] if program else self._python(where)
+        argv = [program, *_RIPGREP, "-e", self.given["pattern"], "--", where] if program else self._python()
         profile = Profile(
             folder=folder,
             writable=False,
@@ -88,14 +88,16 @@ class Grep(Tool):
         with anchored.working_directory(self.place) as cwd:
             return await run_command(confined, cwd=cwd, env=env, limits=_LIMITS)
 
-    def _python(self, where: str) -> list[str]:
+    def _python(self) -> list[str]:
         pattern = self.given["pattern"]
         try:
             re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:
             raise ToolProblem("This is not a regular expression that the search understands.") from error
-        script = str(Path(line_search.__file__))
-        return [sys.executable, "-I", "-S", script, json.dumps({"pattern": pattern, "path": where})]
+        folder, path = self.desk.folder, self.place.path
+        above = [str(each) for each in reversed(path.parents) if each.is_relative_to(folder)]
+        wanted = {"pattern": pattern, "at": str(path) if self.place.is_folder else None, "above": above}
+        return [sys.executable, "-I", "-S", str(Path(line_search.__file__)), json.dumps(wanted)]
 
     def _matches(self, output: str) -> list[tuple[str, str]]:
         shown: dict[str, str | None] = {}
@@ -110,7 +112,7 @@ class Grep(Tool):
             if name is not None:
                 number, _, text = rest.partition(":")
                 found.append((name, f"{number}: {text.rstrip(chr(13))[:_LINE_CHARS]}"))
-        return found
+        return sorted(found, key=lambda each: each[0])
 
     def _name(self, path: Path) -> str | None:
         """What a file is called in the result; None where nothing of it may be shown."""

@@ -1,7 +1,7 @@
 """Searches files line by line where there is no ripgrep. Run as a script in a process that can be killed.
 
-Takes JSON `{pattern, path}` (`-` is its input), prints `path NUL line:text`; leaves out what `.gitignore` files name
-and what is no text.
+Takes JSON `{pattern, at, above}`: the working directory's path (null: the input is searched) and the directories above
+it that count; prints `path NUL line:text`; leaves out what `.gitignore` files name and what is no text.
 """
 
 from __future__ import annotations
@@ -20,15 +20,12 @@ Ignored = list[tuple[str, re.Pattern[str], bool, bool]]
 """Directory of the `.gitignore`, pattern, whether for directories only, whether it takes back."""
 
 
-def files(top: str) -> Iterator[str]:
-    """All files below a directory in order, or the file itself; no symlink is followed."""
-    if not Path(top).is_dir():
-        yield top
-        return
-    pending: list[tuple[str, Ignored]] = [(top, [])]
+def files(at: str, above: Ignored) -> Iterator[str]:
+    """All files below the working directory, whose path is `at`, in order; no symlink is followed."""
+    pending: list[tuple[str, Ignored]] = [(".", above)]
     while pending:
         directory, ignored = pending.pop()
-        rules = ignored + rules_of(directory)
+        rules = ignored + rules_of(directory, str(Path(at, directory)))
         try:
             entries = sorted(os.scandir(directory), key=lambda each: each.name)
         except OSError:
@@ -36,7 +33,7 @@ def files(top: str) -> Iterator[str]:
         below = []
         for entry in entries:
             is_directory = entry.is_dir(follow_symlinks=False)
-            if entry.name in (".git", ".kore") or is_ignored(rules, entry.path, is_directory):
+            if entry.name in (".git", ".kore") or is_ignored(rules, str(Path(at, entry.path)), is_directory):
                 continue
             if is_directory:
                 below.append((entry.path, rules))
@@ -45,8 +42,8 @@ def files(top: str) -> Iterator[str]:
         pending.extend(reversed(below))
 
 
-def rules_of(directory: str) -> Ignored:
-    """The rules of a directory's `.gitignore`."""
+def rules_of(directory: str, called: str) -> Ignored:
+    """The rules of a directory's `.gitignore`, about paths below what it is called."""
     path = Path(directory, ".gitignore")
     try:
         if path.is_symlink() or path.stat().st_size > 1 << 20:
@@ -64,7 +61,7 @@ def rules_of(directory: str) -> Ignored:
         only = rule.endswith("/")
         rule = rule.rstrip("/")
         prefix = "" if "/" in rule else "(?:.*/)?"
-        found.append((directory, re.compile(prefix + translated(rule.lstrip("/"))), only, back))
+        found.append((called, re.compile(prefix + translated(rule.lstrip("/"))), only, back))
     return found
 
 
@@ -97,10 +94,11 @@ def main() -> None:
     """Search the input, or all files of a directory."""
     wanted = json.loads(sys.argv[1])
     pattern = re.compile(wanted["pattern"])
-    if wanted["path"] == "-":
+    if wanted["at"] is None:
         searched("-", sys.stdin.buffer.read(), pattern)
         return
-    for path in files(wanted["path"]):
+    above = [rule for directory in wanted["above"] for rule in rules_of(directory, directory)]
+    for path in files(wanted["at"], above):
         try:
             if Path(path).lstat().st_size <= _FILE_BYTES:
                 searched(path, Path(path).read_bytes(), pattern)

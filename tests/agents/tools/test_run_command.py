@@ -1,0 +1,185 @@
+"""Running commands: argv as given, a trimmed environment, limits, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from kore_ls.agents.commands import CommandLimits, run_command
+from kore_ls.agents.environment import child_environment, find_program, git_identity, search_path
+from kore_ls.agents.problem import ToolProblem
+from kore_ls.agents.sandbox.confine import Confined
+from kore_ls.agents.sandbox.kinds import Sandbox, SandboxKind
+from kore_ls.model.message import ToolStatus
+from kore_ls.model.mode import AgentMode
+from tests.agents.means import sandbox_of
+from tests.agents.scene import Scene
+from tests.agents.world import git
+
+
+@pytest.fixture
+def scene(folder: Path) -> Scene:
+    return Scene(folder.resolve(), answer="allowOnce")
+
+
+@pytest.fixture
+def confined(folder: Path) -> Scene:
+    return Scene(folder.resolve(), sandbox=sandbox_of(SandboxKind.BUBBLEWRAP), answer="rejectOnce")
+
+
+def plain(*argv: str) -> Confined:
+    return Confined(argv=lambda descriptor: list(argv))
+
+
+async def test_the_result_is_output_and_exit_code(scene: Scene) -> None:
+    outcome = await scene.use("run_command", argv=["sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert outcome.call.status is ToolStatus.COMPLETED
+    assert outcome.text == "out\nerr\n[exit code 3]"
+    assert outcome.call.result["exitCode"] == 3
+
+
+async def test_arguments_arrive_as_they_are(scene: Scene) -> None:
+    odd = ["a b", "", "$HOME", "`id`", "*", "; exit 1", "\n", "'\"", "中文😀", "-n"]
+    script = "import sys; print(sys.argv[1:])"
+    outcome = await scene.use("run_command", argv=[sys.executable, "-I", "-S", "-c", script, *odd])
+    assert outcome.text.startswith(f"{odd!r}\n")
+
+
+async def test_in_the_sandbox_build_mode_runs_unasked_and_general_mode_asks(confined: Scene) -> None:
+    assert (await confined.use("run_command", argv=["touch", "made"])).call.status is ToolStatus.COMPLETED
+    assert (confined.folder / "made").exists()
+    assert confined.asked == []
+    confined.mode = AgentMode.GENERAL
+    assert (await confined.use("run_command", argv=["touch", "more"])).call.status is ToolStatus.DENIED
+    assert "confined by bubblewrap" in confined.asked[0].summary
+
+
+async def test_what_asks_for_freedom_is_asked_about_by_name(confined: Scene) -> None:
+    await confined.use("run_command", argv=["id"], network=True)
+    await confined.use("run_command", argv=["id"], unsandboxed=True)
+    assert "with the network" in confined.asked[0].summary
+    assert "without a sandbox" in confined.asked[1].summary
+
+
+async def test_a_folder_that_can_t_be_protected_is_asked_about(confined: Scene) -> None:
+    (confined.folder / "somewhere").mkdir()
+    (confined.folder / ".claude").symlink_to("somewhere")
+    assert (await confined.use("run_command", argv=["id"])).call.status is ToolStatus.DENIED
+    assert "without a sandbox" in confined.asked[0].summary
+
+
+async def test_files_that_run_code_get_another_name_unless_the_user_keeps_them(confined: Scene) -> None:
+    line = "mkdir -p sub/.vscode; echo {} > sub/.vscode/tasks.json; echo x > .envrc; echo x > plain"
+    outcome = await confined.use("run_command", argv=["sh", "-c", line])
+    assert sorted(outcome.call.result["putAside"]) == ["sub/.vscode"]
+    assert sorted(each.name for each in (confined.folder / "sub").iterdir()) == [".vscode.put-aside"]
+    assert (confined.folder / "plain").exists()
+    confined.answer = "allowOnce"
+    await confined.use("run_command", argv=["sh", "-c", "echo {} > .mcp.json"])
+    assert (confined.folder / ".mcp.json").exists()
+
+
+async def test_git_commits_in_the_sandbox_as_its_user(
+    confined: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text('[user]\n\tname = "A User"\n\temail = a@example.org\n[x]\n\tname = no\n')
+    monkeypatch.setenv("HOME", str(home))
+    git("init", "-q", "-b", "main", "--template=", ".", cwd=confined.folder)
+    (confined.folder / "a").write_text("x")
+    git("add", "a", cwd=confined.folder)
+    outcome = await confined.use("run_command", argv=["git", "commit", "-q", "-m", "x"])
+    assert outcome.text == "[exit code 0]"
+    outcome = await confined.use("run_command", argv=["git", "log", "--format=%an %ae"])
+    assert outcome.text.startswith("A User a@example.org\n")
+
+
+async def test_landlock_gives_temporary_files_a_place(folder: Path) -> None:
+    scene = Scene(folder.resolve(), sandbox=sandbox_of(SandboxKind.LANDLOCK))
+    outcome = await scene.use("run_command", argv=["sh", "-c", 'f=$(mktemp) && echo "$f"'])
+    assert outcome.call.result["exitCode"] == 0
+    assert not Path(outcome.text.split("\n")[0]).exists()
+
+
+@pytest.mark.parametrize("argv", [["no-such-program-here"], [""], ["./missing"], ["x" * 200_000]])
+async def test_what_can_t_be_started_fails(argv: list[str], scene: Scene) -> None:
+    assert (await scene.use("run_command", argv=argv)).call.status is ToolStatus.FAILED
+
+
+async def test_a_command_that_takes_too_long_is_stopped(scene: Scene) -> None:
+    outcome = await scene.use("run_command", argv=["sh", "-c", "echo begun; sleep 60"], seconds=1)
+    assert outcome.call.status is ToolStatus.FAILED
+    assert outcome.text == "begun\n[stopped after 1 s]"
+
+
+async def limited(folder: Path, limits: CommandLimits, *argv: str) -> tuple[int, str, bool]:
+    done = await run_command(plain(*argv), cwd=folder, env=dict(os.environ), limits=limits)
+    return done.code, done.output, done.truncated
+
+
+async def test_endless_output_is_cut_and_stopped(folder: Path) -> None:
+    code, output, truncated = await limited(folder, CommandLimits(seconds=60, kept=1000, bytes=1 << 20), "yes")
+    assert truncated
+    assert code != 0
+    assert len(output) < 1100
+    assert "left out" in output
+
+
+async def test_output_that_is_no_text_is_text_with_signs_for_it(folder: Path) -> None:
+    done = await limited(folder, CommandLimits(), "printf", "a\\000b\\377c")
+    assert done == (0, "a\ufffdb\ufffdc", False)
+
+
+async def test_background_children_hold_nothing_up_and_are_ended(folder: Path) -> None:
+    os.mkfifo(folder / "held")
+    descriptor = os.open(folder / "held", os.O_RDONLY | os.O_NONBLOCK)
+    line = "(trap '' HUP; sleep 61) > held & setsid sh -c 'sleep 62 & sleep 63' > held & echo done"
+    assert (await limited(folder, CommandLimits(seconds=50), "sh", "-c", line))[1] == "done\n"
+    os.set_blocking(descriptor, True)
+    assert await asyncio.to_thread(os.read, descriptor, 1) == b""  # nobody holds the other end any more
+    os.close(descriptor)
+
+
+async def test_a_program_that_is_not_there_is_said_not_to_be(folder: Path) -> None:
+    with pytest.raises(ToolProblem, match="no such program"):
+        await run_command(plain("/nowhere/x"), cwd=folder, env={}, limits=CommandLimits())
+
+
+def test_children_see_a_short_list_of_variables(folder: Path) -> None:
+    environ = {
+        "PATH": "/usr/bin", "HOME": "/home/u", "LC_ALL": "C", "KORE_PASSPHRASE": "x", "OPENAI_API_KEY": "x",
+        "LD_PRELOAD": "x", "BASH_ENV": "x", "PYTHONPATH": "x", "GIT_DIR": "x", "SSH_AUTH_SOCK": "x", "https_proxy": "p",
+        "NODE_OPTIONS": "x", "DISPLAY": "x", "DBUS_SESSION_BUS_ADDRESS": "x",
+    }  # fmt: skip
+    shown = child_environment(environ, folder=folder)
+    assert "x" not in shown.values()
+    assert (shown["PATH"], shown["HOME"], shown["LC_ALL"]) == ("/usr/bin", "/home/u", "C")
+    assert "https_proxy" not in shown
+    assert child_environment(environ, folder=folder, network=True)["https_proxy"] == "p"
+
+
+def test_programs_are_looked_for_in_absolute_directories_outside(folder: Path, tmp_path: Path) -> None:
+    (folder / "bin").mkdir()
+    for path in (folder / "bin/tool", tmp_path / "tool"):
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    (tmp_path / "linked").symlink_to(folder / "bin")
+    path_variable = f".::bin:{folder}/bin:{tmp_path}/linked:{tmp_path}:/usr/bin"
+    assert search_path(path_variable, folder.resolve()) == f"{tmp_path}:/usr/bin"
+    assert find_program("tool", {"PATH": path_variable}, folder=folder.resolve()) == str((tmp_path / "tool").resolve())
+    assert find_program("tool", {"PATH": f"{folder}/bin"}, folder=folder.resolve()) is None
+
+
+def test_who_commits_is_read_from_the_users_settings_only_when_whole(tmp_path: Path) -> None:
+    assert git_identity(tmp_path) == {}
+    (tmp_path / ".gitconfig").write_text("[user]\n name = A\n")
+    assert git_identity(tmp_path) == {}
+
+
+def test_no_sandbox_is_said_to_be_none() -> None:
+    assert Sandbox(kind=SandboxKind.NONE).kind.value == "none"
