@@ -11,7 +11,7 @@ from kore_ls.api.objects import PermissionRequest, request_view
 from kore_ls.api.turn import decoded, encoded
 from kore_ls.errors import FolderNotFound, FolderRequired, InvalidParams, LeaseHeld, SessionNotFound
 from kore_ls.model.ids import SessionId, TurnId
-from kore_ls.model.limits import JsonObject, between, one_of
+from kore_ls.model.limits import JsonObject, between
 from kore_ls.model.message import ToolKind
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.permission import PermissionAnswer, PermissionOutcome
@@ -39,7 +39,7 @@ class PermissionAnswerParams:
     """The user's answer."""
 
     request_id: Text
-    outcome: Annotated[str, Checked(one_of("selected", "cancelled"))]
+    outcome: PermissionOutcome
     option_id: Text | None = None
     """Which option was selected."""
     feedback: Content | None = None
@@ -159,10 +159,10 @@ async def list_(workspace: Workspace, params: PermissionListParams) -> Permissio
 @method("kore/permission/answer", raises=(FolderNotFound, LeaseHeld), command=False)
 async def answer(workspace: Workspace, params: PermissionAnswerParams) -> PermissionAnswered:
     """Answer a permission request; the first answer of any client counts."""
-    if params.outcome == "selected" and params.option_id is None:
+    if params.outcome is PermissionOutcome.SELECTED and params.option_id is None:
         raise InvalidParams(["params.optionId: is needed where an option was selected"])
     given = PermissionAnswer(
-        outcome=PermissionOutcome(params.outcome), option_id=params.option_id, feedback=params.feedback
+        outcome=params.outcome, option_id=params.option_id, feedback=params.feedback
     )
     for opened in workspace.chosen(params.folder):
         desk = opened.folder.workbench.desk

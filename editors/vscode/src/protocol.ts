@@ -221,7 +221,7 @@ export type OptionKind = "allowOnce" | "allowAlways" | "rejectOnce" | "rejectAlw
 export interface PermissionAnswerParams {
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
   requestId: string;
-  outcome: "selected" | "cancelled";
+  outcome: PermissionOutcome;
   /** Which option was selected. Rule: no lone surrogates, which can be neither stored nor sent. */
   optionId?: string;
   /** What the agent is told besides. Rule: at most 16 MiB as UTF-8; NUL is allowed, empty is allowed. */
@@ -289,6 +289,9 @@ export interface PermissionOption {
   name: string;
   kind: OptionKind;
 }
+
+/** Whether a request was answered. */
+export type PermissionOutcome = "selected" | "cancelled";
 
 /** What an agent wants to do and needs the user's word for. */
 export interface PermissionRequest {

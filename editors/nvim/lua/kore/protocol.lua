@@ -201,7 +201,7 @@
 ---The user's answer.
 ---@class kore.PermissionAnswerParams
 ---@field requestId string Rule: no lone surrogates, which can be neither stored nor sent.
----@field outcome "selected"|"cancelled"
+---@field outcome kore.PermissionOutcome
 ---@field optionId? string Which option was selected. Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field feedback? string What the agent is told besides. Rule: at most 16 MiB as UTF-8; NUL is allowed, empty is allowed.
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
@@ -250,6 +250,11 @@
 ---@field id string
 ---@field name string
 ---@field kind kore.OptionKind
+
+---Whether a request was answered.
+---@alias kore.PermissionOutcome
+---| "selected"
+---| "cancelled"
 
 ---What an agent wants to do and needs the user's word for.
 ---@class kore.PermissionRequest
