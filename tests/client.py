@@ -18,6 +18,7 @@ from kore_ls.rpc.codec import Codec, dumps, loads
 from kore_ls.rpc.faults import error_object
 from kore_ls.sessions.app import App
 from kore_ls.sessions.client import Client as EditorClient
+from kore_ls.storage.cipher import Cost
 
 Json = dict[str, Any]
 Connect = Callable[..., Awaitable["Client"]]
@@ -150,7 +151,7 @@ async def connected(
 
 def served(state_home: Path, agents: AgentFactory | None = quiet_agent) -> Application:
     """An application that keeps its user's state in `state_home`; without `agents` it has the builtin one."""
-    return Application(App(state_home, agents))
+    return Application(App(state_home, agents, Cost(n=2, r=1, p=1)))
 
 
 def oddities(value: Any, place: str = "") -> Iterator[str]:

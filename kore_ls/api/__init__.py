@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from kore_ls.api import agent, event, message, permission, search, session, session_list, store, transfer, turn
+from kore_ls.api import (
+    agent,
+    event,
+    message,
+    permission,
+    search,
+    session,
+    session_list,
+    store,
+    store_keys,
+    transfer,
+    turn,
+)
 from kore_ls.rpc.methods import PROTOCOL_VERSION as PROTOCOL_VERSION
 from kore_ls.rpc.methods import MethodTable
 
-TABLE = MethodTable.of(session, session_list, search, transfer, message, turn, permission, agent, store, event)
+TABLE = MethodTable.of(
+    session, session_list, search, transfer, message, turn, permission, agent, store, store_keys, event
+)

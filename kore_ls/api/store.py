@@ -51,6 +51,7 @@ class StoreStatus:
     """True: the store was not made by this user, see kore/store/adopt."""
     encrypted: bool
     locked: bool
+    """True: it needs its key; or, where `encrypted` is false, it is only read, as a key is configured for it."""
     read_only: bool
     journal_mode: str
     sessions: int
@@ -61,7 +62,7 @@ class StoreStatus:
     indexed_messages: int
     sandbox: str
     problems: tuple[str, ...] | None = None
-    """What could not be taken over, after kore/store/adopt."""
+    """What could not be taken over, after kore/store/adopt; what stays plain, after kore/store/encrypt."""
 
 
 @frozen(kw_only=True)
@@ -85,10 +86,11 @@ class StoreBackedUp:
 @method("kore/store/status", raises=(FolderRequired, FolderNotFound))
 async def status(workspace: Workspace, params: StoreParams) -> StoreStatus:
     """How the folder's store is."""
-    return await _status(workspace.folder(params.folder))
+    return await store_status(workspace.folder(params.folder))
 
 
-async def _status(opened: OpenFolder, problems: tuple[str, ...] | None = None) -> StoreStatus:
+async def store_status(opened: OpenFolder, problems: tuple[str, ...] | None = None) -> StoreStatus:
+    """A folder's store as it is now, and what its last change could not do."""
     found, foreign = await opened.folder.status()
     return StoreStatus(
         folder=opened.uri,
@@ -116,7 +118,7 @@ async def adopt(workspace: Workspace, params: StoreParams) -> StoreStatus:
     from kore_ls.sessions.adopt import adopt as adopt_store  # brings all that reads foreign stores along
 
     opened = workspace.folder(params.folder)
-    return await _status(opened, tuple(await adopt_store(opened.folder)))
+    return await store_status(opened, tuple(await adopt_store(opened.folder)))
 
 
 @method("kore/store/check", raises=(FolderRequired, FolderNotFound, StoreDamaged))

@@ -50,6 +50,8 @@ class SessionExported:
     path: str | None = None
     bytes: int | None = None
     messages: int | None = None
+    plain: bool | None = None
+    """True: the store is encrypted, and this copy of the session is not."""
 
 
 @frozen(kw_only=True)
@@ -78,12 +80,13 @@ async def export(workspace: Workspace, params: SessionExportParams) -> SessionEx
     """A session as a JSON document; over 32 MiB only into a file."""
     opened = await workspace.folder_of(params.session_id, params.folder, deleted=True)
     manager = opened.manager
+    plain = await manager.storage.encryption.active() or None
     if params.path is not None:
         path = target_path(params.path, opened.folder.path)
         record = await manager.storage.load_session(params.session_id, deleted=True)
         size = await write_file(path, manager.encode_session(params.session_id), overwrite=params.overwrite)
-        return SessionExported(path=str(path), bytes=size, messages=record.message_count)
-    return SessionExported(document=await _document(manager, params.session_id))
+        return SessionExported(path=str(path), bytes=size, messages=record.message_count, plain=plain)
+    return SessionExported(document=await _document(manager, params.session_id), plain=plain)
 
 
 async def _document(manager: SessionManager, session_id: SessionId) -> JsonObject:

@@ -13,6 +13,7 @@ from kore_ls.errors import InvalidParams
 from kore_ls.model.limits import between, name_problem, one_of, unicode_problem
 from kore_ls.model.message import ToolKind
 from kore_ls.model.mode import AgentMode
+from kore_ls.model.secret import Secret, key_problem, passphrase_problem
 from kore_ls.model.settings import ClientSettings, UserRule
 from kore_ls.rpc.codec import Checked, Codec, camel
 
@@ -82,6 +83,9 @@ class _Options:
     workspace_symbols: bool | None = None
     rules: tuple[_Rule, ...] | None = None
     lsp_bridge: tuple[Annotated[str, Checked(unicode_problem)], ...] | None = None
+    passphrase: Annotated[str, Checked(passphrase_problem)] | None = None
+    key: Annotated[str, Checked(key_problem)] | None = None
+    indexed_messages: Annotated[int, Checked(between(0, 100_000_000))] | None = None
 
 
 _NAMES = {camel(a.name): a.name for a in fields(_Options)}
@@ -108,6 +112,7 @@ def read_options(params: Any, environment: Mapping[str, str]) -> Reading:
     if "locale" not in values:
         usable = isinstance(client, str) and _locale_problem(client) is None
         values["locale"] = client if usable else _environment_locale(environment)
+    values["secret"] = _secret(values.pop("passphrase", None), values.pop("key", None), environment, problems)
     return Reading(settings=ClientSettings(**values), given=given, problems=tuple(problems))
 
 
@@ -138,6 +143,16 @@ def _read(section: Any, path: str, allowed: frozenset[str] | None = None) -> tup
     if isinstance(values.get("events"), list):
         values["events"] = tuple(values["events"])
     return values, problems
+
+
+def _secret(passphrase: str | None, key: str | None, environment: Mapping[str, str], problems: list[str]) -> Secret:
+    """What the client gave, else the environment. One that is none of either is complained of, never quoted."""
+    if passphrase is None and key is None:
+        passphrase, key = environment.get("KORE_PASSPHRASE") or None, environment.get("KORE_DB_KEY") or None
+        if key is not None and (problem := key_problem(key)) is not None:
+            problems.append(f"KORE_DB_KEY: {problem}")
+            key = None
+    return Secret(passphrase=passphrase, key=key)
 
 
 def _environment_locale(environment: Mapping[str, str]) -> str | None:

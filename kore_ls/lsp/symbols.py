@@ -19,13 +19,15 @@ _STRING = 15
 async def find_symbols(workspace: object, query: str) -> list[dict[str, Any]]:
     """At most 20 messages that match, best first, each with a place in a view file of its session.
 
-    A folder whose store can't be read has none.
+    A folder whose store can't be read has none, nor has one whose store is encrypted.
     """
     if not isinstance(workspace, Workspace):  # a connection without a workspace has no history
         return []
     found: list[tuple[OpenFolder, SearchHit, SearchMatch]] = []
     for opened in workspace.folders:
         try:
+            if await opened.manager.storage.encryption.active():  # its text belongs into no file
+                continue
             page = await opened.manager.search(SearchQuery(text=query, limit=MOST))
         except KoreError:
             continue

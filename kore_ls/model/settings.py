@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from kore_ls.model.message import ToolKind
 from kore_ls.model.mode import AgentMode
+from kore_ls.model.secret import Secret
 
 
 @frozen(kw_only=True)
@@ -48,3 +49,7 @@ class ClientSettings:
     """The user's own rules for the permission gate."""
     lsp_bridge: tuple[str, ...] = ()
     """Which `kore/lsp/<name>` requests the client answers."""
+    secret: Secret = field(factory=Secret)
+    """What opens encrypted stores; with it, new stores are made encrypted."""
+    indexed_messages: int = 200_000
+    """How many messages of an encrypted store a search holds indexed in memory; older ones are read one by one."""

@@ -10,21 +10,26 @@ from typing import Any
 
 from kore_ls.agents.agent import AgentFactory
 from kore_ls.errors import FolderNotFound
+from kore_ls.model.secret import Secret
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.client import Client
 from kore_ls.sessions.folder import Folder
 from kore_ls.sessions.uris import real_path
 from kore_ls.sessions.workspace import Workspace
+from kore_ls.storage.cipher import Cipher, Cost
 
 
 class App:
     """The folders of all connections, by real path; a folder closes when the last connection leaves it.
 
-    Without an `agent_factory` sessions have the builtin agent.
+    Without an `agent_factory` sessions have the builtin agent. `key_cost`: what a passphrase costs to try, see `Cost`.
     """
 
-    def __init__(self, state_dir: Path, agent_factory: AgentFactory | None = None) -> None:
+    def __init__(
+        self, state_dir: Path, agent_factory: AgentFactory | None = None, key_cost: Cost | None = None
+    ) -> None:
         self.state_dir = state_dir
+        self._key_cost = key_cost
         self._agent_factory = agent_factory
         self._folders: dict[Path, Folder] = {}
         self._users: dict[Path, int] = {}
@@ -43,9 +48,15 @@ class App:
             raise FolderNotFound
         folder = self._folders.get(real)
         if folder is None:
-            folder = self._folders[real] = Folder(real, settings, self.state_dir, self._agent_factory)
+            cipher = self.cipher(settings.secret) if settings.secret else None
+            folder = Folder(real, settings, self.state_dir, self._agent_factory, cipher)
+            self._folders[real] = folder
         self._users[real] = self._users.get(real, 0) + 1
         return folder
+
+    def cipher(self, secret: Secret) -> Cipher:
+        """What opens stores with a passphrase or key. Raises ValueError for one that is none."""
+        return Cipher(secret.value, cost=self._key_cost)
 
     async def leave(self, folder: Folder) -> None:
         """The counterpart of `enter`."""

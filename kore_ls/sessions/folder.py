@@ -22,6 +22,7 @@ from kore_ls.sessions.manager import SessionManager
 from kore_ls.sessions.remembered import RememberedRules
 from kore_ls.sessions.trust import TrustList
 from kore_ls.sessions.view import remove_views
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.home import StoreHome
 from kore_ls.storage.interface import StoreStatus
 from kore_ls.storage.store import SQLiteStore
@@ -30,10 +31,15 @@ DATABASE = "sessions.db"
 
 
 class Folder:
-    """A folder by its real path. Nothing is created in it before the first write."""
+    """A folder by its real path. Nothing is created in it before the first write, which with a `cipher` encrypts."""
 
     def __init__(
-        self, path: Path, settings: ClientSettings, state_dir: Path, agent_factory: AgentFactory | None
+        self,
+        path: Path,
+        settings: ClientSettings,
+        state_dir: Path,
+        agent_factory: AgentFactory | None,
+        cipher: Cipher | None = None,
     ) -> None:
         self.path = path
         self.directory = store_directory(path, settings.storage_dir)
@@ -51,7 +57,13 @@ class Folder:
                 session_name_prefix=settings.session_name_prefix or default_prefix(settings.locale),
                 default_mode=settings.default_mode,
             ),
-            SQLiteStore(self.directory / DATABASE, synchronous=settings.synchronous, gate=self.home),
+            SQLiteStore(
+                self.directory / DATABASE,
+                cipher,
+                synchronous=settings.synchronous,
+                gate=self.home,
+                indexed_messages=settings.indexed_messages,
+            ),
             agent_factory or self._builtin(settings.locale),
             workbench=self.workbench,
         )

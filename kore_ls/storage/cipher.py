@@ -5,8 +5,6 @@ The data is encrypted with a random key; that key is stored wrapped with what is
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import os
 import re
@@ -15,8 +13,7 @@ import unicodedata
 from attrs import frozen
 
 from kore_ls.errors import StoreDamaged, WrongKey
-
-KEY_BYTES = 32
+from kore_ls.model.secret import KEY_BYTES
 
 _NONCE_BYTES = 12
 _SALT_BYTES = 16
@@ -149,21 +146,3 @@ def _cost_of(stored: str) -> Cost:
         return Cost(n=int(match[1]), r=int(match[2]), p=int(match[3]))
     except ValueError as error:
         raise StoreDamaged("the store's key is kept with parameters out of bounds", reason="key") from error
-
-
-def read_key(text: str) -> bytes:
-    """The 32 bytes in `base64:...` or `hex:...`. Raises ValueError, which never quotes the text."""
-    form, _, encoded = text.strip().partition(":")
-    try:
-        if form == "base64":
-            key = base64.b64decode(encoded, validate=True)
-        elif form == "hex":
-            key = bytes.fromhex(encoded)
-        else:
-            raise ValueError("must start with base64: or hex:")
-    except (binascii.Error, ValueError) as error:
-        known = str(error).startswith("must start")
-        raise ValueError(str(error) if known else f"is no {form}") from None
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"must be exactly {KEY_BYTES} bytes, not {len(key)}")
-    return key

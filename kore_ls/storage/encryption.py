@@ -36,6 +36,11 @@ class Encryption:
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
 
+    async def active(self) -> bool:
+        """Whether the store is encrypted. Raises StoreLocked, WrongKey and the other errors of opening it."""
+        opened = await self._file.open()
+        return opened is not None and opened.key is not None
+
     async def unlock(self, cipher: Cipher | None, *, plain: bool = False) -> None:
         """Open the store with `cipher` from now on; `plain`: a plain store is meant although there is a key.
 

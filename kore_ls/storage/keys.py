@@ -8,8 +8,10 @@ import sqlite3
 from attrs import field, frozen
 
 from kore_ls.errors import StoreDamaged
-from kore_ls.storage.cipher import KEY_BYTES, Cipher, WrappedKey
+from kore_ls.model.secret import KEY_BYTES
+from kore_ls.storage.cipher import Cipher, WrappedKey
 from kore_ls.storage.codec import Codec
+from kore_ls.storage.hidden_process import hide_process
 
 GENERATION = "store_generation"
 """The key in `meta` under which stands how often the store was encrypted, decrypted or given another key."""
@@ -29,12 +31,14 @@ class StoreKey:
 
 def new_key(cipher: Cipher, key_id: int) -> StoreKey:
     """A random key, wrapped with `cipher`; takes a moment for passphrases."""
+    hide_process()
     data_key = os.urandom(KEY_BYTES)
     return StoreKey(wrapped=cipher.wrap(data_key, key_id), data_key=data_key)
 
 
 def open_key(wrapped: WrappedKey, cipher: Cipher) -> StoreKey:
     """Raises WrongKey, StoreDamaged; takes a moment for passphrases."""
+    hide_process()
     return StoreKey(wrapped=wrapped, data_key=cipher.unwrap(wrapped))
 
 

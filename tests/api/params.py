@@ -12,6 +12,7 @@ from attrs import NOTHING, fields
 
 from kore_ls.api import TABLE
 from kore_ls.model import limits
+from kore_ls.model.secret import key_problem, passphrase_problem
 from kore_ls.rpc.codec import Checked, camel
 
 Json = dict[str, Any]
@@ -27,6 +28,8 @@ BAD_BY_RULE: Mapping[Any, tuple[Any, ...]] = {
     limits.tags_problem: ([f"t{n}" for n in range(65)],),
     limits.description_problem: ("x" * 4_001, LONE),
     limits.unicode_problem: BAD_TEXTS,
+    key_problem: ("", "x", "hex:00", "base64:AAAA", "base64:!", "hex:" + "0" * 63),
+    passphrase_problem: ("", *BAD_TEXTS),
     limits.content_problem: (*BAD_TEXTS, "x" * ((16 << 20) + 1)),
     limits.metadata_problem: ({"k": "x" * (64 << 10)}, {"k": LONE}, {LONE: 1}, {"k": [[[{"l": LONE}]]]}),
 }

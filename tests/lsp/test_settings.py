@@ -9,6 +9,7 @@ from attrs import evolve
 
 from kore_ls.lsp.settings import Reading, add_workspace_section, read_options
 from kore_ls.model.mode import AgentMode
+from kore_ls.model.secret import Secret
 from kore_ls.model.settings import ClientSettings
 
 DEFAULTS = ClientSettings()
@@ -141,3 +142,32 @@ def test_a_bad_section_changes_nothing(section: Any) -> None:
     reading = add_workspace_section(read({}), section)
     assert reading.settings == DEFAULTS
     assert len(reading.problems) == (section is not None)
+
+
+KEY = f"hex:{bytes(32).hex()}"
+
+
+def test_a_key_comes_from_the_client_or_else_from_the_environment() -> None:
+    environment = {"KORE_PASSPHRASE": "from outside", "KORE_DB_KEY": KEY}
+    assert read({"passphrase": "mine"}).settings.secret == Secret(passphrase="mine")
+    assert read_options({}, environment).settings.secret.value == bytes(32)
+    options = {"initializationOptions": {"kore": {"passphrase": "mine"}}}
+    assert read_options(options, environment).settings.secret == Secret(passphrase="mine")
+
+
+def test_a_key_never_comes_from_the_workspace() -> None:
+    reading = add_workspace_section(read({}), {"passphrase": "theirs", "key": KEY})
+    assert not reading.settings.secret
+
+
+@pytest.mark.parametrize("key", ["", "geheim", "hex:00", "base64:geheim", 7])
+def test_a_bad_key_is_complained_of_without_being_quoted(key: object) -> None:
+    reading = read({"key": key})
+    assert len(reading.problems) == 1 and "geheim" not in str(reading)
+    assert not reading.settings.secret
+    outside = read_options({}, {"KORE_DB_KEY": str(key)})
+    assert "geheim" not in str(outside) and len(outside.problems) == (1 if key != "" else 0)
+
+
+def test_settings_don_t_show_the_key() -> None:
+    assert "geheim" not in repr(read({"passphrase": "geheim"}))

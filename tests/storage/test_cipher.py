@@ -6,7 +6,8 @@ import pytest
 from attrs import evolve
 
 from kore_ls.errors import StoreDamaged, WrongKey
-from kore_ls.storage.cipher import Cipher, Cost, read_key
+from kore_ls.model.secret import read_key
+from kore_ls.storage.cipher import Cipher, Cost
 from kore_ls.storage.codec import OVERHEAD_BYTES, Codec
 from kore_ls.storage.keys import new_key, open_key
 

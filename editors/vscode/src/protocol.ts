@@ -505,6 +505,8 @@ export interface SessionExported {
   path?: string;
   bytes?: number;
   messages?: number;
+  /** True: the store is encrypted, and this copy of the session is not. */
+  plain?: boolean;
 }
 
 /** Where the copy ends. */
@@ -742,10 +744,36 @@ export interface StoreIsLocked {
   kinds: string[];
 }
 
+/** Which folder's store, and its passphrase or key. */
+export interface StoreKeyParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+  /** Rule: any text but an empty one. */
+  passphrase?: string;
+  /** `base64:...` or `hex:...` of exactly 32 bytes. Rule: `base64:` or `hex:` and exactly 32 bytes. */
+  key?: string;
+  workDoneToken?: unknown;
+}
+
 /** Which folder's store. */
 export interface StoreParams {
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
+}
+
+/** Which folder's store, the passphrase or key it has, and the one it gets. */
+export interface StoreRekeyParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+  /** Rule: any text but an empty one. */
+  passphrase?: string;
+  /** Rule: `base64:` or `hex:` and exactly 32 bytes. */
+  key?: string;
+  /** Rule: any text but an empty one. */
+  newPassphrase?: string;
+  /** Rule: `base64:` or `hex:` and exactly 32 bytes. */
+  newKey?: string;
+  workDoneToken?: unknown;
 }
 
 /** A store's state; sizes in bytes. */
@@ -756,6 +784,7 @@ export interface StoreStatus {
   /** True: the store was not made by this user, see kore/store/adopt. */
   foreign?: boolean;
   encrypted: boolean;
+  /** True: it needs its key; or, where `encrypted` is false, it is only read, as a key is configured for it. */
   locked: boolean;
   readOnly: boolean;
   journalMode: string;
@@ -766,8 +795,20 @@ export interface StoreStatus {
   sqliteVersion: string;
   indexedMessages: number;
   sandbox: string;
-  /** What could not be taken over, after kore/store/adopt. */
+  /** What could not be taken over, after kore/store/adopt; what stays plain, after kore/store/encrypt. */
   problems?: string[];
+}
+
+/** Which folder's store, and its passphrase or key. */
+export interface StoreUnlockParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+  /** Rule: any text but an empty one. */
+  passphrase?: string;
+  /** `base64:...` or `hex:...` of exactly 32 bytes. Rule: `base64:` or `hex:` and exactly 32 bytes. */
+  key?: string;
+  /** True, in place of a key: the store is meant to be plain although a key is configured. Default: `false`. */
+  plain?: boolean;
 }
 
 /** More of what a running tool prints; `offset` counts the UTF-16 units that came before. */
@@ -991,6 +1032,16 @@ export interface KoreMethods {
   "kore/store/check": { params: StoreCheckParams; result: StoreChecked };
   /** Write a verified copy of the store. */
   "kore/store/backup": { params: StoreBackupParams; result: StoreBackedUp };
+  /** Open an encrypted store with its passphrase or key; it is kept in memory until `lock` or the end. */
+  "kore/store/unlock": { params: StoreUnlockParams; result: StoreStatus };
+  /** Forget the key of an encrypted store, and all that was read with it; a plain one stays as it is. */
+  "kore/store/lock": { params: StoreParams; result: StoreStatus };
+  /** Encrypt a plain store; afterwards nothing that was written is in its files any more, but see `problems`. */
+  "kore/store/encrypt": { params: StoreKeyParams; result: StoreStatus };
+  /** Make an encrypted store a plain one, which anybody who has its file can read. */
+  "kore/store/decrypt": { params: StoreKeyParams; result: StoreStatus };
+  /** Encrypt a store anew with another key, which the new passphrase or key opens; the old one opens it no more. */
+  "kore/store/rekey": { params: StoreRekeyParams; result: StoreStatus };
   /** Start the events, or choose others; the newest choice counts. */
   "kore/event/subscribe": { params: EventSubscribeParams; result: EventSubscribed };
   /** Stop the events. */
@@ -1033,6 +1084,7 @@ export const KORE_COMMANDS = {
   "kore/store/adopt": "kore.store.adopt",
   "kore/store/check": "kore.store.check",
   "kore/store/backup": "kore.store.backup",
+  "kore/store/lock": "kore.store.lock",
 } as const satisfies { readonly [M in KoreMethod]?: string };
 
 /** The data of each type of event. */

@@ -420,6 +420,7 @@
 ---@field path? string
 ---@field bytes? integer
 ---@field messages? integer
+---@field plain? boolean True: the store is encrypted, and this copy of the session is not.
 
 ---Where the copy ends.
 ---@class kore.SessionForkParams
@@ -593,9 +594,25 @@
 ---@field sessions kore.SessionId[]
 ---@field kinds string[]
 
+---Which folder's store, and its passphrase or key.
+---@class kore.StoreKeyParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field passphrase? string Rule: any text but an empty one.
+---@field key? string `base64:...` or `hex:...` of exactly 32 bytes. Rule: `base64:` or `hex:` and exactly 32 bytes.
+---@field workDoneToken? any
+
 ---Which folder's store.
 ---@class kore.StoreParams
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+
+---Which folder's store, the passphrase or key it has, and the one it gets.
+---@class kore.StoreRekeyParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field passphrase? string Rule: any text but an empty one.
+---@field key? string Rule: `base64:` or `hex:` and exactly 32 bytes.
+---@field newPassphrase? string Rule: any text but an empty one.
+---@field newKey? string Rule: `base64:` or `hex:` and exactly 32 bytes.
+---@field workDoneToken? any
 
 ---A store's state; sizes in bytes.
 ---@class kore.StoreStatus
@@ -604,7 +621,7 @@
 ---@field exists boolean
 ---@field foreign? boolean True: the store was not made by this user, see kore/store/adopt.
 ---@field encrypted boolean
----@field locked boolean
+---@field locked boolean True: it needs its key; or, where `encrypted` is false, it is only read, as a key is configured for it.
 ---@field readOnly boolean
 ---@field journalMode string
 ---@field sessions integer
@@ -614,7 +631,14 @@
 ---@field sqliteVersion string
 ---@field indexedMessages integer
 ---@field sandbox string
----@field problems? string[] What could not be taken over, after kore/store/adopt.
+---@field problems? string[] What could not be taken over, after kore/store/adopt; what stays plain, after kore/store/encrypt.
+
+---Which folder's store, and its passphrase or key.
+---@class kore.StoreUnlockParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field passphrase? string Rule: any text but an empty one.
+---@field key? string `base64:...` or `hex:...` of exactly 32 bytes. Rule: `base64:` or `hex:` and exactly 32 bytes.
+---@field plain? boolean True, in place of a key: the store is meant to be plain although a key is configured. Default: `false`.
 
 ---More of what a running tool prints; `offset` counts the UTF-16 units that came before.
 ---@class kore.StreamedOutput
@@ -787,6 +811,11 @@
 ---@field ["kore/store/adopt"] fun(params: kore.StoreParams): kore.StoreStatus
 ---@field ["kore/store/check"] fun(params: kore.StoreCheckParams): kore.StoreChecked
 ---@field ["kore/store/backup"] fun(params: kore.StoreBackupParams): kore.StoreBackedUp
+---@field ["kore/store/unlock"] fun(params: kore.StoreUnlockParams): kore.StoreStatus
+---@field ["kore/store/lock"] fun(params: kore.StoreParams): kore.StoreStatus
+---@field ["kore/store/encrypt"] fun(params: kore.StoreKeyParams): kore.StoreStatus
+---@field ["kore/store/decrypt"] fun(params: kore.StoreKeyParams): kore.StoreStatus
+---@field ["kore/store/rekey"] fun(params: kore.StoreRekeyParams): kore.StoreStatus
 ---@field ["kore/event/subscribe"] fun(params: kore.EventSubscribeParams): kore.EventSubscribed
 ---@field ["kore/event/unsubscribe"] fun(params: kore.NoParams): kore.EventSubscribed
 
@@ -889,6 +918,11 @@ M.methods = {
   "kore/store/adopt",
   "kore/store/check",
   "kore/store/backup",
+  "kore/store/unlock",
+  "kore/store/lock",
+  "kore/store/encrypt",
+  "kore/store/decrypt",
+  "kore/store/rekey",
   "kore/event/subscribe",
   "kore/event/unsubscribe",
 }
@@ -928,6 +962,7 @@ M.commands = {
   ["kore/store/adopt"] = "kore.store.adopt",
   ["kore/store/check"] = "kore.store.check",
   ["kore/store/backup"] = "kore.store.backup",
+  ["kore/store/lock"] = "kore.store.lock",
 }
 
 ---@type kore.EventType[]

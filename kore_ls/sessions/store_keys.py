@@ -1,0 +1,59 @@
+"""What users do with the key of a folder's store, and what follows for those who have the folder open."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+
+from kore_ls.model.event import Event, EventType
+from kore_ls.model.ids import now_ms
+from kore_ls.sessions.folder import Folder
+from kore_ls.sessions.view import VIEWS
+from kore_ls.storage.cipher import Cipher as Cipher
+
+Report = Callable[[str, int], None]
+
+
+async def unlock(folder: Folder, cipher: Cipher | None, *, plain: bool = False) -> None:
+    """Open the store with a key, or (`plain`) say that a plain one is meant. Raises WrongKey."""
+    await folder.manager.storage.encryption.unlock(cipher, plain=plain)
+    _publish(folder, EventType.STORE_CHANGED)
+
+
+async def lock(folder: Folder) -> None:
+    """Forget the key of an encrypted store."""
+    if await folder.manager.storage.encryption.lock():
+        _publish(folder, EventType.STORE_LOCKED)
+
+
+async def encrypt(folder: Folder, cipher: Cipher, report: Report | None = None) -> list[str]:
+    """Encrypt the store; what in its directory stays plain all the same. Raises WrongKey and the store's errors."""
+    await folder.manager.storage.encryption.encrypt(cipher, report)
+    _publish(folder, EventType.STORE_CHANGED)
+    return await asyncio.to_thread(_tidy, folder)
+
+
+async def decrypt(folder: Folder, cipher: Cipher, report: Report | None = None) -> None:
+    """Make the store a plain one. Raises WrongKey and the store's errors."""
+    await folder.manager.storage.encryption.decrypt(cipher, report)
+    _publish(folder, EventType.STORE_CHANGED)
+
+
+async def rekey(folder: Folder, cipher: Cipher, new: Cipher, report: Report | None = None) -> None:
+    """Encrypt the store anew, for another passphrase or key. Raises WrongKey and the store's errors."""
+    await folder.manager.storage.encryption.rekey(cipher, new, report)
+    _publish(folder, EventType.STORE_CHANGED)
+
+
+def _publish(folder: Folder, kind: EventType) -> None:
+    folder.manager.events.publish(Event(type=kind, timestamp=now_ms()))
+
+
+def _tidy(folder: Folder) -> list[str]:
+    """Remove copies of sessions as text; files that were kept aside are their user's to remove."""
+    shutil.rmtree(folder.directory / VIEWS, ignore_errors=True)
+    if not folder.directory.is_dir():
+        return []
+    kept = sorted(path.name for path in folder.directory.iterdir() if path.name.startswith(("damaged-", "foreign-")))
+    return [f"{name}: kept aside before, and not encrypted" for name in kept]
