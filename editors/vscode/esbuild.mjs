@@ -26,8 +26,9 @@ const webview = {
 
 const tests = {
   ...shared,
-  entryPoints: readdirSync("test").filter((name) => name.endsWith(".test.ts")).map((name) => `test/${name}`),
+  entryPoints: readdirSync("test").filter((name) => name.endsWith(".test.ts")).map((name) => `test/${name}`).concat("src/chat/page.ts"),
   outdir: "out",
+  entryNames: "[name]",
   outExtension: { ".js": ".mjs" },
   platform: "node",
   target: "node20",

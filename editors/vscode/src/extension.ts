@@ -1,9 +1,12 @@
 // Wires the parts together at activation; holds nothing else.
 import * as vscode from "vscode";
+import { ChatCommands } from "./chat/commands";
+import { Permissions } from "./chat/permissions";
+import { CHAT_VIEW, ChatView } from "./chat/view";
 import { ServerCommands } from "./server/commands";
 import { Server } from "./server/server";
 import { Unlocker } from "./server/unlock";
-import { asSession, SessionCommands } from "./sessions/commands";
+import { SessionCommands } from "./sessions/commands";
 import { Library } from "./sessions/library";
 import { StatusBar } from "./sessions/statusBar";
 import { Transcripts } from "./sessions/transcript";
@@ -19,13 +22,20 @@ export function activate(context: vscode.ExtensionContext): void {
   const transcripts = new Transcripts(server);
   const unlocker = new Unlocker(library, context.secrets);
   const tree = new SessionTree(library);
-  const nothing = new vscode.EventEmitter<void>();
+  const chat = new ChatView(vscode.Uri.joinPath(context.extensionUri, "dist", "webview"), library, transcripts);
+  const permissions = new Permissions(
+    server,
+    (sessionId) => chat.sees(sessionId),
+    ({ sessionId }) => void jump(library.book.find(sessionId)),
+  );
+  chat.permissions = permissions;
 
-  async function jump(session: { id: string; folder: string }, seq?: number): Promise<void> {
+  async function jump(session: { id: string; folder: string } | undefined, seq?: number): Promise<void> {
+    if (!session) return;
     const { id: sessionId, folder } = session;
     library.choose(folder);
     await library.server.request("kore/session/switch", { sessionId, folder });
-    await transcripts.open(session, seq);
+    await chat.open(session, seq);
   }
 
   context.subscriptions.push(
@@ -36,15 +46,15 @@ export function activate(context: vscode.ExtensionContext): void {
     transcripts,
     unlocker,
     tree,
-    nothing,
-    vscode.window.createTreeView<Node>("kore.sessions", { treeDataProvider: tree, showCollapseAll: false }),
-    new StatusBar(library, () => 0, nothing.event),
+    chat,
+    permissions,
+    permissions.onChange(() => chat.showPermissions()),
+    vscode.window.createTreeView<Node>("kore.sessions", { treeDataProvider: tree }),
+    vscode.window.registerWebviewViewProvider(CHAT_VIEW, chat),
+    new StatusBar(library, () => permissions.count, permissions.onChange),
     new SessionCommands(library, jump).register(),
+    new ChatCommands(library, chat, transcripts).register(),
     new ServerCommands(library, unlocker, log).register(),
-    vscode.commands.registerCommand("kore.ui.transcript", async (target?: Node) => {
-      const session = asSession(target) ?? library.session;
-      if (session) await transcripts.open(session);
-    }),
   );
   void server.start();
 }

@@ -39,7 +39,9 @@ export function serveBridge(client: LanguageClient): void {
   });
   client.onRequest("kore/lsp/diagnostics", async (params: { textDocument?: { uri: string } }) => {
     const uri = params.textDocument && into.asUri(params.textDocument.uri);
-    return { kind: "full", items: uri ? await out.asDiagnostics(vscode.languages.getDiagnostics(uri)) : [] };
+    if (uri) return { kind: "full", items: out.asDiagnosticsSync(vscode.languages.getDiagnostics(uri)) };
+    const all = vscode.languages.getDiagnostics().filter(([each]) => vscode.workspace.getWorkspaceFolder(each));
+    return { items: all.map(([each, found]) => ({ kind: "full", uri: out.asUri(each), items: out.asDiagnosticsSync(found) })) };
   });
   client.onRequest("kore/lsp/rename", async (params: lsp.RenameParams) => {
     const edit = await ask<vscode.WorkspaceEdit | undefined>("vscode.executeDocumentRenameProvider", params, params.newName);

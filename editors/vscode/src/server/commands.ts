@@ -3,7 +3,7 @@ import * as vscode from "vscode";
 import type { Library } from "../sessions/library";
 import { pickFolder } from "../sessions/picks";
 import { PINNED } from "./locate";
-import { failureText } from "./failures";
+import { failureText, showFailure } from "./failures";
 import type { Unlocker } from "./unlock";
 
 const { t } = vscode.l10n;
@@ -22,6 +22,7 @@ export class ServerCommands {
       install: () => this.install(),
       log: () => this.log.show(),
       unlock: (target) => this.withFolder(target, (folder) => this.unlocker.ask(folder)),
+      adopt: (target) => this.withFolder(target, (folder) => this.adopt(folder)),
       forgetPassphrase: (target) => this.withFolder(target, (folder) => this.unlocker.forget(folder)),
     };
     return vscode.Disposable.from(
@@ -70,6 +71,20 @@ export class ServerCommands {
     if (chosen === uvx && !(await this.library.server.startByUvx())) {
       void vscode.window.showWarningMessage(t("uvx is not installed."));
     }
+  }
+
+  /** Sessions that came with somebody's folder are copied row by row, once the user says so. */
+  private async adopt(folder: string): Promise<void> {
+    const adopt = t("Take over");
+    const text = t("The sessions of “{0}” were made by somebody else. Copy them into a store of your own?", this.library.folderName(folder));
+    if ((await vscode.window.showWarningMessage(text, { modal: true }, adopt)) !== adopt) return;
+    try {
+      const { sessions } = await this.library.server.request("kore/store/adopt", { folder });
+      void vscode.window.showInformationMessage(t("Took over {0} sessions", sessions));
+    } catch (error) {
+      void showFailure(error);
+    }
+    await this.library.refresh();
   }
 
   private async withFolder(target: { folder?: string } | undefined, run: (folder: string) => Promise<void>): Promise<void> {

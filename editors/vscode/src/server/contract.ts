@@ -1,5 +1,5 @@
 // The methods and events this client uses: the generated protocol, and those that not every server has.
-import type { EventBase, KoreErrorData, KoreErrorKind, KoreEvent, KoreMethods, PermissionRequest, StoreStatus } from "../protocol";
+import type { KoreErrorData, KoreErrorKind, KoreEvent, KoreMethods, StoreStatus } from "../protocol";
 
 export interface PermissionAnswer {
   outcome: "selected" | "cancelled";
@@ -8,12 +8,6 @@ export interface PermissionAnswer {
 }
 
 interface Optional {
-  "kore/turn/revert": {
-    params: { turnId: string; folder?: string; dryRun?: boolean };
-    result: { reverted: string[]; conflicts: string[] };
-  };
-  "kore/permission/list": { params: { folder?: string }; result: { requests: PermissionRequest[] } };
-  "kore/permission/answer": { params: PermissionAnswer & { requestId: string; folder?: string }; result: unknown };
   "kore/store/unlock": { params: { folder?: string; passphrase?: string; key?: string }; result: StoreStatus };
 }
 
@@ -21,14 +15,8 @@ interface Optional {
 export type Methods = KoreMethods & Omit<Optional, keyof KoreMethods>;
 export type Method = keyof Methods & string;
 
-interface OptionalEvents {
-  "store.locked": { sessions: string[]; kinds: string[] };
-}
-
-type OptionalEvent = { [T in keyof OptionalEvents]: EventBase & { type: T; data: OptionalEvents[T] } }[keyof OptionalEvents];
-
 /** Any event, told apart by its type. */
-export type AnyEvent = KoreEvent | Exclude<OptionalEvent, { type: KoreEvent["type"] }>;
+export type AnyEvent = KoreEvent;
 
 /** What the server said it can do. */
 export interface Offer {

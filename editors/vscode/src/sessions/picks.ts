@@ -73,6 +73,8 @@ export async function pickAction(library: Library): Promise<string | undefined> 
   const locked = folder !== undefined && library.book.shelf(folder)?.trouble === "storeLocked";
   const rows: Pick<string>[] = [
     ...(locked ? [{ label: `$(unlock) ${t("Unlock the sessions")}`, value: "kore.ui.unlock" }] : []),
+    ...(session?.status === "running" ? [{ label: `$(debug-stop) ${t("Stop the agent")}`, value: "kore.ui.stop" }] : []),
+    { label: `$(comment-discussion) ${t("Open the chat")}`, value: "kore.ui.chat" },
     { label: `$(add) ${t("New session")}`, value: "kore.ui.new" },
     { label: `$(list-selection) ${t("Switch session")}`, value: "kore.ui.switch" },
     { label: `$(search) ${t("Search all sessions")}`, value: "kore.ui.search" },

@@ -86,8 +86,9 @@ export class SessionTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
     const item = new vscode.TreeItem(troubleText(node.trouble));
     item.id = `${node.folder}#trouble`;
     item.iconPath = new vscode.ThemeIcon(troubleIcon(node.trouble));
-    item.contextValue = locked ? "locked" : "trouble";
-    if (locked) item.command = { command: "kore.ui.unlock", title: "", arguments: [node] };
+    const foreign = node.trouble === "storeForeign";
+    item.contextValue = locked ? "locked" : foreign ? "foreign" : "trouble";
+    if (locked || foreign) item.command = { command: locked ? "kore.ui.unlock" : "kore.ui.adopt", title: "", arguments: [node] };
     return item;
   }
 

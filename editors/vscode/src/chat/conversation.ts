@@ -1,0 +1,226 @@
+// The session that the chat shows: read from the server, followed by events, written to by prompts. Knows no page.
+import * as vscode from "vscode";
+import type { KoreErrorKind, Message, Session, TurnList } from "../protocol";
+import { errorKind, type AnyEvent } from "../server/contract";
+import { failureText } from "../server/failures";
+import type { Library } from "../sessions/library";
+import { modeName, statusName } from "../sessions/words";
+import { visible } from "../text";
+import type { HostMessage, NoticeCommand, ShownChanges, ShownSession } from "./messages";
+import { shownCall, shownMessage } from "./present";
+import { endText } from "./strings";
+
+const PAGE = 60;
+const BEFORE_REVEALED = 20;
+const TURNS = 30;
+
+type Key = { sessionId: string; folder: string };
+export type PromptContext = { uri: string; range?: { start: vscode.Position; end: vscode.Position }; text?: string };
+
+export class Conversation {
+  private key: Key | undefined;
+  private reading = 0;
+  private waiting: AnyEvent[] | undefined;
+  private queued = 0;
+
+  constructor(
+    private readonly library: Library,
+    private readonly post: (message: HostMessage) => void,
+  ) {}
+
+  get sessionId(): string | undefined {
+    return this.key?.sessionId;
+  }
+
+  /** Show the session, at a message if one is named; what it says meanwhile follows. */
+  async show(session: Key | undefined, reveal?: number): Promise<void> {
+    const again = this.key !== undefined && this.key.sessionId === session?.sessionId && reveal === undefined;
+    this.key = session;
+    const reading = ++this.reading;
+    if (!session) return this.showNone();
+    this.waiting = [];
+    try {
+      await this.read(session, reading, again, reveal);
+    } catch (error) {
+      if (reading !== this.reading) return;
+      this.key = undefined;
+      this.post({ type: "notice", text: failureText(error), ...this.wayOut(errorKind(error)) });
+    } finally {
+      if (reading === this.reading) {
+        const missed = this.waiting;
+        this.waiting = undefined;
+        for (const event of missed ?? []) this.follow(event);
+      }
+    }
+  }
+
+  private async read(key: Key, reading: number, again: boolean, reveal: number | undefined): Promise<void> {
+    const { server } = this.library;
+    const stretch = reveal === undefined ? {} : { afterSeq: Math.max(0, reveal - BEFORE_REVEALED - 1) };
+    const [session, page, turns] = await Promise.all([
+      server.request("kore/session/get", key),
+      server.request("kore/message/list", { ...key, limit: PAGE, ...stretch }),
+      server.has("kore/turn/list") ? server.request("kore/turn/list", { ...key, limit: TURNS }) : ({ turns: [] } as TurnList),
+    ]);
+    if (reading !== this.reading) return;
+    const { messages, hasMore } = page;
+    const { turn } = session;
+    this.queued = turn?.queued ?? 0;
+    this.post({
+      type: "show",
+      session: this.shown(session),
+      messages: messages.map(shownMessage),
+      older: reveal === undefined ? hasMore : (messages[0]?.seq ?? 1) > 1,
+      newer: reveal === undefined ? false : hasMore,
+      running: session.status === "running" || turn?.state === "running",
+      queued: this.queued,
+      ...(turn?.messageId ? { draft: { messageId: turn.messageId, text: turn.text ?? "", thinking: turn.thinking ?? "" } } : {}),
+      openCalls: (turn?.openToolCalls ?? []).map(shownCall),
+      changes: turns.turns.flatMap((each) => this.changes(each.turnId, each.lastSeq ?? each.firstSeq, each.changedFiles)),
+      answers: this.answers,
+      again,
+      ...(reveal === undefined ? {} : { reveal }),
+    });
+  }
+
+  private showNone(): void {
+    this.waiting = undefined;
+    const { server, folder, book } = this.library;
+    const { t } = vscode.l10n;
+    if (server.state === "failed") {
+      const action = { label: t("How to install the server"), command: "kore.ui.install" } as const;
+      return this.post({ type: "notice", text: t("The Kore server is not running."), action });
+    }
+    if (folder === undefined) return this.post({ type: "notice", text: t("Open a folder first: sessions live in folders.") });
+    const trouble = book.shelf(folder)?.trouble;
+    if (trouble) {
+      return this.post({ type: "notice", text: failureText({ data: { kind: trouble } }), ...this.wayOut(trouble) });
+    }
+    const nothing = { messages: [], older: false, newer: false, running: false, queued: 0, openCalls: [], changes: [] };
+    this.post({ type: "show", ...nothing, answers: this.answers, again: false });
+  }
+
+  private wayOut(kind: KoreErrorKind | undefined): { action?: { label: string; command: NoticeCommand } } {
+    const { t } = vscode.l10n;
+    if (kind === "storeLocked") return { action: { label: t("Unlock the sessions"), command: "kore.ui.unlock" } };
+    return kind === "storeForeign" ? { action: { label: t("Take over"), command: "kore.ui.adopt" } } : {};
+  }
+
+  private get answers(): boolean {
+    return this.library.server.has("kore/turn/start");
+  }
+
+  async page(where: "older" | "newer", seq: number): Promise<void> {
+    if (!this.key) return;
+    const key = this.key;
+    const bound = where === "older" ? { beforeSeq: seq } : { afterSeq: seq };
+    const { messages, hasMore } = await this.library.server.request("kore/message/list", { ...key, limit: PAGE, ...bound });
+    if (this.key === key) this.post({ type: "page", where, messages: messages.map(shownMessage), more: hasMore });
+  }
+
+  /** Send a prompt, into a new session where there is none; while a turn runs, it waits. Raises what the server refuses. */
+  async send(prompt: string, context: PromptContext[] = []): Promise<void> {
+    const { server } = this.library;
+    const key = this.key ?? (await this.begin());
+    if (!key) return;
+    if (!this.answers) {
+      await server.request("kore/message/add", { ...key, role: "user", content: prompt });
+      return;
+    }
+    const started = await server.request("kore/turn/start", { ...key, prompt, whenBusy: "queue", ...(context.length ? { context } : {}) });
+    if (started.queued) this.post({ type: "turn", running: true, queued: ++this.queued });
+  }
+
+  private async begin(): Promise<Key | undefined> {
+    const { folder, server } = this.library;
+    if (folder === undefined) return undefined;
+    const session = (await server.request("kore/session/current", { folder, create: true })) as Session;
+    await server.request("kore/session/switch", { sessionId: session.id, folder });
+    const key = { sessionId: session.id, folder };
+    await this.show(key);
+    return key;
+  }
+
+  /** Stop the turn; prompts that waited come back to the user. */
+  async stop(): Promise<string> {
+    if (!this.key || !this.library.server.has("kore/turn/cancel")) return "";
+    const { dropped } = await this.library.server.request("kore/turn/cancel", this.key);
+    this.queued = 0;
+    return dropped.map(({ prompt }) => prompt).join("\n\n");
+  }
+
+  async revert(turnId: string): Promise<void> {
+    if (!this.key) return;
+    const { t } = vscode.l10n;
+    const { reverted, conflicts } = await this.library.server.request("kore/turn/revert", { turnId, folder: this.key.folder });
+    const words = [t("Reverted: {0}", reverted.length ? reverted.join(", ") : "–")];
+    if (conflicts.length) words.push(t("Changed since, left as they are: {0}", conflicts.join(", ")));
+    this.post({ type: "reverted", turnId, text: words.join(" ") });
+  }
+
+  async fork(messageId: string): Promise<Session | undefined> {
+    return this.key && this.library.server.request("kore/session/fork", { ...this.key, messageId });
+  }
+
+  /** Follow an event of the shown session. */
+  follow(event: AnyEvent): void {
+    if (!this.key || event.folder !== this.key.folder) return;
+    if (event.type === "store.changed") {
+      const { sessions } = event.data;
+      if (!sessions.length || sessions.includes(this.key.sessionId)) void this.show(this.key);
+      return;
+    }
+    if (event.sessionId !== this.key.sessionId) return;
+    if (this.waiting) {
+      this.waiting.push(event);
+      return;
+    }
+    for (const message of this.messagesOf(event)) this.post(message);
+  }
+
+  private messagesOf(event: AnyEvent): HostMessage[] {
+    switch (event.type) {
+      case "session.updated":
+      case "session.switched":
+      case "session.closed":
+        return [{ type: "session", session: this.shown(event.data.session) }];
+      case "message.added":
+        return [{ type: "message", message: shownMessage(event.data.message as Message) }];
+      case "message.streaming":
+        return [{ type: "delta", ...event.data }];
+      case "tool.start":
+      case "tool.complete":
+      case "tool.error":
+        return [{ type: "call", call: shownCall(event.data.toolCall) }];
+      case "tool.output":
+        return [{ type: "output", id: event.data.toolCallId, offset: event.data.offset, chunk: event.data.chunk }];
+      case "turn.started":
+        this.queued = Math.max(0, this.queued - 1);
+        return [{ type: "turn", running: true, queued: this.queued }];
+      case "turn.finished":
+        return this.finished(event.data, event.turnId);
+      case "agent.error":
+        return [{ type: "failed", text: visible(event.data.error.message) }];
+      default:
+        return [];
+    }
+  }
+
+  private finished(data: Extract<AnyEvent, { type: "turn.finished" }>["data"], turnId = ""): HostMessage[] {
+    const [changes] = this.changes(turnId, Number.MAX_SAFE_INTEGER, data.changedFiles);
+    return [
+      { type: "turn", running: false, queued: this.queued },
+      { type: "done", stopReason: data.stopReason, text: endText(data.stopReason), ...(changes ? { changes } : {}) },
+    ];
+  }
+
+  private changes(turnId: string, lastSeq: number, files: string[] | undefined): ShownChanges[] {
+    return files?.length ? [{ turnId, lastSeq, files, revertable: this.library.server.has("kore/turn/revert") }] : [];
+  }
+
+  private shown(session: Session): ShownSession {
+    const { id, mode, status } = session;
+    const folder = this.library.folders.length > 1 ? visible(this.library.folderName(session.folder)) : "";
+    return { id, name: visible(session.name), folder, mode, modeName: modeName(mode), status, statusName: statusName(status) };
+  }
+}

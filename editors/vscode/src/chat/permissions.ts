@@ -1,0 +1,122 @@
+// Permission requests that wait for the user. Shows none of them itself; whoever does never takes the focus.
+import * as vscode from "vscode";
+import type { PermissionRequest } from "../protocol";
+import type { PermissionAnswer } from "../server/contract";
+import { showFailure } from "../server/failures";
+import type { Server } from "../server/server";
+import { plain } from "../text";
+
+interface Pending {
+  request: PermissionRequest;
+  folder: string | undefined;
+  /** Answers the server's own request; a question that was there before us is answered by a method. */
+  resolve?: (answer: PermissionAnswer) => void;
+}
+
+export class Permissions implements vscode.Disposable {
+  private readonly pending = new Map<string, Pending>();
+  private readonly changes = new vscode.EventEmitter<void>();
+  readonly onChange = this.changes.event;
+  private readonly subscriptions: vscode.Disposable[];
+
+  /** `sees` tells whether the user sees the session's chat; `show` brings it up. */
+  constructor(
+    private readonly server: Server,
+    private readonly sees: (sessionId: string) => boolean,
+    private readonly show: (request: PermissionRequest) => void,
+  ) {
+    server.permissions = (request, token) => this.serve(request, token);
+    this.subscriptions = [
+      server.onEvent((event) => {
+        if (event.type === "permission.asked") this.add(event.data.request, event.folder);
+        else if (event.type === "permission.resolved") this.remove(event.data.requestId);
+      }),
+      server.onState((state) => (state === "running" ? void this.load() : this.clear())),
+    ];
+  }
+
+  get count(): number {
+    return this.pending.size;
+  }
+
+  of(sessionId: string): PermissionRequest[] {
+    return [...this.pending.values()].map(({ request }) => request).filter((request) => request.sessionId === sessionId);
+  }
+
+  /** Answer with one of the request's options. The first answer wins, wherever it came from. */
+  async answer(requestId: string, optionId: string, feedback: string): Promise<void> {
+    const pending = this.pending.get(requestId);
+    if (!pending?.request.options.some((option) => option.id === optionId)) return;
+    const answer: PermissionAnswer = { outcome: "selected", optionId, ...(feedback.trim() ? { feedback: feedback.trim() } : {}) };
+    this.remove(requestId, answer);
+    if (pending.resolve) return;
+    const folder = pending.folder === undefined ? {} : { folder: pending.folder };
+    await this.server.request("kore/permission/answer", { requestId, ...answer, ...folder });
+  }
+
+  private serve(request: PermissionRequest, token: vscode.CancellationToken): Promise<PermissionAnswer> {
+    return new Promise((resolve) => {
+      token.onCancellationRequested(() => this.remove(request.requestId));
+      const known = this.pending.get(request.requestId);
+      this.pending.set(request.requestId, { request, folder: known?.folder, resolve });
+      this.changes.fire();
+      if (!known) void this.tell(request);
+    });
+  }
+
+  private add(request: PermissionRequest, folder: string): void {
+    const known = this.pending.get(request.requestId);
+    if (known) {
+      known.folder = folder;
+      return;
+    }
+    this.pending.set(request.requestId, { request, folder });
+    this.changes.fire();
+    void this.tell(request);
+  }
+
+  private remove(requestId: string, answer: PermissionAnswer = { outcome: "cancelled" }): void {
+    const pending = this.pending.get(requestId);
+    if (!pending) return;
+    this.pending.delete(requestId);
+    pending.resolve?.(answer);
+    this.changes.fire();
+  }
+
+  private clear(): void {
+    for (const id of [...this.pending.keys()]) this.remove(id);
+  }
+
+  /** What was asked before this window came. */
+  private async load(): Promise<void> {
+    if (!this.server.has("kore/permission/list")) return;
+    for (const folder of vscode.workspace.workspaceFolders ?? []) {
+      const uri = folder.uri.toString();
+      try {
+        const { requests } = await this.server.request("kore/permission/list", { folder: uri });
+        for (const request of requests) this.add(request, uri);
+      } catch {
+        // A folder that can't be read is told of elsewhere, and has no open questions.
+      }
+    }
+  }
+
+  /** A notice, where the chat is not in sight. Rejecting comes first; closing the notice answers nothing. */
+  private async tell(request: PermissionRequest): Promise<void> {
+    if (this.sees(request.sessionId)) return;
+    const { t } = vscode.l10n;
+    const [reject, allow, look] = [t("Reject"), t("Allow once"), t("Look")];
+    const text = t("The agent asks for permission: {0}", plain(request.summary));
+    const chosen = await vscode.window.showWarningMessage(text, reject, allow, look);
+    if (chosen === look) return this.show(request);
+    const kind = chosen === allow ? "allowOnce" : chosen === reject ? "rejectOnce" : undefined;
+    const option = request.options.find((each) => each.kind === kind);
+    if (option) await this.answer(request.requestId, option.id, "").catch(showFailure);
+  }
+
+  dispose(): void {
+    for (const each of this.subscriptions) each.dispose();
+    this.clear();
+    this.changes.dispose();
+  }
+}
