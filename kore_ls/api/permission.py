@@ -161,9 +161,7 @@ async def answer(workspace: Workspace, params: PermissionAnswerParams) -> Permis
     """Answer a permission request; the first answer of any client counts."""
     if params.outcome is PermissionOutcome.SELECTED and params.option_id is None:
         raise InvalidParams(["params.optionId: is needed where an option was selected"])
-    given = PermissionAnswer(
-        outcome=params.outcome, option_id=params.option_id, feedback=params.feedback
-    )
+    given = PermissionAnswer(outcome=params.outcome, option_id=params.option_id, feedback=params.feedback)
     for opened in workspace.chosen(params.folder):
         desk = opened.folder.workbench.desk
         request = desk.find(params.request_id)
