@@ -24,6 +24,8 @@ from kore_ls.agents.sandbox.confine import Confined
 _CHUNK = 32 << 10
 _MARK = "AGENT_COMMAND_ID"
 """A variable by which a command's processes are found again when their parents are gone."""
+_ROUNDS = 5
+"""How often what a command left running is looked for: it may be making more."""
 _DRAIN_SECONDS = 0.3
 """How long a finished command's background children may hold its output."""
 
@@ -159,21 +161,27 @@ class _Child(asyncio.SubprocessProtocol):
 
     async def stop(self) -> None:
         """Kill what is left of it, its group, its descendants and what they left running; wait for it."""
-        if self._stopped:
-            return
-        self._stopped = True
+        if not self._stopped:
+            self._stopped = True
+            self._kill()
+        await self._exited.wait()
+        self._transport.close()
+
+    def _kill(self) -> None:
         pid = self._transport.get_pid()
-        others = [*([] if self._exited.is_set() else _descendants(pid)), *_marked(self._mark)]
+        others = [] if self._exited.is_set() else _descendants(pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if os.name == "posix":
                 os.killpg(pid, signal.SIGKILL)  # the transport's own kill would take its exit code from the watcher
             elif not self._exited.is_set():
                 self._transport.kill()
-        for each in others:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(each, signal.SIGKILL)
-        await self._exited.wait()
-        self._transport.close()
+        for _ in range(_ROUNDS):
+            for each in others:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(each, signal.SIGKILL)
+            others = [each for each in _marked(self._mark) if each != pid]
+            if not others:
+                return
 
 
 class _Output:
