@@ -48,9 +48,10 @@ class Place:
     is_folder: bool = False
 
 
-def locate(folder: Path, text: str, access: Access, *, follow: bool = True) -> Place:
+def locate(folder: Path, text: str, access: Access, *, follow: bool = True, store: Path | None = None) -> Place:
     """Where `text`, relative to `folder` or absolute, leads; the folder is a real path.
 
+    `store` is where the folder's sessions are kept, where that is not `.kore`.
     `follow=False` leaves a symlink at the end of the path alone: the link itself is meant. Raises ToolProblem.
     """
     given = folder / _checked(text)
@@ -65,6 +66,8 @@ def locate(folder: Path, text: str, access: Access, *, follow: bool = True) -> P
         raise ToolProblem("This path is a symbolic link that leads nowhere.")
     inside = path == folder or folder in path.parents
     guards = guards_of(_segments(folder, path)) | guards_of(_segments(folder, Path(os.path.normpath(given))))
+    if store is not None and store in (path, *path.parents):
+        guards |= {Guard.INTERNAL}
     if inside and _in_bare_repository(folder, path):
         guards |= {Guard.INTERNAL}
     if found is not None and stat.S_ISREG(found.st_mode) and found.st_nlink > 1:

@@ -36,8 +36,8 @@ class ProtectedFiles:
 
 
 class _Walk:
-    def __init__(self, folder: Path, most: int) -> None:
-        self.folder, self.left = folder, most
+    def __init__(self, folder: Path, most: int, store: Path | None) -> None:
+        self.folder, self.left, self.store = folder, most, store
         self.secrets: list[Path] = []
         self.fixed: list[Path] = []
         self.complete = True
@@ -78,6 +78,9 @@ class _Walk:
         path = Path(entry.path)
         guards = guards_of((directory.name, entry.name)) if directory != self.folder else guards_of((entry.name,))
         is_folder = entry.is_dir(follow_symlinks=False)
+        if path == self.store:
+            self.fixed.append(path)
+            return False
         if not guards:
             if not is_folder and not entry.is_symlink():
                 self._note_link(entry, path)
@@ -144,6 +147,9 @@ def _repositories_within(git: Path) -> list[Path]:
     return found
 
 
-def find_protected(folder: Path, *, most: int = MOST_ENTRIES) -> ProtectedFiles:
-    """Walk a folder (a real path) for what is protected in it; nothing inside a protected directory is listed."""
-    return _Walk(folder, most).run()
+def find_protected(folder: Path, *, store: Path | None = None, most: int = MOST_ENTRIES) -> ProtectedFiles:
+    """Walk a folder (a real path) for what is protected in it; nothing inside a protected directory is listed.
+
+    `store` is where the folder's sessions are kept, where that is not `.kore`.
+    """
+    return _Walk(folder, most, store).run()

@@ -15,7 +15,7 @@ from kore_ls.model.session import SessionRecord
 
 @frozen(kw_only=True)
 class Surroundings:
-    """What one session's tools work in and with; `folder` is the workspace folder's real path.
+    """What one session's tools work in and with; `folder` is the workspace folder's real path, `store` its store's.
 
     `session` and `trusted` are asked before each decision: a mode change counts from the next call on, and a folder
     that is not trusted is in plan mode. `sandbox` is what `agents.sandbox.probe` found, once per process.
@@ -34,3 +34,4 @@ class Surroundings:
     clock: Clock
     new_id: IdSource
     locale: str | None = None
+    store: Path | None = None

@@ -46,7 +46,13 @@ class Folder:
         self.home = StoreHome(self.directory, state_dir, inside=path)
         self.clients = FolderClients(path, TrustList(state_dir))
         self.workbench = FolderWorkbench(
-            path, self.clients, RememberedRules(state_dir, path), settings.rules, settings.locale, sandbox
+            path,
+            self.clients,
+            RememberedRules(state_dir, path),
+            settings.rules,
+            settings.locale,
+            sandbox,
+            self.directory,
         )
         self.manager = SessionManager(
             ManagerConfig(

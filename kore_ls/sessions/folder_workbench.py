@@ -44,6 +44,7 @@ class FolderWorkbench:
         rules: Sequence[UserRule],
         locale: str | None,
         sandbox: Callable[[], Sandbox] = lambda: NO_SANDBOX,
+        store: Path | None = None,
     ) -> None:
         self.folder = folder
         self.clients = clients
@@ -52,6 +53,7 @@ class FolderWorkbench:
         self._rules = tuple(map(_rule, rules))
         self._locale = locale
         self._find_sandbox = sandbox
+        self._store = store
         self._toolboxes: dict[SessionId, Toolbox] = {}
 
     async def toolbox(self, run: RunningTurn, session: Callable[[], SessionRecord]) -> Toolbox:
@@ -78,6 +80,7 @@ class FolderWorkbench:
             clock=self.manager.now,
             new_id=self.manager.new_id,
             locale=self._locale,
+            store=self._store,
         )
 
     def run(self, session_id: SessionId) -> RunningTurn:

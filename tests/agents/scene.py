@@ -44,6 +44,7 @@ class Scene:
     sandbox: Sandbox = NO_SANDBOX
     answer: str | Callable[[PermissionRequest], PermissionAnswer] = "rejectOnce"
     locale: str | None = None
+    store: Path | None = None
     asked: list[PermissionRequest] = field(factory=list)
     decisions: list[Decision] = field(factory=list)
     user_rules: list[Rule] = field(factory=list)
@@ -76,6 +77,7 @@ class Scene:
                 clock=lambda: 1_000,
                 new_id=lambda: f"id-{next(self._numbers)}",
                 locale=self.locale,
+                store=self.store,
             )
         )
 

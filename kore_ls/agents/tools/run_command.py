@@ -54,7 +54,7 @@ class RunCommand(Tool):
         if not self.cwd.is_folder or not self.cwd.inside:
             raise ToolProblem("There is no such directory.")
         self.network = self.given.get("network", False)
-        self.protected = await asyncio.to_thread(find_protected, self.desk.folder)
+        self.protected = await asyncio.to_thread(find_protected, self.desk.folder, store=self.desk.around.store)
         unsandboxed = self.given.get("unsandboxed", False)
         sandbox = self.desk.around.sandbox
         sandboxed = not unsandboxed and can_confine(sandbox.kind, self.protected)
@@ -111,7 +111,7 @@ class RunCommand(Tool):
     async def _put_aside(self) -> list[str]:
         """Ask about files the command made that editors, agents or git run; those not allowed get another name."""
         folder = self.desk.folder
-        now = await asyncio.to_thread(find_protected, folder)
+        now = await asyncio.to_thread(find_protected, folder, store=self.desk.around.store)
         made = [path for path in now.fixed if path not in self.protected.fixed and ".kore" not in path.parts]
         if not made:
             return []
