@@ -24,8 +24,8 @@ def work(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("text", "relative", "inside"),
     [
-        *(("src/a.py", "src/a.py", True), ("./src/../src//a.py", "src/a.py", True), (".", ".", True), ("new", "new", True)),
-        *(("src/new/../b", "src/b", True), ("..", None, False), ("../x", None, False), ("/etc", None, False)),
+        *(("src/a.py", "src/a.py", True), ("./src/../src//a.py", "src/a.py", True), (".", ".", True)),
+        *(("new", "new", True), ("src/new/../b", "src/b", True), ("..", None, False), ("../x", None, False), ("/etc", None, False)),
     ],
 )  # fmt: skip
 def test_a_path_is_resolved_from_the_folder(text: str, relative: str | None, inside: bool, work: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_link_is_where_it_leads_and_keeps_the_guards_of_its_name(work: Path) -
     (work / ".env").symlink_to("src/a.py")
     (work / "plain").symlink_to(".env")
     place = locate(work, ".env", Access.READ)
-    assert (place.relative, place.guards) == ("src/a.py", {Guard.SECRET})
+    assert (place.relative, place.guards) == ("src/a.py", frozenset({Guard.SECRET}))
     assert locate(work, "plain", Access.READ, follow=False).relative == "plain"
 
 
