@@ -54,6 +54,7 @@ def existing_folder(path: Path) -> Path:
 @asynccontextmanager
 async def local_folder(path: Path) -> AsyncIterator[LocalFolder]:
     """A folder, open until the end of the block; a store is made in it only by a write. Raises CommandFailed."""
+    from kore_ls.cli.secrets import secret_of_environment
     from kore_ls.model.settings import ClientSettings
     from kore_ls.sessions.app import App
     from kore_ls.sessions.uris import uri_of
@@ -62,7 +63,7 @@ async def local_folder(path: Path) -> AsyncIterator[LocalFolder]:
     folder = existing_folder(path)
     app = App(default_state_dir())
     try:
-        workspace = app.connect(ClientSettings(), lambda method, params: None)
+        workspace = app.connect(ClientSettings(secret=secret_of_environment()), lambda method, params: None)
         await workspace.open_folder(uri_of(folder))
         yield LocalFolder(workspace)
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kore_ls.cli.safe_text import line
-from kore_ls.errors import InvalidParams, KoreError, SessionNotFound
+from kore_ls.errors import InvalidParams, KoreError, SessionNotFound, StoreLocked
 
 ADVICE: Mapping[str, str] = {
     "sessionNotFound": "kore-ls sessions list --all shows what is there",
@@ -20,8 +20,11 @@ ADVICE: Mapping[str, str] = {
     "storeFull": "make room on the disk and try again; what was acknowledged before is safe",
     "unsupportedStore": "a newer Kore LS can open a newer store; another program's file can be imported",
     "storeLocked": "give its key in KORE_PASSPHRASE or KORE_DB_KEY",
+    "plain": "kore-ls store encrypt encrypts it; if it is to stay plain, unset KORE_PASSPHRASE and KORE_DB_KEY",
+    "wrongKey": "kore-ls store unlock-check tries a passphrase or key without changing anything",
 }
-"""What to do about an error, by its kind, at a shell's prompt; `deleted`: about a session that can be restored."""
+"""What to do about an error, by its kind, at a shell's prompt; `deleted`: about a session that can be restored;
+`plain`: about a store that is not encrypted although a key is configured."""
 
 
 class CommandFailed(Exception):
@@ -39,7 +42,8 @@ def explained(error: KoreError | CommandFailed, advice: Mapping[str, str] = ADVI
         what, hint = error.message, error.advice
     else:
         deleted = isinstance(error, SessionNotFound) and error.params.get("deleted") is True
-        what, hint = line(_what(error)), advice.get("deleted" if deleted else error.kind)
+        plain = isinstance(error, StoreLocked) and error.params.get("plain") is True
+        what, hint = line(_what(error)), advice.get("deleted" if deleted else "plain" if plain else error.kind)
     return f"{what}\n{hint}" if hint else what
 
 

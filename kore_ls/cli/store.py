@@ -16,7 +16,9 @@ from kore_ls.cli.screen import Screen
 commands = typer.Typer(name="store", help="Look after the file that holds a folder's sessions.")
 
 
-def _call(folder: Path, method: str, **params: object) -> Json:
+def call(folder: Path, method: str, **params: object) -> Json:
+    """The result of a method on a folder's store."""
+
     async def run() -> Json:
         async with local_folder(folder) as local:
             result: Json = await local.call(method, **params)
@@ -28,7 +30,7 @@ def _call(folder: Path, method: str, **params: object) -> Json:
 @commands.command()
 def status(folder: FolderOption = Path(), json: JsonOption = False) -> None:
     """Say where the store is and how it is."""
-    found = _call(folder, "kore/store/status")
+    found = call(folder, "kore/store/status")
     screen = Screen()
     if json:
         return screen.json(found)
@@ -59,8 +61,8 @@ def described(found: Json) -> str:
 def adopt(folder: FolderOption = Path(), json: JsonOption = False) -> None:
     """Copy the conversations of a store that is not yours into one of your own; its files are kept aside."""
     screen = Screen()
-    before = _call(folder, "kore/store/status")
-    found = _call(folder, "kore/store/adopt") if before.get("foreign") else before
+    before = call(folder, "kore/store/status")
+    found = call(folder, "kore/store/adopt") if before.get("foreign") else before
     if json:
         return screen.json(found)
     if not before.get("foreign"):
@@ -80,7 +82,7 @@ def check(
 
     Ends with 1 if there is any, and was not repaired.
     """
-    done = _call(folder, "kore/store/check", repair=repair)
+    done = call(folder, "kore/store/check", repair=repair)
     screen = Screen()
     if json:
         screen.json(done)
@@ -104,7 +106,7 @@ def backup(
     json: JsonOption = False,
 ) -> None:
     """Write a verified copy of the store."""
-    done = _call(folder, "kore/store/backup", path=str(path.expanduser().absolute()), overwrite=overwrite)
+    done = call(folder, "kore/store/backup", path=str(path.expanduser().absolute()), overwrite=overwrite)
     screen = Screen()
     if json:
         return screen.json(done)
