@@ -54,6 +54,18 @@ def test_a_question_takes_no_key_and_stays_open(asked: Nvim) -> None:
     assert ":Kore permission" in asked.said()
 
 
+def test_several_long_questions_at_once_take_no_key_either(asked: Nvim) -> None:
+    asked.request("nvim_ui_attach", 80, 24, {})
+    asked.lua("vim.notify = function(text) vim.api.nvim_echo({ { text } }, true, {}) end")
+    for number in range(3):
+        asked.lua(ASK, REQUEST | {"requestId": f"more{number}", "summary": "run " + "很长" * 200 + "\nand more"})
+    asked.wait("return vim.fn.execute('messages'):find('the agent asks') ~= nil")
+    asked.type("x<CR>yz")
+    asked.chat("chat.doc:prompt() == '12\\nx\\nyz'")
+
+    assert asked.request("nvim_get_mode") == {"mode": "i", "blocking": False}
+
+
 def test_it_is_shown_with_its_diff_and_answered_there(asked: Nvim) -> None:
     asked.type("<Esc>")
     asked.kore("permission")

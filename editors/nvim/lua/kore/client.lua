@@ -96,7 +96,8 @@ function M.on_exit(code, signal, id)
     require('kore.state').disconnected()
     if code ~= 0 and vim.v.exiting == vim.NIL then
       local text = require('kore.i18n').text
-      require('kore.say').warn(text('the server ended (code %d, signal %d); :Kore restart, :checkhealth kore', code, signal))
+      local words = text('the server ended (code %d, signal %d); :Kore restart, :checkhealth kore', code, signal)
+      require('kore.say').aside(words, vim.log.levels.WARN)
     end
   end)
 end

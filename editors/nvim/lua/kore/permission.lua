@@ -75,8 +75,7 @@ function M.asked(request)
   require('kore.state').announce('KorePermission', request)
   if require('kore.config').get().notify then
     local text = require('kore.i18n').text
-    local summary = require('kore.safe').short(request.summary or '', 120)
-    require('kore.say').warn(text('the agent asks: %s (:Kore permission)', summary))
+    require('kore.say').aside(text('the agent asks (:Kore permission): %s', request.summary or ''), vim.log.levels.WARN)
   end
 end
 

@@ -10,6 +10,27 @@ local function notify(text, level)
   end)
 end
 
+---@type {text: string, level: integer}?
+local unasked
+
+---Say something that the user has not asked for, perhaps while they type: on one line that fits, and only the last of
+---several at once, for a message that needs <CR> would take a key from them.
+---@param text string
+---@param level? integer
+function M.aside(text, level)
+  local waits = unasked ~= nil
+  unasked = { text = text, level = level or vim.log.levels.INFO }
+  if waits then
+    return
+  end
+  vim.schedule(function()
+    local last = assert(unasked)
+    unasked = nil
+    vim.cmd.redraw()
+    vim.notify(require('kore.safe').short('Kore: ' .. last.text, math.max(vim.v.echospace, 20)), last.level)
+  end)
+end
+
 ---@param text string
 function M.info(text)
   notify(text, vim.log.levels.INFO)

@@ -22,7 +22,7 @@ M.turns = {}
 function M.announce(name, data)
   local ok, problem = pcall(vim.api.nvim_exec_autocmds, 'User', { pattern = name, modeline = false, data = data })
   if not ok then
-    require('kore.say').warn(('User %s: %s'):format(name, problem))
+    require('kore.say').aside(('User %s: %s'):format(name, problem))
   end
   vim.schedule(function()
     pcall(vim.cmd.redrawstatus, { bang = true })

@@ -285,7 +285,7 @@ function Chat:turn_finished(data)
   local files = data.changedFiles
   if type(files) == 'table' and #files > 0 then
     vim.cmd.checktime({ mods = { emsg_silent = true } })
-    require('kore.say').info(i18n.text('%d files changed; :Kore revert takes it back', #files))
+    require('kore.say').aside(i18n.text('%d files changed; :Kore revert takes it back', #files))
   end
 end
 
