@@ -31,11 +31,18 @@ return {
     require('kore.client').on_exit(code, signal, id)
   end,
   handlers = {
+    ['workspace/applyEdit'] = function(problem, params, context)
+      params.label = nil -- it would be printed at each edit, into what the user types
+      return vim.lsp.handlers['workspace/applyEdit'](problem, params, context)
+    end,
     ['kore/event'] = function(_, event)
       require('kore.events').heard(event)
     end,
     ['kore/permission/request'] = function(_, request)
       return require('kore.permission').requested(request)
+    end,
+    ['window/showMessageRequest'] = function(_, question)
+      return require('kore.permission').chosen(question)
     end,
     ['kore/lsp/definition'] = bridged('definition'),
     ['kore/lsp/references'] = bridged('references'),

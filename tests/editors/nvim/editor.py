@@ -26,10 +26,15 @@ LIMIT = 30.0
 
 INIT = """
 vim.opt.rtp:prepend(vim.env.KORE_PLUGIN)
-vim.g.kore = { cmd = { vim.env.KORE_PYTHON, '-m', 'kore_ls', '--stdio' }, flush_ms = 10, locale = 'en' }
+vim.g.kore = {
+  cmd = { vim.env.KORE_PYTHON, '-m', 'kore_ls', '--stdio' },
+  flush_ms = 10,
+  locale = 'en',
+  server = { trusted = true },
+}
 vim.o.swapfile = false
 vim.o.columns, vim.o.lines = 120, 40
-_G.said, _G.asked, _G.heard, _G.answers = {}, {}, {}, {}
+_G.said, _G.asked, _G.heard, _G.answers, _G.options = {}, {}, {}, {}, vim.g.kore
 vim.notify = function(text, level)
   table.insert(said, text)
 end
@@ -67,6 +72,22 @@ vim.api.nvim_create_autocmd('User', {
     table.insert(heard, args.match)
   end,
 })
+"""
+
+FRESH = """
+local folder = ...
+vim.cmd('silent! stopinsert | silent! only! | silent! %bwipeout!')
+vim.g.kore = options
+local client = vim.lsp.get_clients({ name = 'kore' })[1]
+if client then
+  client:notify('workspace/didChangeWorkspaceFolders', { event = { added = {}, removed = client.workspace_folders } })
+  client.workspace_folders = {}
+end
+require('kore.permission').clear()
+local state = require('kore.state')
+state.sessions, state.active, state.trouble, state.turns = {}, {}, {}, {}
+_G.said, _G.asked, _G.heard, _G.answers, _G.answered, _G.outcome = {}, {}, {}, {}, nil, nil
+vim.cmd.cd({ args = { folder }, magic = { file = false } })
 """
 
 CHAT = """
@@ -120,6 +141,11 @@ class Nvim:
                 if message[0] == 1:
                     self._replies.put(message)
         self._replies.put(None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self.process.poll() is not None
 
     def request(self, method: str, *arguments: Any) -> Any:
         """Call a function of the API."""
@@ -211,13 +237,18 @@ class Nvim:
         """Let an event about the current chat's session arrive, as if the server had sent it."""
         self.lua(EVENT, type_, self.lua("return vim.b.kore_session"), data)
 
+    def refresh(self, folder: Path) -> None:
+        """Forget all that was, and go to another folder. The server stays."""
+        self.type("<C-\\><C-n>")
+        self.lua(FRESH, str(folder))
+
     def answer(self, *answers: int | str) -> None:
         """What the user will choose or type when asked next."""
         self.lua("vim.list_extend(answers, { ... })", *answers)
 
     def close(self) -> None:
         """End it, with its server."""
-        if self.process.poll() is not None:
+        if self.ended:
             return
         try:
             self._input.write(msgpack.packb([0, 0, "nvim_command", ["qa!"]]))

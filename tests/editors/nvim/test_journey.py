@@ -36,7 +36,7 @@ def test_a_session_is_started_written_searched_renamed_forked_left_and_found_aga
     assert nvim.text().count("## You") == 1  # up to the message under the cursor
     assert nvim.lua("return vim.b.kore_session") != first
 
-    nvim.answer("nothing to see")
+    nvim.answer("  other  ")
     nvim.kore("sessions")
     nvim.wait("return require('kore').session().name == 'other' and vim.b.kore_session ~= nil")
     nvim.chat("count(chat, 'user') == 1")

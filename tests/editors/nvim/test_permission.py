@@ -56,6 +56,7 @@ def test_a_question_takes_no_key_and_stays_open(asked: Nvim) -> None:
 
 def test_several_long_questions_at_once_take_no_key_either(asked: Nvim) -> None:
     asked.request("nvim_ui_attach", 80, 24, {})
+    asked.lua("usual = vim.notify")
     asked.lua("vim.notify = function(text) vim.api.nvim_echo({ { text } }, true, {}) end")
     for number in range(3):
         asked.lua(ASK, REQUEST | {"requestId": f"more{number}", "summary": "run " + "很长" * 200 + "\nand more"})
@@ -64,6 +65,8 @@ def test_several_long_questions_at_once_take_no_key_either(asked: Nvim) -> None:
     asked.chat("chat.doc:prompt() == '12\\nx\\nyz'")
 
     assert asked.request("nvim_get_mode") == {"mode": "i", "blocking": False}
+    asked.request("nvim_ui_detach")
+    asked.lua("vim.notify = usual")
 
 
 def test_it_is_shown_with_its_diff_and_answered_there(asked: Nvim) -> None:

@@ -317,6 +317,18 @@ commands.reject = {
   run = decide('rejectOnce', 'rejectAlways'),
 }
 
+commands.rules = {
+  about = 'pick a remembered answer and forget it',
+  run = function()
+    local session = here()
+    local rule = require('kore.picker').rule(session)
+    if rule then
+      client.call('kore/permission/revoke', { ruleId = rule.ruleId, folder = session.folder })
+      say(t('forgotten: %s', require('kore.picker').rule_line(rule)))
+    end
+  end,
+}
+
 commands.revert = {
   about = 'take back what a turn changed in files',
   run = function()
@@ -331,7 +343,7 @@ commands.revert = {
     local yes = task.select({ t('No'), t('Yes') }, { prompt = question })
     if yes == t('Yes') then
       local done = client.call('kore/turn/revert', params)
-      vim.cmd.checktime({ mods = { emsg_silent = true } })
+      require('kore.files').changed(session.folder, done.reverted)
       say(t('%d files taken back', #done.reverted))
     end
   end,

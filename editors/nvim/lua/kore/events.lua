@@ -24,9 +24,15 @@ function M.heard(event)
   if event.type == 'session.switched' then
     state.active[event.folder] = event.sessionId
   elseif event.type == 'turn.started' and event.sessionId then
-    state.turns[event.sessionId] = { turnId = data.turnId or event.turnId }
+    local known = state.turns[event.sessionId]
+    if not known or known.turnId ~= data.turnId then
+      state.turns[event.sessionId] = { turnId = data.turnId }
+    end
   elseif event.type == 'turn.finished' and event.sessionId then
     state.turns[event.sessionId] = nil
+    if data.changedFiles then
+      require('kore.files').changed(event.folder, data.changedFiles)
+    end
   elseif event.type == 'permission.asked' and data.request then
     require('kore.permission').asked(data.request)
   elseif event.type == 'permission.resolved' then

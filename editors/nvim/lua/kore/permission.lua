@@ -1,4 +1,4 @@
--- What agents ask for. A question is shown where it takes no key from what is being typed; it is answered when the user
+-- What agents and the server ask. A question is shown where it takes no key from what is being typed; it is answered when the user
 -- turns to it, by a command or in a window opened for it.
 
 local task = require('kore.task')
@@ -12,9 +12,9 @@ local M = {}
 
 ---@class kore.PermissionRequest
 ---@field requestId string
----@field sessionId string
----@field turnId string
----@field toolCall kore.ToolCall
+---@field sessionId? string Absent: a question of the server's own.
+---@field turnId? string
+---@field toolCall? kore.ToolCall
 ---@field summary string
 ---@field diff? string
 ---@field options kore.PermissionOption[]
@@ -27,6 +27,8 @@ local waiting = {}
 ---Questions that have had their answer: one may be heard of twice, by event and by request.
 ---@type table<string, true>
 local settled = {}
+---How many questions of its own the server has asked.
+local count = 0
 ---Windows that show a question and where the user came from, by request id.
 ---@type table<string, {window: integer, from: integer}>
 local shown = {}
@@ -60,7 +62,7 @@ end
 ---@return kore.PermissionRequest[]
 function M.pending(session)
   return vim.tbl_filter(function(request)
-    return not session or request.sessionId == session
+    return not session or not request.sessionId or request.sessionId == session
   end, requests)
 end
 
@@ -75,7 +77,8 @@ function M.asked(request)
   require('kore.state').announce('KorePermission', request)
   if require('kore.config').get().notify then
     local text = require('kore.i18n').text
-    require('kore.say').aside(text('the agent asks (:Kore permission): %s', request.summary or ''), vim.log.levels.WARN)
+    local words = request.sessionId and 'the agent asks (:Kore permission): %s' or 'Kore asks (:Kore permission): %s'
+    require('kore.say').aside(text(words, request.summary or ''), vim.log.levels.WARN)
   end
 end
 
@@ -90,6 +93,24 @@ function M.requested(request)
   return task.await(function(resume)
     waiting[request.requestId] = resume
   end)
+end
+
+---The server asks its user to choose. That may come at any time, so it takes no key either.
+---@param question lsp.ShowMessageRequestParams
+---@return lsp.MessageActionItem|vim.NIL
+function M.chosen(question)
+  local actions = question.actions or {}
+  if #actions == 0 then
+    require('kore.say').aside(question.message)
+    return vim.NIL
+  end
+  count = count + 1
+  local options = {}
+  for number, action in ipairs(actions) do
+    options[number] = { id = tostring(number), name = action.title, kind = 'choice' }
+  end
+  local answer = M.requested({ requestId = 'choice-' .. count, summary = question.message, options = options })
+  return actions[tonumber(answer.optionId)] or vim.NIL
 end
 
 ---A question is a question no more, whoever answered it.
@@ -110,11 +131,13 @@ function M.resolved(id)
   end
 end
 
+---The server is gone, and its questions with it.
 function M.clear()
   for _, request in ipairs(M.pending()) do
     waiting[request.requestId] = nil
     M.resolved(request.requestId)
   end
+  settled = {}
 end
 
 ---Read the questions that were asked before we were there.
@@ -163,13 +186,15 @@ end
 ---@param session? string
 ---@param feedback? string
 function M.decide(kind, session, feedback)
-  local request = M.pending(session)[1]
-  if not request then
+  local asked = vim.tbl_filter(function(request)
+    return request.sessionId ~= nil
+  end, M.pending(session))
+  if #asked == 0 then
     return require('kore.say').info(require('kore.i18n').text('the agent asks nothing'))
   end
-  for _, option in ipairs(request.options) do
+  for _, option in ipairs(asked[1].options) do
     if option.kind == kind then
-      return M.answer(request.requestId, option, feedback)
+      return M.answer(asked[1].requestId, option, feedback)
     end
   end
   require('kore.say').warn(require('kore.i18n').text('this question has no such answer'))

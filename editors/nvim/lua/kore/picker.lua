@@ -193,6 +193,28 @@ function M.mode()
   })
 end
 
+---A remembered answer as one line.
+---@param rule kore.RememberedRule
+---@return string
+function M.rule_line(rule)
+  local text = require('kore.i18n').text
+  local answer = text(rule.answer == 'allow' and 'Allow, always' or 'Reject, always')
+  local what = table.concat(#rule.argv > 0 and rule.argv or rule.paths, ' ')
+  return ('%s: %s %s'):format(answer, safe.line(rule.tool), safe.short(what, 80))
+end
+
+---Let the user pick a remembered answer of a session.
+---@param session kore.Session
+---@return kore.RememberedRule?
+function M.rule(session)
+  local text = require('kore.i18n').text
+  local found = client.call('kore/permission/rules', { sessionId = session.id, folder = session.folder })
+  if #found.rules == 0 then
+    task.fail('client', text('nothing is remembered for this session'))
+  end
+  return task.select(found.rules, { prompt = text('Forget:'), kind = 'kore-rule', format_item = M.rule_line })
+end
+
 ---Let the user pick one of a session's turns that changed files.
 ---@param id string
 ---@param folder? string

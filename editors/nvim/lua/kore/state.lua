@@ -51,6 +51,16 @@ function M.keep(session)
   return session
 end
 
+---A prompt waits for the turn that runs in a session.
+---@param id string
+function M.queued(id)
+  local turn = M.turns[id]
+  if turn then
+    turn.queued = (turn.queued or 0) + 1
+    M.announce('KoreState')
+  end
+end
+
 ---Whether a turn runs in a session.
 ---@param id string
 ---@return boolean

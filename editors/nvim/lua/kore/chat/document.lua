@@ -234,10 +234,11 @@ end
 
 ---Put a block at the end of which only the last lines have changed; cheap, for text that is being streamed.
 ---@param block kore.Block
-function Document:grow(block)
+---@param before? string The block that it stands before, if there is one.
+function Document:grow(block, before)
   local last = self.blocks[#self.blocks]
   if not last or last.key ~= block.key or self.damaged then
-    return self:put(block)
+    return self:put(block, before)
   end
   local first = self.rows - #last.lines
   local same = 0

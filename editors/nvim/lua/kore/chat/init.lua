@@ -94,11 +94,13 @@ function M.heard(event)
   end
 end
 
----The permissions asked for in a session are others now.
----@param id string
+---The questions about a session (absent: about none) are others now.
+---@param id? string
 function M.asked(id)
-  if chats[id] then
-    chats[id]:show_permissions()
+  for each, chat in pairs(chats) do
+    if not id or each == id then
+      chat:show_permissions()
+    end
   end
 end
 

@@ -50,16 +50,22 @@ local function folded(into, title, lines, highlight)
   end
 end
 
+---A tool's result as lines: its text and its diff, or else its JSON.
 ---@param value any
 ---@return string[]
 local function shown(value)
   if value == nil or value == vim.NIL then
     return {}
+  elseif type(value) == 'string' then
+    return M.split(value)
+  elseif type(value) ~= 'table' or type(value.text) ~= 'string' then
+    return M.split(vim.json.encode(value))
   end
-  if type(value) == 'table' and type(value.output) == 'string' and vim.tbl_count(value) == 1 then
-    value = value.output
+  local lines = M.split((value.text:gsub('\n$', '')))
+  if type(value.diff) == 'string' then
+    vim.list_extend(lines, M.split((value.diff:gsub('\n$', ''))))
   end
-  return M.split(type(value) == 'string' and value or vim.json.encode(value))
+  return lines
 end
 
 ---@param into kore.Block

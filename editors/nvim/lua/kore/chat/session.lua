@@ -160,6 +160,16 @@ function Chat:tail()
   return next_block and next_block.key
 end
 
+---The key of the first block below what the agent writes: questions and notices stand last.
+---@return string?
+function Chat:below()
+  for _, block in ipairs(self.doc.blocks) do
+    if block.key == NOTICE or vim.startswith(block.key, 'permission:') then
+      return block.key
+    end
+  end
+end
+
 function Chat:show_older()
   if self.older then
     local text = require('kore.i18n').text('↑ older messages: <CR> here, or :Kore older')
@@ -214,7 +224,7 @@ function Chat:writing(id)
     end
     self.live = require('kore.chat.live').new(id, function(block)
       if vim.api.nvim_buf_is_valid(self.buf) then
-        self.doc:grow(block)
+        self.doc:grow(block, self:below())
       end
     end)
   end
@@ -284,8 +294,7 @@ function Chat:turn_finished(data)
   end
   local files = data.changedFiles
   if type(files) == 'table' and #files > 0 then
-    vim.cmd.checktime({ mods = { emsg_silent = true } })
-    require('kore.say').aside(i18n.text('%d files changed; :Kore revert takes it back', #files))
+    require('kore.say').aside(i18n.text('changed files: %d; :Kore revert takes it back', #files))
   end
 end
 
@@ -326,7 +335,9 @@ end
 function Chat:send(prompt, context)
   if client.supports('kore/turn/start') then
     local params = self:about({ prompt = prompt, whenBusy = 'queue', context = context })
-    client.call('kore/turn/start', params)
+    if client.call('kore/turn/start', params).queued then
+      require('kore.state').queued(self.id)
+    end
   else
     for _, piece in ipairs(context or {}) do
       local fence = ('`'):rep(math.max(3, M.longest_fence(piece.text or '') + 1))

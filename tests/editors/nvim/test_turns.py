@@ -1,0 +1,115 @@
+"""Turns of the agent that comes with the server: what it does, what it asks, how it is stopped, what is taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.editors.nvim.editor import CHAT, Nvim, Start
+
+
+@pytest.fixture
+def nvim(nvim: Nvim, project: Path) -> Nvim:
+    """A Neovim in a trusted folder, a file open, and a chat in general mode: the agent asks before it acts."""
+    nvim.lua("vim.lsp.enable('kore')")
+    nvim.ex("edit notes.txt")
+    nvim.kore("new work")
+    nvim.chat()
+    nvim.kore("mode general")
+    return nvim
+
+
+def begin(nvim: Nvim, prompt: str) -> None:
+    """Send a prompt whose turn will ask, and wait for the question."""
+    nvim.lua(CHAT + "chat.doc:set_prompt(...) chat:submit()", prompt)
+    nvim.wait("return #require('kore.permission').pending() == 1")
+
+
+def test_an_allowed_change_reaches_the_open_buffer_and_is_taken_back(nvim: Nvim, project: Path) -> None:
+    begin(nvim, "/edit notes.txt\n<<<<<<< SEARCH\nsecond line\n=======\n第二行\n>>>>>>> REPLACE")
+    chat = nvim.lines()
+    assert chat.index("## Agent") < next(i for i, line in enumerate(chat) if line.startswith("? "))
+    nvim.kore("permission")
+    assert "+第二行" in nvim.lines()
+    nvim.type("1")
+    nvim.wait("return times('KoreTurnFinished') == 1")
+
+    assert (project / "notes.txt").read_text(encoding="utf-8") == "first line\n第二行\n"
+    buffer = "local buf = vim.fn.bufnr('notes.txt') return "
+    assert nvim.lua(buffer + "vim.api.nvim_buf_get_lines(buf, 0, -1, false)") == ["first line", "第二行"]
+    assert not nvim.lua(buffer + "vim.bo[buf].modified")
+    assert "✓" in nvim.text() and "    +第二行" in nvim.lines()
+
+    nvim.answer(1, "Yes")
+    nvim.kore("revert")
+    assert (project / "notes.txt").read_text(encoding="utf-8") == "first line\nsecond line\n"
+    nvim.wait("return vim.fn.getbufline('notes.txt', 2)[1] == 'second line'")
+    nvim.lua("vim.api.nvim_buf_call(vim.fn.bufnr('notes.txt'), function() vim.cmd('write') end)")
+
+
+def test_a_rejected_change_is_not_made(nvim: Nvim, project: Path) -> None:
+    begin(nvim, "/write new.txt text")
+    nvim.kore("reject please not")
+    nvim.wait("return times('KoreTurnFinished') == 1")
+
+    assert not (project / "new.txt").exists()
+    assert "⊘" in nvim.text()
+    assert "? " not in nvim.text()
+
+
+def test_always_is_remembered_until_it_is_forgotten(nvim: Nvim, project: Path) -> None:
+    begin(nvim, "/run true")
+    nvim.kore("allow!")
+    nvim.wait("return times('KoreTurnFinished') == 1")
+    nvim.send("/run true")
+    assert nvim.lua("return times('KorePermissionAsked')") == 1
+
+    nvim.answer(1)
+    nvim.kore("rules")
+    assert "forgotten: Allow, always: run_command true" in nvim.said()
+    begin(nvim, "/run true")
+
+
+def test_a_turn_is_stopped_by_a_key_and_a_queued_prompt_comes_back(nvim: Nvim) -> None:
+    begin(nvim, "/run sleep 60")
+    nvim.lua(CHAT + "chat.doc:set_prompt('and then this') chat:submit()")
+    nvim.wait("return require('kore').statusline():find('1 queued') ~= nil")
+    nvim.type("G<C-c>")
+    nvim.wait("return times('KoreTurnFinished') == 1")
+    nvim.chat("chat.doc:prompt() == 'and then this'")
+
+    assert "cancelled" in nvim.text()
+    assert nvim.lua("return require('kore').statusline()") == "work [general]"
+
+
+def test_whether_a_folder_is_trusted_is_asked_without_taking_keys(start: Start, project: Path) -> None:
+    nvim = start(project)
+    nvim.lua("vim.g.kore = vim.tbl_extend('force', vim.g.kore, { server = {} })")
+    nvim.kore("new work")
+    nvim.send("/write new.txt text")
+    nvim.wait("return #require('kore.permission').pending() == 1")
+    nvim.type("GiTrust<CR>1")
+    nvim.chat("chat.doc:prompt() == 'Trust\\n1'")
+    assert not (project / "new.txt").exists()  # plan mode so far
+    assert ":Kore permission" in nvim.said()
+
+    nvim.type("<Esc>")
+    nvim.kore("permission")
+    nvim.lua("vim.fn.search('Trust')")
+    nvim.type("<CR>")
+    nvim.wait("return #require('kore.permission').pending() == 0")
+    nvim.lua(CHAT + "chat.doc:set_prompt('')")
+    nvim.send("/write new.txt text")
+    assert (project / "new.txt").exists()
+
+
+def test_who_comes_later_sees_the_question_and_may_answer(nvim: Nvim, project: Path) -> None:
+    """A chat that is read anew in mid-turn shows what runs and what is asked."""
+    begin(nvim, "/write late.txt text")
+    nvim.ex("edit")
+    nvim.chat("chat.doc:find('permission:' .. require('kore.permission').pending()[1].requestId) ~= nil")
+    nvim.kore("allow")
+    nvim.wait("return times('KoreTurnFinished') == 1")
+
+    assert (project / "late.txt").read_text(encoding="utf-8").strip() == "text"
