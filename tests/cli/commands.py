@@ -91,14 +91,15 @@ def made(folder: Path, name: str, *contents: str) -> dict[str, Any]:
 
 
 def transcripts(folder: Path) -> dict[str, list[str]]:
-    """The contents of all sessions' messages, by the session's name."""
+    """What users said in all sessions, by the session's name."""
 
     async def work() -> dict[str, list[str]]:
         async with local_folder(folder) as local:
             found = {}
             for session in (await local.call("kore/session/list"))["sessions"]:
                 page = await local.call("kore/message/list", sessionId=session["id"])
-                found[session["name"]] = [message["content"] for message in page["messages"]]
+                said = [message["content"] for message in page["messages"] if message["role"] == "user"]
+                found[session["name"]] = said
             return found
 
     return asyncio.run(work())

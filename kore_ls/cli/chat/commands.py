@@ -159,7 +159,8 @@ async def help_(chat: Chat, argument: str) -> None:
         chat.screen.show(f"{each.usage:<{width}}  {each.help}")
     chat.screen.show(
         "\nAnything else is a message; // at its start stands for one slash. Alt-Enter or a backslash at the end of a\n"
-        "line starts another line, a paste is one message. Ctrl-C clears the line, twice it leaves; so does Ctrl-D."
+        "line starts another line, a paste is one message. Ctrl-C stops an answer, else clears the line, twice it\n"
+        "leaves; so does Ctrl-D. //help shows what the agent itself understands, such as /read, /write and /run."
     )
 
 

@@ -47,12 +47,6 @@ class Conversation:
             raise CommandFailed("there is no session yet", "a message or /new makes one, /list shows others")
         return self.session
 
-    async def say(self, text: str) -> None:
-        """Add a message of the user's."""
-        session = await self.needed()
-        await self.caller.call("kore/message/add", sessionId=session["id"], role="user", content=text)
-        await self.refresh()
-
     async def update(self, **changes: object) -> Json:
         """Change fields of the session, making it if need be."""
         session = await self.needed()

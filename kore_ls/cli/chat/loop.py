@@ -1,4 +1,4 @@
-"""The chat's loop: reads entries, obeys commands, keeps messages; what fails is reported, and it goes on."""
+"""The chat's loop: reads entries, obeys commands, has messages answered; what fails is reported, and it goes on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
+from kore_ls.agents.slash import USAGES
+from kore_ls.cli.chat.answering import Answering
 from kore_ls.cli.chat.commands import COMMANDS, Chat, Quit
 from kore_ls.cli.chat.server import Server, ServerGone
 from kore_ls.cli.failures import ADVICE, CommandFailed, explained
@@ -20,7 +22,6 @@ CHAT_ADVICE = {
     "storeForeign": "it may have come with a repository; /adopt copies its conversations into a store of your own",
 }
 """What to do about an error, by its kind, inside the chat."""
-QUIET = "kept as a note: no agent is configured, so nothing answers"
 
 
 class Input(Protocol):
@@ -33,10 +34,10 @@ class Input(Protocol):
 class Loop:
     """One run of the chat. `failed` says whether any entry could not be obeyed or kept."""
 
-    def __init__(self, chat: Chat, server: Server) -> None:
+    def __init__(self, chat: Chat, server: Server, answering: Answering) -> None:
         self._chat = chat
         self._server = server
-        self._said = False
+        self._answering = answering
         self.failed = False
         self.working: asyncio.Task[None] | None = None
 
@@ -90,7 +91,7 @@ class Loop:
         return self.working is not None and self.working.cancel()
 
     async def take(self, entry: str) -> None:
-        """Obey a command or keep a message. Raises KoreError, CommandFailed, Quit, ServerGone."""
+        """Obey a command or have a message answered. Raises KoreError, CommandFailed, Quit, ServerGone."""
         if not entry.strip():
             return
         if not entry.startswith(SLASHES) or "\n" in entry:
@@ -99,6 +100,8 @@ class Loop:
             return await self._say(entry[1:])
         name, _, argument = entry[1:].partition(" ")
         command = COMMANDS.get(name.lower().strip())
+        if command is None and name.lower().strip() in USAGES:
+            return await self._say(entry)
         if command is None:
             raise CommandFailed(
                 "there is no such command", "/help shows them; // at the start of a message stands for /"
@@ -106,10 +109,11 @@ class Loop:
         await command.work(self._chat, argument.strip())
 
     async def _say(self, text: str) -> None:
-        await self._chat.conversation.say(text)
-        if not self._said:
-            self._said = True
-            self._chat.screen.note(QUIET)
+        session = await self._chat.conversation.needed()
+        try:
+            await self._answering.answer(session["id"], text)
+        finally:
+            await self._chat.conversation.refresh()
 
 
 def reported(gone: ServerGone) -> CommandFailed:

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kore_ls.cli.chat.answering import Answering
 from kore_ls.cli.chat.commands import COMMANDS, Chat
 from kore_ls.cli.chat.conversation import Conversation
 from kore_ls.cli.chat.loop import Input, Loop, reported
+from kore_ls.cli.chat.question import Questions
 from kore_ls.cli.chat.server import Server, ServerGone
 from kore_ls.cli.safe_text import line
 from kore_ls.cli.screen import Screen
@@ -20,6 +22,8 @@ from kore_ls.cli.session_choice import chosen_session
 from kore_ls.cli.transcript import message_text, newest_messages
 from kore_ls.errors import KoreError
 from kore_ls.model.display import shortened
+from kore_ls.sessions.trust import TrustList
+from kore_ls.storage.home import default_state_dir
 
 RECENT = 4
 RECENT_LINES = 12
@@ -35,6 +39,7 @@ class Room:
         self._screen = Screen()
         self._refreshing: asyncio.Task[None] | None = None
         self._conversation: Conversation | None = None
+        self._answering: Answering | None = None
         self._terminal: Any = None
         self._stale = False
         self._terminated = False
@@ -51,7 +56,9 @@ class Room:
         _on_signal(signal.SIGTERM, terminate)
         server: Server | None = None
         try:
-            server = await Server.start(self._folder, self._heard)
+            interactive = sys.stdin.isatty() and sys.stdout.isatty()
+            questions = Questions(self._screen, interactive=interactive)
+            server = await Server.start(self._folder, self._heard, questions.asked)
             return await self._talk(server, session, new=new)
         except ServerGone as gone:
             raise reported(gone) from None
@@ -67,7 +74,9 @@ class Room:
 
     async def _talk(self, server: Server, session: str | None, *, new: bool) -> int:
         conversation = self._conversation = Conversation(server)
-        loop = Loop(Chat(conversation, self._screen), server)
+        trusted = TrustList(default_state_dir()).trusted(self._folder) is True
+        self._answering = Answering(server, self._screen, trusted=trusted)
+        loop = Loop(Chat(conversation, self._screen), server, self._answering)
         interactive = sys.stdin.isatty() and sys.stdout.isatty()
         if interactive:
             self._screen.show(f"Kore LS in {line(str(self._folder))}; /help lists the commands")
@@ -126,8 +135,12 @@ class Room:
         return f"{shortened(line(session['name']), PROMPT_CHARS)} [{session['mode']}] " if session is not None else ""
 
     def _heard(self, method: str, params: Any) -> None:
-        """Another program's changes show at the next prompt, without a word."""
-        if method != "kore/event" or not isinstance(params, dict) or params.get("type") != "store.changed":
+        """A turn is followed; another program's changes show at the next prompt, without a word."""
+        if method != "kore/event" or not isinstance(params, dict):
+            return
+        if self._answering is not None:
+            self._answering.heard(params)
+        if params.get("type") != "store.changed":
             return
         self._stale = True
         if self._refreshing is None or self._refreshing.done():

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ LOG_LINES = 20
 METHOD_NOT_FOUND = -32601
 
 Listener = Callable[[str, Any], None]
+Asked = Callable[[str, Any], Awaitable[Any | None]]
 
 _KINDS = {cls.kind: cls for cls in error_tree()}
 
@@ -37,12 +38,17 @@ class ServerGone(Exception):
 
 
 class Server:
-    """A running server; see `Caller`. `heard` is called with each notification. Stop it with `stop`."""
+    """A running server; see `Caller`. Stop it with `stop`.
 
-    def __init__(self, process: asyncio.subprocess.Process, heard: Listener) -> None:
+    `heard` is called with each notification, `asked` with each request: its result, or None for "not offered".
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, heard: Listener, asked: Asked) -> None:
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         self._process = process
         self._heard = heard
+        self._asked = asked
+        self._answering: dict[Any, asyncio.Task[None]] = {}
         self._input, self._output, self._errors = process.stdin, process.stdout, process.stderr
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._count = 0
@@ -51,8 +57,8 @@ class Server:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._read_log())]
 
     @classmethod
-    async def start(cls, folder: Path, heard: Listener) -> Server:
-        """Start a server with this folder open. Raises ServerGone."""
+    async def start(cls, folder: Path, heard: Listener, asked: Asked | None = None) -> Server:
+        """Start a server with this folder open; `asked` opts in to permission requests. Raises ServerGone."""
         apart: dict[str, Any] = {"start_new_session": True}  # Ctrl-C is for us, not for the server
         if sys.platform == "win32":
             apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -67,10 +73,10 @@ class Server:
             stderr=subprocess.PIPE,
             **apart,
         )
-        server = cls(process, heard)
+        server = cls(process, heard, asked or _nothing)
         try:
             async with asyncio.timeout(START_SECONDS):
-                await server._greet(folder)
+                await server._greet(folder, permissions=asked is not None)
         except BaseException as error:
             await server.stop()
             if isinstance(error, TimeoutError | KoreError):
@@ -78,7 +84,7 @@ class Server:
             raise
         return server
 
-    async def _greet(self, folder: Path) -> None:
+    async def _greet(self, folder: Path, *, permissions: bool) -> None:
         uri = folder.as_uri()
         await self.call(
             "initialize",
@@ -87,7 +93,7 @@ class Server:
             rootUri=uri,
             workspaceFolders=[{"uri": uri, "name": folder.name}],
             capabilities={},
-            initializationOptions={"kore": {"events": True}},
+            initializationOptions={"kore": {"events": True, "permissions": permissions}},
         )
         await self._send({"method": "initialized", "params": {}})
 
@@ -155,11 +161,21 @@ class Server:
             reply = self._waiting.get(message.get("id"))
             if reply is not None and not reply.done():
                 _settle(reply, message)
-        elif "id" not in message:
-            self._heard(message["method"], message.get("params"))
+        elif "id" in message:
+            task = asyncio.create_task(self._answer(message["id"], message["method"], message.get("params")))
+            self._answering[message["id"]] = task
+            task.add_done_callback(lambda _: self._answering.pop(message["id"], None))
+        elif message["method"] == "$/cancelRequest":
+            if (withdrawn := self._answering.get(message["params"]["id"])) is not None:
+                withdrawn.cancel()
         else:
-            refusal = {"code": METHOD_NOT_FOUND, "message": "not offered by this client"}
-            await self._send({"id": message["id"], "error": refusal})
+            self._heard(message["method"], message.get("params"))
+
+    async def _answer(self, id_: Any, method: str, params: Any) -> None:
+        result = await self._asked(method, params)
+        refusal = {"code": METHOD_NOT_FOUND, "message": "not offered by this client"}
+        with contextlib.suppress(ServerGone):
+            await self._send({"id": id_, "error": refusal} if result is None else {"id": id_, "result": result})
 
     async def _read_log(self) -> None:
         while text := await self._errors.read(1 << 16):
@@ -167,6 +183,8 @@ class Server:
 
     async def stop(self) -> None:
         """Let the server save and end, or end it; calling it again is fine."""
+        for task in tuple(self._answering.values()):
+            task.cancel()
         with contextlib.suppress(ServerGone, KoreError, TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self.call("shutdown")
@@ -176,6 +194,10 @@ class Server:
             self._process.kill()
             await self.ended.wait()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _nothing(method: str, params: Any) -> None:
+    return None
 
 
 def _settle(reply: asyncio.Future[Any], message: Any) -> None:

@@ -31,19 +31,26 @@ async def contents(talk: Conversation) -> list[str]:
     return [message["content"] for message in page["messages"]]
 
 
+async def say(talk: Conversation, text: str) -> None:
+    """Add a message of the user's."""
+    session = await talk.needed()
+    await talk.caller.call("kore/message/add", sessionId=session["id"], role="user", content=text)
+    await talk.refresh()
+
+
 async def test_the_first_message_makes_the_session(talk: Conversation, folder: Path) -> None:
     assert talk.session is None
     assert not (folder / ".kore").exists()
-    await talk.say("first")
+    await say(talk, "first")
 
     assert await contents(talk) == ["first"]
     assert talk.present()["messageCount"] == 1
 
 
 async def test_after_closing_the_next_message_starts_another_session(talk: Conversation) -> None:
-    await talk.say("first")
+    await say(talk, "first")
     closed = await talk.close()
-    await talk.say("second")
+    await say(talk, "second")
 
     assert closed["status"] == "closed"
     assert talk.present()["id"] != closed["id"]
@@ -96,7 +103,7 @@ async def test_a_deleted_session_is_told_apart_from_none(talk: Conversation, loc
 
 async def test_a_fork_ends_where_it_was_told_to_and_is_gone_on_with(talk: Conversation) -> None:
     for text in ("1", "2", "3"):
-        await talk.say(text)
+        await say(talk, text)
     source = talk.present()["id"]
 
     await talk.fork(2)
@@ -130,7 +137,7 @@ async def test_what_needs_a_session_says_so_where_there_is_none(talk: Conversati
 
 
 async def test_what_others_did_shows_after_a_refresh(talk: Conversation, local: LocalFolder) -> None:
-    await talk.say("first")
+    await say(talk, "first")
     session_id = talk.present()["id"]
     await local.call("kore/session/rename", sessionId=session_id, name="by another")
     await talk.refresh()
@@ -142,8 +149,8 @@ async def test_what_others_did_shows_after_a_refresh(talk: Conversation, local: 
 
 
 async def test_a_message_to_a_session_that_another_closed_is_refused(talk: Conversation, local: LocalFolder) -> None:
-    await talk.say("first")
+    await say(talk, "first")
     await local.call("kore/session/close", sessionId=talk.present()["id"])
 
     with pytest.raises(KoreError, match="closed"):
-        await talk.say("second")
+        await say(talk, "second")

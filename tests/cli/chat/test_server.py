@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kore_ls.cli.chat.answering import Answering
 from kore_ls.cli.chat.commands import Chat
 from kore_ls.cli.chat.conversation import Conversation
 from kore_ls.cli.chat.loop import Loop
@@ -111,7 +112,8 @@ async def test_work_that_is_stopped_leaves_nothing_and_the_server_goes_on(
     messages = ",".join('{"role":"user","content":"text"}' for _ in range(50_000))
     document = tmp_path / "large.json"
     document.write_text('{"id":"large","name":"large","messages":[' + messages + "]}")
-    loop = Loop(Chat(Conversation(server), Screen()), server)
+    screen = Screen()
+    loop = Loop(Chat(Conversation(server), screen), server, Answering(server, screen, trusted=True))
     taking = asyncio.create_task(loop._stoppable(loop.take(f"/import {document}")))
     await asyncio.sleep(0)
     assert loop.stop()

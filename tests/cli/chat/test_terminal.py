@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.commands import HOSTILE, KORE, OBEYED, calls, made, transcripts
+from tests.cli.commands import HOSTILE, KORE, OBEYED, calls, made, process, transcripts
 
 if sys.platform == "win32":
     pytest.skip("needs a POSIX terminal", allow_module_level=True)
@@ -51,11 +51,11 @@ def test_typed_lines_are_messages_in_any_script(folder: Path) -> None:
     with chatting(folder) as chat:
         assert "no session yet" in chat.text
         say(chat, "你好，世界 👨‍👩‍👧")
-        assert "no agent is configured" in chat.text
+        assert "Kept as a note" in chat.text
         say(chat, "second")
         chat.press(CTRL_D)
         assert chat.exit_code() == 0
-        assert chat.text.count("no agent is configured") == 1
+        assert chat.text.count("Kept as a note") == 2
 
     assert messages(folder) == ["你好，世界 👨‍👩‍👧", "second"]
 
@@ -257,3 +257,52 @@ def test_deleting_for_good_asks_first(folder: Path) -> None:
             assert shell.exit_code() == code
 
     assert transcripts(folder) == {}
+
+
+def general(folder: Path) -> None:
+    """A trusted folder with a session in general mode, in which every change is asked about."""
+    assert process("trust", folder).code == 0
+    session = made(folder, "talk")
+    calls(folder, ("kore/session/update", {"sessionId": session["id"], "mode": "general"}))
+
+
+def test_what_an_agent_wants_is_asked_and_a_number_allows_it(folder: Path) -> None:
+    general(folder)
+    with chatting(folder) as chat:
+        chat.press("/write a.txt hello" + ENTER)
+        chat.expect("Enter refuses:")
+        assert "+hello" in chat.text
+        chat.press("1" + ENTER)
+        chat.wait(lambda: prompted(chat) == 2)
+        chat.press(CTRL_D)
+        assert chat.exit_code() == 0
+
+    assert (folder / "a.txt").read_text() == "hello"
+
+
+def test_what_was_typed_before_the_question_is_no_answer(folder: Path) -> None:
+    general(folder)
+    with chatting(folder) as chat:
+        chat.press("/write a.txt hello" + ENTER + "1" + ENTER)
+        chat.expect("Enter refuses:")
+        assert not (folder / "a.txt").exists()
+        chat.press(ENTER)
+        chat.expect("denied")
+        chat.press(CTRL_D)
+        assert chat.exit_code() == 0
+
+    assert not (folder / "a.txt").exists()
+
+
+def test_ctrl_c_at_a_question_stops_the_turn(folder: Path) -> None:
+    general(folder)
+    with chatting(folder) as chat:
+        chat.press("/write a.txt hello" + ENTER)
+        chat.expect("Enter refuses:")
+        chat.popen.send_signal(signal.SIGINT)
+        chat.expect("stopped")
+        chat.wait(lambda: prompted(chat) > 1)
+        chat.press(CTRL_D)
+        assert chat.exit_code() == 0
+
+    assert not (folder / "a.txt").exists()
