@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -172,6 +173,13 @@ class Nvim:
     def type(self, keys: str) -> None:
         """Type keys, as a user does; `<CR>` and the like are keys."""
         self.request("nvim_input", keys)
+
+    def secret(self, *texts: str) -> None:
+        """Answer `inputsecret()` once it asks, so often."""
+        limit = time.monotonic() + LIMIT
+        while self.request("nvim_get_mode")["mode"] != "c":
+            assert time.monotonic() < limit, "no secret is asked for"
+        self.type("".join(f"{text}<CR>" for text in texts))
 
     def wait(self, condition: str, *arguments: Any) -> None:
         """Wait until the body of a Lua function returns true."""

@@ -432,6 +432,22 @@ commands.unlock = {
   end,
 }
 
+commands.encrypt = {
+  about = 'encrypt the sessions of the folder with a passphrase',
+  run = function()
+    local _, folder = client.ready()
+    local passphrase = vim.fn.inputsecret(t('Passphrase: '))
+    if passphrase == '' then
+      return
+    end
+    if vim.fn.inputsecret(t('Once more: ')) ~= passphrase then
+      task.fail('client', t('these are two passphrases; nothing is changed'))
+    end
+    client.call('kore/store/encrypt', { folder = folder, passphrase = passphrase })
+    say(t('encrypted; who loses the passphrase loses the sessions'))
+  end,
+}
+
 commands.lock = {
   about = 'close an encrypted store',
   run = function()

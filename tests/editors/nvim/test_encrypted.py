@@ -1,0 +1,35 @@
+"""A folder's sessions under a passphrase: set, asked for on the user's action, refused when wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.editors.nvim.editor import Start
+
+
+def test_an_encrypted_store_asks_for_its_passphrase(start: Start, project: Path) -> None:
+    writer = start(project)
+    writer.kore("new 秘密计划")
+    writer.note("the canary sings")
+    done = writer.times("KoreCommandDone")
+    writer.type("<Esc>:Kore encrypt<CR>")
+    writer.secret("correct horse", "correct horse")
+    writer.wait(f"return times('KoreCommandDone') > {done}")
+    writer.note("still readable here")
+    writer.close()
+    assert not any(b"canary" in path.read_bytes() for path in (project / ".kore").iterdir() if path.is_file())
+
+    reader = start(project)
+    reader.ex("Kore")
+    reader.secret("wrong")
+    reader.wait("return times('KoreCommandDone') == 1")
+    assert "not the passphrase" in reader.said()
+    assert reader.lua("return require('kore').statusline()") == "Kore: storeLocked"
+    reader.ex("Kore")
+    reader.secret("correct horse")
+    reader.wait("return times('KoreCommandDone') == 2")
+    reader.chat("#chat.messages == 2")
+
+    assert "the canary sings" in reader.text()
+    assert reader.lua("return require('kore').session().name") == "秘密计划"
+    assert "correct horse" not in reader.lua("return vim.fn.execute('messages') .. vim.fn.execute('history :')")
