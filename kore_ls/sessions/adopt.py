@@ -16,7 +16,8 @@ from kore_ls.storage.home import set_aside
 async def adopt(folder: Folder) -> list[str]:
     """Make the folder's foreign store the user's own; the problems found. A store that is ours stays as it is.
 
-    Raises StoreForeign where the store can't even be looked at (links), ImportInvalid where it can't be read.
+    An encrypted one is read with the key that is configured, and the new one is encrypted as well. Raises StoreForeign
+    where the store can't even be looked at (links), StoreLocked, ImportInvalid where it can't be read.
     """
     async with folder.adopting:
         try:
@@ -39,4 +40,4 @@ def _content(folder: Folder) -> ForeignContent:
     database = folder.directory / DATABASE
     if not database.exists():  # only a journal was shipped: nothing to take over, and nothing of it may be used
         return ForeignContent(sessions=[], problems=[])
-    return read_foreign(database)
+    return read_foreign(database, folder.manager.storage.encryption.ciphers)

@@ -24,7 +24,7 @@ from kore_ls.storage.database import BUSY_TIMEOUT_MS, prepare
 from kore_ls.storage.faults import FAULTS, is_busy, translated
 from kore_ls.storage.files import create_private
 from kore_ls.storage.keys import insert_key, new_key
-from kore_ls.storage.maintenance import problems_in, sweep
+from kore_ls.storage.maintenance import damage_in, sealed_problems, sweep
 from kore_ls.storage.migrations import APPLICATION_ID, check_schema, migrate
 from kore_ls.storage.sealing import install
 from kore_ls.storage.unlocking import Access, note_generation, unlock
@@ -88,7 +88,7 @@ class _Conversion:
             self._copy(fresh, lambda done: step("copying", done))
             if self._new is not None:
                 install(fresh, self._new)
-            if problems_in(fresh):
+            if damage_in(fresh) or sealed_problems(fresh):
                 raise StoreDamaged("the converted store is not sound", reason="convert")
             step("copied", 100)
             fresh.backup(self._live, pages=_PAGES, progress=self._switching(fresh, step))

@@ -36,6 +36,11 @@ class Encryption:
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
 
+    @property
+    def ciphers(self) -> tuple[Cipher, ...]:
+        """What the store is opened with."""
+        return self._file.access.ciphers
+
     async def active(self) -> bool:
         """Whether the store is encrypted. Raises StoreLocked, WrongKey and the other errors of opening it."""
         opened = await self._file.open()

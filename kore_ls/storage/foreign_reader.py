@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-from kore_ls.errors import ImportInvalid, StoreFull
+from kore_ls.errors import ImportInvalid, StoreDamaged, StoreFull, StoreLocked, WrongKey
 from kore_ls.model.limits import IMPORT_FILE_BYTES, IMPORT_MESSAGES
 from kore_ls.model.problems import Problems
+from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.codec import Codec
+from kore_ls.storage.columns import SEALED
 from kore_ls.storage.foreign_table import READ_ERRORS, ForeignDatabase, Row
+from kore_ls.storage.keys import open_key, wrapped_key
 from kore_ls.storage.regular_file import open_regular
 
 SQLITE_MAGIC = b"SQLite format 3\0"
@@ -34,6 +38,8 @@ _MESSAGE_COLUMNS = (
 _TOOL_CALL_COLUMNS = (
     "message_id", "position", "id", "name", "kind", "title", "arguments", "status", "result", "started_at", "ended_at",
 )  # fmt: skip
+_KEY_COLUMNS = ("key_id", "kdf", "cost", "salt", "wrapped")
+_MOST_KEYS = 100
 _OWN_MARKS = {"uid", "seq"}
 _JSON_COLUMNS = ("metadata", "tags", "usage", "arguments", "result")
 
@@ -50,11 +56,12 @@ class ForeignContent:
     problems: list[str]
 
 
-def read_foreign(path: Path, *, seconds: float = READING_SECONDS) -> ForeignContent:
-    """Read all that can be read in `seconds`; blocks, so call it in a thread.
+def read_foreign(path: Path, ciphers: Sequence[Cipher] = (), *, seconds: float = READING_SECONDS) -> ForeignContent:
+    """Read all that can be read in `seconds`; blocks, so call it in a thread. Of an encrypted store, with its key.
 
-    Only the main file counts: a journal beside it could rewrite what is read. Raises ImportInvalid (place `path`) if
-    the file is no SQLite database of at most 1 GiB with a table of sessions, StoreFull if the copy finds no room.
+    Only the main file counts: a journal beside it could rewrite what is read. Raises StoreLocked where none of
+    `ciphers` opens it, ImportInvalid (place `path`) if the file is no SQLite database of at most 1 GiB with a table of
+    sessions, StoreFull if the copy finds no room.
     """
     problems = Problems()
     if _has_content(path.with_name(path.name + "-wal")):
@@ -67,7 +74,7 @@ def read_foreign(path: Path, *, seconds: float = READING_SECONDS) -> ForeignCont
         try:
             database = ForeignDatabase(uri, seconds=seconds, most_bytes=most_bytes, problems=problems)
             with closing(database):
-                sessions = _sessions(database)
+                sessions = _sessions(database, _codec(database, ciphers))
         except READ_ERRORS:
             raise _refused("is too damaged to be read") from None
     return ForeignContent(sessions=sessions, problems=problems.texts())
@@ -104,28 +111,61 @@ def _refused(problem: str) -> ImportInvalid:
     return ImportInvalid(f"path: {problem}", place="path")
 
 
-def _sessions(database: ForeignDatabase) -> list[Row]:
+def _codec(database: ForeignDatabase, ciphers: Sequence[Cipher]) -> Codec | None:
+    """How an encrypted store of our own schema is to be read; None: it is not encrypted. Raises StoreLocked."""
+    if not database.has_table("keys") or not set(database.columns("keys")) >= set(_KEY_COLUMNS):
+        return None
+    rows = list(database.rows("keys", _KEY_COLUMNS, most=_MOST_KEYS))
+    if not rows:
+        return None
+    wrapped = wrapped_key(*(rows[-1].get(column) for column in _KEY_COLUMNS))
+    for cipher in ciphers:
+        with suppress(WrongKey):
+            return open_key(wrapped, cipher).codec()
+    raise StoreLocked("the file is encrypted, and no key is configured that opens it", reason="key")
+
+
+def _opened(database: ForeignDatabase, codec: Codec | None, table: str, row: Row, place: str, own: str) -> Row:
+    """The row with its encrypted values in the clear; `own`: to what they are bound. What can't be opened is noted."""
+    if codec is None:
+        return row
+    opened = dict(row)
+    for column in SEALED[table].columns:
+        if opened.get(column) is None:
+            continue
+        try:
+            opened[column] = codec.open(own, column, opened[column])
+        except StoreDamaged:
+            del opened[column]
+            database.problems.note(f"{place}.{column}: can't be decrypted")
+    return opened
+
+
+def _sessions(database: ForeignDatabase, codec: Codec | None) -> list[Row]:
     if not database.has_table("sessions"):
         raise _refused("holds no table of sessions")
     tables = [name for name in ("sessions", "messages", "tool_calls") if database.has_table(name)]
     own = "messages" in tables and set(database.columns("messages")) >= _OWN_MARKS
-    sessions = list(_session_rows(database, own))
+    sessions = list(_session_rows(database, own, codec))
     if "messages" in tables:
-        messages = _attach_messages(database, sessions, own)
+        messages = _attach_messages(database, sessions, own, codec)
         if own and "tool_calls" in tables:
-            _attach_tool_calls(database, messages)
+            _attach_tool_calls(database, messages, codec)
     for table in tables:
         database.check(table)
     return sessions
 
 
-def _session_rows(database: ForeignDatabase, own: bool) -> Iterator[Row]:
+def _session_rows(database: ForeignDatabase, own: bool, codec: Codec | None) -> Iterator[Row]:
     index = 0
     for row in database.rows("sessions", _SESSION_COLUMNS, most=IMPORT_MESSAGES):
         if row.pop("hidden", 0):
             continue  # on its way out, or not yet completely in
         place = f"sessions[{index}]"
         index += 1
+        if codec is not None:
+            bound = codec.place("sessions", str(row.get("id")), str(row.get("id")))
+            row = _opened(database, codec, "sessions", row, place, bound)
         session = _plain(row, place, database.problems)
         for flag in ("pinned", "archived"):
             if session.get(flag) in (0, 1):
@@ -135,7 +175,9 @@ def _session_rows(database: ForeignDatabase, own: bool) -> Iterator[Row]:
         yield session | {"messages": []}
 
 
-def _attach_messages(database: ForeignDatabase, sessions: list[Row], own: bool) -> dict[Any, tuple[str, Row]]:
+def _attach_messages(
+    database: ForeignDatabase, sessions: list[Row], own: bool, codec: Codec | None
+) -> dict[Any, tuple[str, Row]]:
     """Put the messages into their sessions; by row id, where each is and the message."""
     places = {session.get("id"): (f"sessions[{index}]", session) for index, session in enumerate(sessions)}
     attached: dict[Any, tuple[str, Row]] = {}
@@ -146,6 +188,10 @@ def _attach_messages(database: ForeignDatabase, sessions: list[Row], own: bool) 
             lost += 1
             continue
         place = f"{place}.messages[{len(session['messages'])}]"
+        if codec is not None:
+            uid, owner, role = (str(row.get(name)) for name in ("uid", "session_id", "role"))
+            bound = codec.place("messages", uid, owner, role, str(row.get("seq")))
+            row = _opened(database, codec, "messages", row, place, bound)
         message = _plain(row, place, database.problems)
         if own:
             attached[row.get("id")] = (place, message)
@@ -156,13 +202,18 @@ def _attach_messages(database: ForeignDatabase, sessions: list[Row], own: bool) 
     return attached
 
 
-def _attach_tool_calls(database: ForeignDatabase, messages: dict[Any, tuple[str, Row]]) -> None:
+def _attach_tool_calls(database: ForeignDatabase, messages: dict[Any, tuple[str, Row]], codec: Codec | None) -> None:
     for row in database.rows("tool_calls", _TOOL_CALL_COLUMNS, most=IMPORT_MESSAGES):
         place, message = messages.get(row.pop("message_id", None), ("", None))
         if message is None:
             continue
         calls = message.setdefault("tool_calls", [])
-        calls.append(_plain(row, f"{place}.tool_calls[{len(calls)}]", database.problems))
+        at = f"{place}.tool_calls[{len(calls)}]"
+        if codec is not None:
+            owner = str(message.get("session_id"))
+            bound = codec.place("tool_calls", str(message.get("id")), owner, "", str(row.get("position")))
+            row = _opened(database, codec, "tool_calls", row, at, bound)
+        calls.append(_plain(row, at, database.problems))
     for _, message in messages.values():
         calls = message.get("tool_calls", [])
         if all(isinstance(call.get("position"), int) for call in calls):

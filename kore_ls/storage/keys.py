@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from typing import cast
 
 from attrs import field, frozen
 
@@ -49,16 +50,18 @@ def read_wrapped(db: sqlite3.Connection) -> WrappedKey | None:
     row = db.execute("SELECT key_id, kdf, cost, salt, wrapped FROM keys ORDER BY key_id DESC LIMIT 1").fetchone()
     if row is None:
         return None
-    key_id, kdf, cost, salt, wrapped = row
-    texts, blobs = (kdf, cost), (salt, wrapped)
-    if not (
-        isinstance(key_id, int)
-        and 0 < key_id < 1 << 32
-        and all(isinstance(each, str) for each in texts)
-        and all(isinstance(each, bytes) for each in blobs)
-    ):
-        raise StoreDamaged("the store's key is damaged", reason="key")
-    return WrappedKey(key_id=key_id, kdf=kdf, cost=cost, salt=salt, wrapped=wrapped)
+    return wrapped_key(*row)
+
+
+def wrapped_key(key_id: object, kdf: object, cost: object, salt: object, wrapped: object) -> WrappedKey:
+    """A row of the table `keys`. Raises StoreDamaged for what is none."""
+    texts = isinstance(kdf, str) and isinstance(cost, str)
+    blobs = isinstance(salt, bytes) and isinstance(wrapped, bytes)
+    if texts and blobs and isinstance(key_id, int) and 0 < key_id < 1 << 32:
+        return WrappedKey(
+            key_id=key_id, kdf=str(kdf), cost=str(cost), salt=cast(bytes, salt), wrapped=cast(bytes, wrapped)
+        )
+    raise StoreDamaged("the store's key is damaged", reason="key")
 
 
 def insert_key(db: sqlite3.Connection, wrapped: WrappedKey, now: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import shutil
 import sys
 from pathlib import Path
 
@@ -175,3 +176,30 @@ async def test_cancelling_an_encryption_leaves_a_whole_store(client: Client, kep
     if (await client.call("kore/store/status"))["locked"]:
         await client.call("kore/store/unlock", {"passphrase": "secret"})
     assert await client.contents(kept) == [f"{WORD} 金丝雀"]
+
+
+async def test_an_encrypted_store_of_another_machine_is_adopted_with_its_key(
+    client: Client, connect: Connect, folder: Path, state_home: Path, kept: str
+) -> None:
+    await client.call("kore/store/encrypt", {"passphrase": "secret"})
+    await client.workspace.close()
+    shutil.rmtree(state_home)
+    other = await connect(folder)
+    error = await other.refused("kore/store/adopt")
+    assert error.kind == "storeLocked"
+    assert (await other.call("kore/store/status"))["foreign"] is True
+    await other.workspace.close()
+    mine = await connect(folder, secret=Secret(passphrase="secret"))
+    status = await mine.call("kore/store/adopt")
+    assert (status["encrypted"], status["messages"], status.get("problems")) == (True, 1, None)
+    assert await mine.contents(kept) == [f"{WORD} 金丝雀"]
+    assert not shown(folder)
+
+
+async def test_the_file_of_an_encrypted_store_is_not_imported_without_its_key(
+    client: Client, folder: Path, kept: str
+) -> None:
+    await client.call("kore/store/encrypt", {"passphrase": "secret"})
+    await client.call("kore/store/backup", {"path": "copy.db"})
+    error = await client.refused("kore/session/import", {"path": str(folder / "copy.db")})
+    assert error.kind == "storeLocked"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.bench import index_cost, pages, round_trip, search, start, transfer
+from tests.bench import encryption, index_cost, pages, round_trip, search, start, transfer
 from tests.bench.row import Row, table
 from tests.bench.scale import LARGE, NORMAL, QUICK, Scale
 
@@ -24,6 +24,7 @@ MEASUREMENTS: Mapping[str, Callable[[Scale, Path], list[Row]]] = {
     "transfer": transfer.measure,
     "search": search.measure,
     "index_cost": index_cost.measure,
+    "encryption": encryption.measure,
 }
 
 

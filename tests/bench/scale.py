@@ -29,6 +29,8 @@ class Scale:
     """Exports and imports."""
     searched: tuple[int, ...] = (10_000,)
     """Messages of each store that is searched."""
+    encrypted: int = 100_000
+    """Messages of the encrypted store that is searched."""
     searches: int = 10
     """How often each query is asked."""
 
@@ -44,6 +46,7 @@ QUICK = Scale(
     pages=3,
     transfers=1,
     searched=(200,),
+    encrypted=200,
     searches=1,
 )
 """Every row once, as fast as can be; shows nothing of speed."""

@@ -48,7 +48,7 @@ async def _measure(size: int, rounds: int, path: Path) -> list[Row]:
     store = SQLiteStore(path)
     await store.create_session(session(10**9))
     await store.close()
-    text = _fill(path, size)
+    text = fill(path, size)
     store = SQLiteStore(path)
     try:
         start = time.process_time()
@@ -93,7 +93,7 @@ def _p95(times: list[float]) -> float:
     return sorted(times)[int(len(times) * 0.95)]
 
 
-def _fill(path: Path, size: int) -> int:
+def fill(path: Path, size: int) -> int:
     """Sessions of 1,000 messages that were written eight at a time; the bytes of text."""
     writer, total = Writer(1), 0
     db = sqlite3.connect(path, isolation_level=None)

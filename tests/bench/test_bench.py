@@ -23,6 +23,8 @@ BARS = {
     "search of 200: p95": (50, None),
     "search of 200: p95 in a session": (50, None),
     "message add, indexed over not": (1.1, None),
+    "add, encrypted to plain": (1.2, None),
+    "page, encrypted to plain": (1.5, None),
 }
 OTHERS = {
     "raw commit p50",
@@ -46,6 +48,15 @@ OTHERS = {
     "search of 200: index per text",
     "search of 200: p50",
     "search of 200: one character p50",
+    "add in the store, plain",
+    "add in the store, encrypted",
+    "page of 100, plain",
+    "page of 100, encrypted",
+    "encrypted, 200 messages: converted",
+    "encrypted, 200 messages: first answer after unlock",
+    "encrypted, 200 messages: fully indexed after unlock",
+    "encrypted, 200 messages: memory of the index",
+    "encrypted, 200 messages: search p50, indexed",
 }
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import sqlite3
 import unicodedata
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from kore_ls.errors import StoreDamaged, WrongKey
+from kore_ls.errors import StoreDamaged, StoreLocked, WrongKey
 from kore_ls.model.secret import read_key
 from kore_ls.storage.cipher import Cipher, Cost
 from kore_ls.storage.codec import OVERHEAD_BYTES, Codec
-from kore_ls.storage.keys import new_key, open_key
+from kore_ls.storage.keys import insert_key, new_key, open_key, used
+from kore_ls.storage.migrations import migrate
+from kore_ls.storage.unlocking import BLOCK, Budget
 
 CHEAP = Cost(n=2, r=1, p=1)
 KEY = bytes(range(32))
@@ -167,3 +172,28 @@ def test_nothing_stays_nothing() -> None:
 
     assert codec.seal("place", "column", None) is None
     assert codec.open("place", "column", None) is None
+
+
+def test_a_key_that_was_used_too_often_encrypts_nothing_more() -> None:
+    codec = Codec(1, KEY)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        migrate(db)
+        insert_key(db, new_key(Cipher("right", cost=CHEAP), 1).wrapped, 1)
+        budget = Budget(codec, limit=2 * BLOCK)
+        for _ in range(2):
+            budget.spend(db)
+            for _ in range(BLOCK):
+                codec.seal("place", "column", "text")
+        assert used(db, 1) == 2 * BLOCK
+        with pytest.raises(StoreLocked) as caught:
+            budget.spend(db)
+    assert caught.value.params == {"reason": "worn"}
+
+
+def test_the_use_of_a_key_is_counted_over_all_processes(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "s.db", isolation_level=None)) as db:
+        migrate(db)
+        insert_key(db, new_key(Cipher("right", cost=CHEAP), 1).wrapped, 1)
+        for _ in range(3):
+            Budget(Codec(1, KEY)).spend(db)
+        assert used(db, 1) == 3 * BLOCK

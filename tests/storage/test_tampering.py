@@ -1,0 +1,189 @@
+"""Whoever may write an encrypted store's file can spoil rows, but never make them say anything else."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kore_ls.errors import StoreDamaged
+from kore_ls.model.ids import SessionId
+from kore_ls.model.search import SearchQuery
+from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.session_rows import SessionQuery
+from kore_ls.storage.store import SQLiteStore
+from tests.storage.conftest import CHEAP
+from tests.storage.values import message, record, tool_call
+
+CIPHER = Cipher("a passphrase", cost=CHEAP)
+A, B = SessionId("a"), SessionId("b")
+Tamper = Callable[[sqlite3.Connection], object]
+
+
+@pytest.fixture
+async def filled(path: Path) -> AsyncIterator[Path]:
+    """A closed store with two sessions of three messages each, alike but for their texts."""
+    await _fill(path)
+    yield path
+
+
+async def _fill(path: Path) -> None:
+    store = SQLiteStore(path, CIPHER)
+    for session in (A, B):
+        await store.create_session(record(session, name=f"name of {session}", tags=(f"tag{session}",)))
+        for number in (1, 2, 3):
+            call = tool_call("call", title=f"title {session}{number}")
+            await store.add_message(
+                message(session, f"text {session}{number}", metadata={"n": number}, tool_calls=(call,))
+            )
+    await store.close()
+
+
+def tampered(path: Path, tamper: Tamper) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        tamper(db)
+
+
+def swap(column: str, one: str, other: str, table: str = "messages") -> Tamper:
+    """Exchange a column of two rows, which are given as conditions."""
+
+    def tamper(db: sqlite3.Connection) -> None:
+        first, second = (
+            db.execute(f"SELECT {column} FROM {table} WHERE {each}").fetchone()[0] for each in (one, other)
+        )
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE {one}", (second,))
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE {other}", (first,))
+
+    return tamper
+
+
+def put(sql: str) -> Tamper:
+    return lambda db: db.execute(sql)
+
+
+A2 = "session_id = 'a' AND seq = 2"
+SPOILED_A2: dict[str, Tamper] = {
+    "flipped": lambda db: db.execute(
+        f"UPDATE messages SET content = ? WHERE {A2}",
+        (
+            bytes(
+                b ^ (i == 30)
+                for i, b in enumerate(db.execute(f"SELECT content FROM messages WHERE {A2}").fetchone()[0])
+            ),
+        ),
+    ),
+    "cut": put(f"UPDATE messages SET content = substr(content, 1, length(content) - 1) WHERE {A2}"),
+    "emptied": put(f"UPDATE messages SET content = x'' WHERE {A2}"),
+    "as plain text": put(f"UPDATE messages SET content = 'text of another' WHERE {A2}"),
+    "of another session": put(
+        f"UPDATE messages SET content = (SELECT content FROM messages WHERE session_id = 'b' AND seq = 2) WHERE {A2}"
+    ),
+    "of another row": put(
+        f"UPDATE messages SET content = (SELECT content FROM messages WHERE session_id = 'a' AND seq = 1) WHERE {A2}"
+    ),
+    "of another column": put(f"UPDATE messages SET content = metadata WHERE {A2}"),
+    "another role": put(f"UPDATE messages SET role = 'assistant' WHERE {A2}"),
+    "another id": put(f"UPDATE messages SET uid = 'x' WHERE {A2}"),
+    "tool call of another": put(
+        "UPDATE tool_calls SET title = (SELECT title FROM tool_calls t JOIN messages m ON m.id = t.message_id "
+        f"WHERE m.session_id = 'b' AND m.seq = 2) WHERE message_id = (SELECT id FROM messages WHERE {A2})"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED_A2)
+async def test_a_spoiled_message_is_an_error_and_the_others_are_read(filled: Path, how: str) -> None:
+    tampered(filled, SPOILED_A2[how])
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        with pytest.raises(StoreDamaged):
+            await store.list_messages(A, after=1, limit=1)
+        before = await store.list_messages(A, after=0, before=2)
+        after = await store.list_messages(A, after=2)
+        assert [each.content for each in (*before.messages, *after.messages)] == ["text a1", "text a3"]
+        assert [each.content for each in (await store.list_messages(B)).messages] == ["text b1", "text b2", "text b3"]
+        found = await store.search(SearchQuery(text="text"))
+        shown = {match.snippet for hit in found.hits for match in hit.matches}
+        assert shown - {"text a2"} == {"text a1", "text a3", "text b1", "text b2", "text b3"}
+        assert any("session a" in problem for problem in await store.check())
+    finally:
+        await store.close()
+
+
+async def test_messages_that_change_places_are_both_refused(filled: Path) -> None:
+    tampered(filled, swap("content", A2, "session_id = 'b' AND seq = 2"))
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        for session in (A, B):
+            with pytest.raises(StoreDamaged):
+                await store.list_messages(session, after=1, limit=1)
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("column", ["name", "tags"])
+async def test_a_spoiled_session_is_an_error_and_the_others_are_listed(filled: Path, column: str) -> None:
+    tampered(filled, swap(column, "id = 'a'", "id = 'b'", "sessions"))
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        await store.create_session(record("c", name="name of c"))
+        assert [each.name for each in (await store.list_sessions(SessionQuery())).sessions] == ["name of c"]
+        for session in (A, B):
+            with pytest.raises(StoreDamaged):
+                await store.load_session(session)
+    finally:
+        await store.close()
+
+
+async def test_rows_of_another_store_are_refused_although_the_passphrase_is_the_same(
+    filled: Path, tmp_path: Path
+) -> None:
+    await _fill(tmp_path / "other.db")
+
+    def replay(db: sqlite3.Connection) -> None:
+        db.execute("ATTACH ? AS other", (str(tmp_path / "other.db"),))
+        db.execute("UPDATE messages SET content = (SELECT o.content FROM other.messages o WHERE o.id = messages.id)")
+
+    tampered(filled, replay)
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        with pytest.raises(StoreDamaged):
+            await store.list_messages(A)
+        assert (await store.search(SearchQuery(text="text"))).hits == ()
+    finally:
+        await store.close()
+
+
+async def test_a_repair_saves_what_was_not_spoiled_and_it_stays_encrypted(filled: Path) -> None:
+    tampered(filled, SPOILED_A2["cut"])
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        assert await store.repair()
+        assert await store.check() == []
+        assert (await store.status()).encrypted
+        assert [each.content for each in (await store.list_messages(A)).messages] == ["text a1", "text a3"]
+        assert [each.content for each in (await store.list_messages(B)).messages] == ["text b1", "text b2", "text b3"]
+    finally:
+        await store.close()
+    assert b"text b1" not in filled.read_bytes()
+
+
+async def test_a_key_that_was_taken_out_makes_no_plain_store_of_it(filled: Path) -> None:
+    kept = filled.with_name("kept.db")
+    shutil.copyfile(filled, kept)
+    tampered(filled, put("DELETE FROM keys"))
+    for cipher in (None, CIPHER):
+        store = SQLiteStore(filled, cipher)
+        try:
+            with pytest.raises(StoreDamaged):
+                await store.load_session(A)
+        finally:
+            await store.close()
+    store = SQLiteStore(kept, CIPHER)
+    assert (await store.load_session(A)).name == "name of a"
+    await store.close()
