@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kore_ls.errors import FolderNotFound
 from kore_ls.lsp.capabilities import position_encoding, within
+from kore_ls.lsp.positions import in_utf16
 from kore_ls.lsp.text_edit import changed_stretch, from_utf16
 from kore_ls.lsp.window import Window
 from kore_ls.model.document import Document, EditResult
@@ -72,6 +74,10 @@ class EditorClient:
         return await self._window.choose(question, titles)
 
     # -- documents
+
+    async def ready(self) -> None:
+        """All that it has said of its documents so far is known here."""
+        await self._server.settle()
 
     def document(self, path: Path) -> Document | None:
         """The open document of a file; what it differs in from the disk are unsaved changes."""
@@ -133,7 +139,17 @@ class EditorClient:
         """Ask the editor's language servers by `kore/lsp/<name>`."""
         if name not in self._bridge:
             return None
-        return await self.ask(f"kore/lsp/{name}", self._in_its_encoding(params), timeout=LANGUAGE_S)
+        answer = await self.ask(f"kore/lsp/{name}", self._in_its_encoding(params), timeout=LANGUAGE_S)
+        about = within(params, "textDocument", "uri")
+        return in_utf16(answer, about if isinstance(about, str) else "", self._encoding, self._text_of)
+
+    def _text_of(self, uri: str) -> str | None:
+        try:
+            path = path_of(uri)
+        except FolderNotFound:
+            return None
+        document = self._open(path)
+        return document.source if document is not None else _on_disk(path)
 
     def _in_its_encoding(self, params: Mapping[str, Any]) -> dict[str, Any]:
         position = params.get("position")

@@ -56,8 +56,13 @@ class LateServer:
 
     @property
     def loaded(self) -> KoreServer | None:
-        """The server, if it is there; without it no document was opened."""
+        """The server, if it is there; without it no document was opened, but `settle` first."""
         return self._server
+
+    async def settle(self) -> None:
+        """Wait until what waits for the server has reached it."""
+        if self._loading is not None and self._server is None:
+            await asyncio.wait((self._loading,))
 
     async def close(self) -> None:
         """Load no more."""

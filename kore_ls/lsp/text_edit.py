@@ -41,3 +41,11 @@ def from_utf16(line: str, character: int, encoding: str) -> int:
         return character
     prefix = line.encode("utf-16-le")[: 2 * character].decode("utf-16-le", "ignore")
     return units(prefix, encoding)
+
+
+def to_utf16(line: str, character: int, encoding: str) -> int:
+    """A column in a client's encoding, in UTF-16 units; one within a character is at its beginning."""
+    if line.isascii() or encoding == "utf-16":
+        return character
+    prefix = line[:character] if encoding == "utf-32" else line.encode()[:character].decode(errors="ignore")
+    return units(prefix, "utf-16")

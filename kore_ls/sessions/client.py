@@ -22,6 +22,9 @@ class Client(Protocol):
     async def choose(self, question: str, titles: Sequence[str]) -> str | None:
         """Let its user choose one of `titles`; None if nothing was chosen."""
 
+    async def ready(self) -> None:
+        """Wait until `document` knows all that the client has said so far."""
+
     def document(self, path: Path) -> Document | None:
         """The open document of a file."""
 

@@ -59,6 +59,12 @@ class FolderClients:
         elif word == no:
             self._trust.distrust(self._folder)
 
+    async def ready(self) -> None:
+        """What the clients have said of their documents so far is known here."""
+        for client in list(self._clients.values()):
+            if client is not None:
+                await client.ready()
+
     # -- the editors, as `agents.ports.Editor` wants them; `first` is the client that started the turn
 
     def _in_order(self, first: object) -> Sequence[Client]:

@@ -58,6 +58,7 @@ class FolderWorkbench:
 
     async def toolbox(self, run: RunningTurn, session: Callable[[], SessionRecord]) -> Toolbox:
         """The tools of the turn's session; made when they are first needed."""
+        await self.clients.ready()
         known = self._toolboxes.get(run.session_id)
         if known is None:
             sandbox = await asyncio.to_thread(self._find_sandbox)

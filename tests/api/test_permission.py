@@ -41,6 +41,9 @@ class Asked:
         self.choices.put_nowait((question, titles, answer))
         return await answer
 
+    async def ready(self) -> None:
+        pass
+
     def document(self, path: Path) -> Document | None:
         return None
 

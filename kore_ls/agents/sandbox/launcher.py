@@ -20,7 +20,7 @@ _REFER, _TRUNCATE = 1 << 13, 1 << 14
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _ALL = _READ | _WRITE_FILE | _REMOVE_AND_MAKE | _REFER | _TRUNCATE
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
-_NO_NEW_PRIVS, _SET_SECCOMP, _SECCOMP_FILTER = 38, 22, 2
+_PARENT_DEATH_SIGNAL, _NO_NEW_PRIVS, _SET_SECCOMP, _SECCOMP_FILTER = 1, 38, 22, 2
 _MACHINES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 """seccomp's number of the machine, and the number of its call `socket`."""
 _IO_URING_SETUP = 425
@@ -45,6 +45,7 @@ def restrict(read: list[str], write: list[str], listed: list[str], network: bool
     for paths, rights in ((read, _READ), (write, _ALL), (listed, _READ_DIR)):
         for path in paths:
             _allow(rules, path, rights)
+    _prctl(_PARENT_DEATH_SIGNAL, 9, 0, 0, 0)
     _prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
     if _libc.syscall(_RESTRICT, rules, 0):
         raise OSError(ctypes.get_errno(), "landlock_restrict_self")

@@ -117,17 +117,21 @@ def spans_of(answer: Any) -> Iterator[Span]:
 
 
 async def described(desk: Desk, answer: Any) -> list[str]:
-    """`path:line:column: text of the line`, one per place; of a file outside or secret only the place."""
+    """`path:line:column: text of the line`, one per place, columns as `AT_PLACE` counts them.
+
+    Of a file that is outside or secret only the place is told.
+    """
     texts: dict[str, list[str]] = {}
     found = []
     for span in list(spans_of(answer))[:MOST_PLACES]:
         if span.path not in texts:
             texts[span.path] = await _lines(desk, span.path)
         lines = texts[span.path]
-        text = lines[span.line].strip()[:200] if span.line < len(lines) else ""
+        line = lines[span.line] if span.line < len(lines) else ""
+        column = offset_of([line], 0, span.character) if line else span.character
         path = Path(span.path)
         name = path.relative_to(desk.folder).as_posix() if path.is_relative_to(desk.folder) else span.path
-        found.append(f"{name}:{span.line + 1}:{span.character + 1}: {text}".rstrip(": "))
+        found.append(f"{name}:{span.line + 1}:{column + 1}: {line.strip()[:200]}".rstrip(": "))
     return found
 
 
