@@ -30,7 +30,7 @@ class ToolEditor(Editor):
         super().__init__()
         self.open: dict[str, tuple[int, str]] = {}
         self.applied: list[Json] = []
-        self.asked_language: list[tuple[str, Json]] = []
+        self.asked_language: list[tuple[str, Any]] = []
         self.answers: dict[str, Any] = {}
         feature: Any = self.feature
 
