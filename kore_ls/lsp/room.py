@@ -12,6 +12,7 @@ from attrs import frozen
 from kore_ls.errors import KoreError
 from kore_ls.lsp import folders
 from kore_ls.lsp.capabilities import asks_for_settings, capabilities
+from kore_ls.lsp.code_actions import CodeActions
 from kore_ls.lsp.commands import Commands
 from kore_ls.lsp.editor import EditorClient
 from kore_ls.lsp.late import LateServer
@@ -52,6 +53,16 @@ class _SymbolQuery:
     query: str
 
 
+@frozen(kw_only=True)
+class _Document:
+    uri: str
+
+
+@frozen(kw_only=True)
+class _ActionQuery:
+    text_document: _Document
+
+
 class LanguageRoom:
     """Serves what is not in the method table; see `Room`."""
 
@@ -76,6 +87,7 @@ class LanguageRoom:
         self._server: LateServer | None = None
         self._editor: EditorClient | None = None
         self._symbols = False
+        self._actions: CodeActions | None = None
 
     def request(self, method: str, params: Any) -> Any:
         """See `Room`."""
@@ -85,6 +97,8 @@ class LanguageRoom:
             return self._initialize(params)
         if method == "workspace/symbol" and self._symbols:
             return self._find_symbols(params)
+        if method == "textDocument/codeAction" and self._actions is not None:
+            return self._actions.offer(Codec().structure(params, _ActionQuery).text_document.uri)
         if self._server is None or method.startswith("$/"):
             raise ResponseError(METHOD_NOT_FOUND, "no such method")
         return self._server.request(method, params)
@@ -119,6 +133,10 @@ class LanguageRoom:
         offered = capabilities(params["capabilities"], self._table, events, self._table.commands)
         if self._symbols:
             offered["workspaceSymbolProvider"] = True
+        if not reading.settings.events:  # a client that hears events has a face of its own for sessions
+            locale = reading.settings.locale
+            self._actions = CodeActions(self._connection, self._table, lambda: list(self._uris), locale)
+            offered["codeActionProvider"] = True
         return {
             "capabilities": offered,
             "serverInfo": {"name": "kore-ls", "version": self._version},

@@ -19,6 +19,9 @@ JOURNEY = """
 (cl-letf (((symbol-function 'completing-read) (lambda (&rest _) "登录")))
   (kore-switch))
 (kore-search "用户")
+(let* ((offered (append (eglot-code-actions (point-min)) nil))
+       (new (seq-find (lambda (each) (equal (plist-get each :title) "Kore: new session")) offered)))
+  (eglot-execute-command (eglot-current-server) (plist-get new :command) (plist-get new :arguments)))
 (princ (json-encode
         (list :current (plist-get (kore "kore.session.current") :name)
               :found (with-current-buffer "*kore*" (buffer-string)))))
@@ -46,4 +49,4 @@ def test_sessions_are_made_switched_and_searched(tmp_path: Path, project: Path) 
 
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout.splitlines()[-1])
-    assert said == {"current": "登录", "found": "登录\n    检查用户认证 😀\n"}
+    assert said == {"current": "Session 1", "found": "登录\n    检查用户认证 😀\n"}
