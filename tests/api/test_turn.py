@@ -466,3 +466,25 @@ async def test_a_draft_is_saved_while_the_answer_is_given(talk: Talk, folder: Pa
     database = next(folder.glob(".kore/sessions.db"))
     with closing(sqlite3.connect(database)) as db:
         assert db.execute("SELECT content FROM drafts").fetchall() == [("half",)]
+
+
+async def test_eight_sessions_work_at_once_and_one_that_hangs_holds_up_no_other(
+    client: Client, scripts: Scripts
+) -> None:
+    never = asyncio.Event()
+
+    async def hang(turn: AnsweredTurn) -> None:
+        await never.wait()
+
+    talks = [await talking(client, scripts, activate=False) for _ in range(8)]
+    for talk in talks:
+        await talk.start(talk.id)
+    talks[0].agent.do(hang)
+    for talk in talks[1:]:
+        talk.agent.do(f"answer of {talk.id}", None)
+    finished = {(await client.event("turn.finished"))["sessionId"] for _ in talks[1:]}
+    assert finished == {talk.id for talk in talks[1:]}
+    for talk in talks[1:]:
+        assert [message["content"] for message in await talk.messages()] == [talk.id, f"answer of {talk.id}"]
+    assert (await client.get(talks[0].id))["status"] == "running"
+    await talks[0].call("turn/cancel")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.bench import encryption, index_cost, pages, round_trip, search, start, transfer
+from tests.bench import encryption, index_cost, pages, round_trip, search, start, transfer, turns
 from tests.bench.row import Row, table
 from tests.bench.scale import LARGE, NORMAL, QUICK, Scale
 
@@ -25,6 +25,7 @@ MEASUREMENTS: Mapping[str, Callable[[Scale, Path], list[Row]]] = {
     "search": search.measure,
     "index_cost": index_cost.measure,
     "encryption": encryption.measure,
+    "turns": turns.measure,
 }
 
 

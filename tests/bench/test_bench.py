@@ -25,6 +25,10 @@ BARS = {
     "message add, indexed over not": (1.1, None),
     "add, encrypted to plain": (1.2, None),
     "page, encrypted to plain": (1.5, None),
+    "turn, per delta": (100, None),
+    "turn, growth in a paced turn": (16_384, None),
+    "turn, first event beside a blocked one": (2, None),
+    "turn, cancel": (1_000, None),
 }
 OTHERS = {
     "raw commit p50",
@@ -57,6 +61,8 @@ OTHERS = {
     "encrypted, 200 messages: fully indexed after unlock",
     "encrypted, 200 messages: memory of the index",
     "encrypted, 200 messages: search p50, indexed",
+    "turn, deltas per second asked for 5,000",
+    "turn, first event p50",
 }
 ROOT = Path(__file__).resolve().parents[2]
 
