@@ -22,7 +22,8 @@ def applied(text: str, edit: dict[str, Any], encoding: str) -> str:
         return sum(len(each) + 1 for each in lines[: place["line"]]) + column
 
     start, end = at(edit["range"]["start"]), at(edit["range"]["end"])
-    return text[:start] + edit["newText"] + text[end:]
+    new: str = edit["newText"]
+    return text[:start] + new + text[end:]
 
 
 @given(before=TEXTS, after=TEXTS, encoding=st.sampled_from(ENCODINGS))
