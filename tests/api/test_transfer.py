@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kore_ls.model.secret import Secret
 from tests.client import Client, Connect, Json
 from tests.transcripts import go_form, real_transcript, write_seed_database
 
@@ -27,11 +28,11 @@ async def _talk(client: Client, name: str = "talk") -> str:
     return str(session["id"])
 
 
-async def test_export_inline_is_the_whole_document(client: Client) -> None:
+async def test_export_inline_is_the_whole_document(client: Client, secret: Secret) -> None:
     id_ = await _talk(client)
     session = await client.get(id_)
     answer = await client.call("kore/session/export", {"sessionId": id_})
-    assert set(answer) == {"document"}
+    assert set(answer) == ({"document", "plain"} if secret else {"document"})
     document = answer["document"]
     messages = document.pop("messages")
     assert document.pop("exported_at") >= session["updatedAt"]
@@ -53,11 +54,14 @@ async def test_export_inline_is_the_whole_document(client: Client) -> None:
     ]
 
 
-async def test_export_to_a_file_writes_the_same_document_privately(client: Client, folder: Path) -> None:
+async def test_export_to_a_file_writes_the_same_document_privately(
+    client: Client, folder: Path, secret: Secret
+) -> None:
     id_ = await _talk(client)
     answer = await client.call("kore/session/export", {"sessionId": id_, "path": "out.json"})
     path = folder / "out.json"
-    assert answer == {"path": str(path), "bytes": path.stat().st_size, "messages": 2}
+    said = {"plain": True} if secret else {}
+    assert answer == {"path": str(path), "bytes": path.stat().st_size, "messages": 2} | said
     assert path.stat().st_mode & 0o777 == 0o600
     document = json.loads(path.read_bytes())
     document.pop("exported_at")

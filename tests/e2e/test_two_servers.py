@@ -42,11 +42,12 @@ def store_changed(server: Process, wanted: Callable[[Message], bool] = lambda _:
     return event
 
 
-@pytest.fixture
-def servers(folder: Path, state_home: Path) -> Iterator[tuple[Process, Process]]:
+@pytest.fixture(params=[{}, {"passphrase": "secret"}], ids=["plain", "encrypted"])
+def servers(folder: Path, state_home: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Process, Process]]:
+    options = {"kore": {"events": True} | request.param}
     with start(folder, state_home) as one, start(folder, state_home) as two:
         for server in (one, two):
-            server.initialize(rootUri=folder.as_uri(), initializationOptions={"kore": {"events": True}})
+            server.initialize(rootUri=folder.as_uri(), initializationOptions=options)
         yield one, two
         for server in (one, two):
             server.request("shutdown")
@@ -157,3 +158,38 @@ def test_two_folders_in_two_servers_do_not_touch(tmp_path: Path, state_home: Pat
             two.request("kore/session/get", {"sessionId": session["id"]})["error"]["data"]["kind"] == "sessionNotFound"
         )
         assert len(kore(two, "session/list")["sessions"]) == 1
+
+
+def test_what_one_encrypts_is_locked_for_the_other_until_it_has_the_key(folder: Path, state_home: Path) -> None:
+    word = "kanarienvogel"
+    with start(folder, state_home) as one, start(folder, state_home) as two:
+        for server in (one, two):
+            server.initialize(rootUri=folder.as_uri(), initializationOptions={"kore": {"events": True}})
+        session = kore(one, "session/create", name=word)
+        add = {"sessionId": session["id"], "role": "user", "content": word}
+        kore(two, "message/add", **add)
+        assert kore(one, "store/encrypt", passphrase="secret")["encrypted"] is True
+        assert two.request("kore/message/add", add)["error"]["data"]["kind"] == "storeLocked"
+        assert two.request("kore/store/unlock", {"passphrase": "no"})["error"]["data"]["kind"] == "wrongKey"
+        kore(two, "store/unlock", passphrase="secret")
+        kore(two, "message/add", **add)
+        assert len(kore(one, "message/list", sessionId=session["id"])["messages"]) == 2
+        assert "secret" not in str(one.received) + str(two.received)
+        for server in (one, two):
+            server.request("shutdown")
+            server.notify("exit")
+            assert server.exit_code() == 0
+            assert not any("secret" in line or word in line for line in server.log())
+    files = [path for path in (folder / ".kore").rglob("*") if path.is_file()]
+    assert files and not any(word.encode() in path.read_bytes() for path in files)
+
+
+def test_the_environment_s_passphrase_makes_and_opens_encrypted_stores(folder: Path, state_home: Path) -> None:
+    for passphrase, kind in (("secret", None), ("secret", None), ("other", "wrongKey")):
+        environment = {"XDG_STATE_HOME": str(state_home.parent), "KORE_PASSPHRASE": passphrase}
+        with process(COMMAND, env=environment) as server:
+            server.initialize(rootUri=folder.as_uri())
+            reply = server.request("kore/session/create", {})
+            assert reply.get("error", {}).get("data", {}).get("kind") == kind
+            status = kore(server, "store/status")
+            assert (status["encrypted"], status["locked"]) == (True, kind is not None)
