@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from attrs import evolve
 from kore_ls.agents import turn as machine
 from kore_ls.agents.agent import StepEnded, ToolOutcome, ToolReported
 from kore_ls.agents.toolbox import ToolOutput
-from kore_ls.errors import AgentFailed, KoreError, LeaseHeld
+from kore_ls.errors import AgentFailed, KoreError, LeaseHeld, SessionNotFound, TurnNotFound
 from kore_ls.model.event import (
     AgentActivity,
     AgentFault,
@@ -287,7 +286,7 @@ class RunningTurn:
         while not self._lost:
             try:
                 return self._host.message_stored(await self._host.turns.end_step(self.begun.fence, message))
-            except LeaseHeld:
+            except (LeaseHeld, SessionNotFound, TurnNotFound):
                 self._lose()
             except KoreError as error:
                 self._host.store_failed(error)
@@ -321,7 +320,7 @@ class RunningTurn:
                     usage=self._usage,
                     changed_files=await self._host.changed_files(self),
                 )
-            except LeaseHeld:
+            except (LeaseHeld, SessionNotFound, TurnNotFound):  # another has ended it, or it is gone with its store
                 return None
             except KoreError as error:
                 self._host.store_failed(error)
@@ -341,6 +340,7 @@ class RunningTurn:
 
     async def abort(self) -> None:
         """Give up without storing; for a store that takes nothing any more."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        tasks = [task for task in (self._task, self._answering, self._storing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=STOP_S)

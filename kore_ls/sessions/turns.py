@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.25
 PURGE_S = 3600.0
+CLOSE_S = 5.0
+"""How long ending turns are waited for, where the store does not take their end."""
 MOST_QUEUED = 16
 
 
@@ -226,7 +228,11 @@ class SessionTurns:
         """Interrupt all turns and watch no more."""
         self._closing = True
         self._queued.clear()
-        await asyncio.gather(*(run.stop(StopReason.INTERRUPTED) for run in tuple(self._running.values())))
+        runs = tuple(self._running.values())
+        if stops := [asyncio.create_task(run.stop(StopReason.INTERRUPTED)) for run in runs]:
+            _, late = await asyncio.wait(stops, timeout=CLOSE_S)
+            if late:  # the store takes nothing; what was saved of the drafts is found by the next process
+                await asyncio.gather(*(run.abort() for run in runs))
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.wait([self._keeping])

@@ -488,3 +488,13 @@ async def test_eight_sessions_work_at_once_and_one_that_hangs_holds_up_no_other(
         assert [message["content"] for message in await talk.messages()] == [talk.id, f"answer of {talk.id}"]
     assert (await client.get(talks[0].id))["status"] == "running"
     await talks[0].call("turn/cancel")
+
+
+async def test_a_turn_ends_also_where_its_store_is_gone(talk: Talk, folder: Path) -> None:
+    await talk.start()
+    talk.agent.do("half")
+    await talk.client.event("message.streaming")
+    for path in (folder / ".kore").iterdir():
+        path.unlink()
+    talk.agent.do("and the rest", None)
+    assert (await talk.finished())["stopReason"] == "interrupted"
