@@ -23,6 +23,7 @@ from kore_ls.model.turn import Lease, Prompt, StopReason
 from kore_ls.sessions.turn_runner import RunningTurn
 from kore_ls.sessions.workbench import NO_TOOLS, Workbench
 from kore_ls.storage.lease_rows import HEARTBEAT_S
+from kore_ls.storage.process import this_process
 from kore_ls.storage.turn_rows import BegunTurn
 from kore_ls.storage.turn_store import TurnStore
 
@@ -186,8 +187,11 @@ class SessionTurns:
         return self._workbench.requests(session_id)
 
     def lease_of(self, session_id: SessionId) -> Lease | None:
-        """Who works in the session."""
-        return self.turns.lease_of(session_id)
+        """Who works in the session; of another process, as it was at the last look."""
+        if session_id in self._running:
+            return Lease(holder=this_process().words, mine=True)
+        lease = self.turns.lease_of(session_id)
+        return None if lease is None or lease.mine else lease
 
     async def save(self) -> None:
         """Bring all drafts to disk."""

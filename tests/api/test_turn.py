@@ -379,7 +379,9 @@ async def test_a_client_that_comes_back_finds_the_turn_as_it_is(
     talk.agent.do(ThinkingDelta(text="hm"), "half an ans", ToolReported(call=CALL))
     tool = await talk.client.event("tool.start")
     back = await connected(application, folder)
-    turn = (await back.get(talk.id))["turn"]
+    session = await back.get(talk.id)
+    turn = session["turn"]
+    assert session["lease"]["mine"] is True
     assert (turn["turnId"], turn["state"], turn["queued"]) == (started["turnId"], "running", 0)
     assert (turn["text"], turn["thinking"]) == ("half an ans", "hm")
     assert turn["messageId"] == tool["data"]["toolCall"]["messageId"]
@@ -389,7 +391,7 @@ async def test_a_client_that_comes_back_finds_the_turn_as_it_is(
     assert "text" not in listed
     talk.agent.do(None)
     await back.event("turn.finished")
-    assert "turn" not in await back.get(talk.id)
+    assert not {"turn", "lease"} & (await back.get(talk.id)).keys()
     await back.workspace.close()
 
 
