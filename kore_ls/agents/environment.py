@@ -66,3 +66,15 @@ def git_identity(home: Path) -> dict[str, str]:
                 f"GIT_{who}_{key.upper()}": value for who in ("AUTHOR", "COMMITTER") for key, value in found.items()
             }
     return {}
+
+
+def toolchain_homes(home: Path) -> dict[str, str]:
+    """Where toolchains of the user's home are, for commands that see another home."""
+    places = {
+        "RUSTUP_HOME": ".rustup",
+        "CARGO_HOME": ".cargo",
+        "PYENV_ROOT": ".pyenv",
+        "NVM_DIR": ".nvm",
+        "GOPATH": "go",
+    }
+    return {name: str(home / place) for name, place in places.items() if (home / place).is_dir()}

@@ -28,7 +28,9 @@ _SECRET_NAMES = (
     *("secrets.json", "secrets.toml", "secrets.yml", "secrets.yaml", "service-account*.json", "service_account*.json"),
     *("*.tfvars", "*.tfstate", "*.tfstate.*"),
 )
-_PUBLIC_NAMES = (".env.example", "*.pub")
+_PUBLIC_NAMES = (
+    *(".env.example", "*.pub", "cacert.pem", "ca-bundle.pem", "roots.pem", "cert.pem", "chain.pem", "fullchain.pem"),
+)
 _SECRET_PLACES = (
     *((".ssh",), (".gnupg",), (".aws",), (".azure",), (".kube",), (".docker", "config.json"), (".config", "gcloud")),
     *((".config", "gh"), (".config", "hub"), (".local", "share", "keyrings"), (".password-store",)),

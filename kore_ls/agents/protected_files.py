@@ -107,7 +107,7 @@ class _Walk:
             return False
         repositories = [path, *_repositories_within(path)]
         for repository in repositories:
-            self.fixed.extend(each for name in _GIT_READ_ONLY if (each := repository / name).exists())
+            self.fixed.extend(settings_of(repository))
             if any((repository / name).is_symlink() for name in _GIT_READ_ONLY):
                 self.complete = False
         return False
@@ -137,6 +137,11 @@ class _Walk:
         found = entry.stat(follow_symlinks=False)
         if found.st_nlink > 1:
             self.shared.add((found.st_dev, found.st_ino))
+
+
+def settings_of(repository: Path) -> list[Path]:
+    """What git runs or obeys in a git directory; git itself writes the rest when it works."""
+    return [path for name in _GIT_READ_ONLY if (path := repository / name).exists()]
 
 
 def _repositories_within(git: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.rules import Answer
 from kore_ls.agents.surroundings import Surroundings
 from kore_ls.errors import KoreError
+from kore_ls.model.display import visible
 from kore_ls.model.ids import MessageId, TurnId
 from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
 
@@ -75,7 +76,7 @@ class Toolbox:
             message_id=MessageId(""),
             name=name,
             kind=ToolKind.OTHER if tool is None else tool.kind,
-            title=name[:_TITLE_CHARS],
+            title=visible(name)[:_TITLE_CHARS],
             arguments=dict(arguments),
             status=ToolStatus.PENDING,
             started_at=self._around.clock(),
@@ -129,7 +130,7 @@ class _Use:
             raise ToolProblem("There is no such tool.")
         tool = kind(self.call.arguments, self.desk())
         aim = await tool.aim()
-        self.call = evolve(self.call, title=aim.title[:_TITLE_CHARS])
+        self.call = evolve(self.call, title=visible(aim.title)[:_TITLE_CHARS])
         action = evolve(aim.action, declared=self.declared)
         refusal, feedback = await self.ruling(tool, aim, action)
         if refusal is not None:

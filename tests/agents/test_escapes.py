@@ -83,6 +83,7 @@ async def test_in_plan_mode_everything_stays_as_it_is(attempt: Attempt, kept: Wo
         assert status in (ToolStatus.DENIED, ToolStatus.FAILED)
 
 
+@pytest.mark.slow
 @EVERY
 async def test_without_leave_nothing_changes(attempt: Attempt, kept: World) -> None:
     """Build mode in an untrusted folder, and general mode when the user refuses."""
@@ -107,6 +108,7 @@ async def test_landlock_holds_what_bubblewrap_holds(attempt: Attempt, world: Wor
     assert world.guarded() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempt", [each for each in ATTEMPTS if each.tool == "run_command"], ids=str)
 async def test_without_a_sandbox_no_command_runs_unasked(attempt: Attempt, kept: World) -> None:
     before = tree_hash(kept.work), tree_hash(kept.outside)

@@ -77,6 +77,7 @@ def test_a_further_name_of_a_users_credentials_is_a_secret(
         *((".env", {"secret"}), (".env.example", set()), (".env.production", {"secret"}), ("env", set())),
         *((".ENV", {"secret"}), (".env.example.bak", {"secret"}), ("a/id_ed25519", {"secret"}), ("id_rsa.pub", set())),
         *(("tls/server.key", {"secret"}), ("x.pem", {"secret"}), (".npmrc", {"secret"}), ("id_mapping.py", set())),
+        ("a/cacert.pem", set()),
         *((".aws/config", {"secret"}), (".ssh/known_hosts", {"secret"}), (".docker/config.json", {"secret"})),
         *((".docker/Dockerfile", set()), ("credentials.json", {"secret"}), ("credentials.py", set())),
         *((".git", {"internal"}), (".gitignore", set()), (".github/x", set()), ("a/.git/b", {"internal"})),

@@ -54,14 +54,13 @@ def granted(profile: Profile) -> bytes:
     secrets = frozenset(Path(each) for each in SYSTEM_SECRETS if os.path.lexists(each))
     for each in dict.fromkeys(Path(os.path.realpath(each)) for each in SYSTEM):
         grants.by_parts(each, hidden=secrets, fixed=frozenset(), writable=False)
-    grants.by_parts(
-        profile.folder,
-        hidden=frozenset(profile.protected.secrets),
-        fixed=frozenset((*profile.protected.fixed, *profile.protected.linked)),
-        writable=profile.writable,
-    )
+    fixed = frozenset((*profile.protected.fixed, *profile.protected.linked))
+    hidden = frozenset(profile.protected.secrets)
+    grants.by_parts(profile.folder, hidden=hidden, fixed=fixed, writable=profile.writable)
+    for each in profile.writable_too:
+        grants.by_parts(each, hidden=hidden, fixed=fixed, writable=True)
     grants.read += [str(each) for each in (Path("/proc"), *profile.readable)]
-    grants.write += [*_DEVICES, *(str(each) for each in profile.writable_too)]
+    grants.write += _DEVICES
     if profile.scratch is not None:
         grants.write.append(str(profile.scratch))
     document = {"read": grants.read, "write": grants.write, "list": grants.list, "network": profile.network}

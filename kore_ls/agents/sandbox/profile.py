@@ -44,14 +44,20 @@ class Profile:
     scratch: Path | None = None
 
 
-def command_profile(folder: Path, protected: ProtectedFiles, *, network: bool, scratch: Path | None) -> Profile:
-    """For a command of the agent: the folder is writable but for what is protected; no network unless approved."""
+def command_profile(
+    folder: Path, protected: ProtectedFiles, *, network: bool, scratch: Path | None, git: Path | None = None
+) -> Profile:
+    """For a command of the agent: the folder is writable but for what is protected; no network unless approved.
+
+    `git` is the git directory of a working tree that has it elsewhere; its settings belong to `protected`.
+    """
     return Profile(
         folder=folder,
         writable=True,
         network=network,
         protected=protected,
         readable=(*toolchains(), *_name_resolution(network)),
+        writable_too=() if git is None else (git,),
         scratch=scratch,
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -20,11 +19,11 @@ from kore_ls.agents.environment import child_environment, find_program
 from kore_ls.agents.paths import Access
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard, guards_of
+from kore_ls.agents.repository import Repository, commit_of, repository_of
 from kore_ls.agents.sandbox.confine import Confined
 from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
 from kore_ls.model.message import ToolKind
 
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LIMITS = CommandLimits(seconds=30, kept=1 << 20, bytes=16 << 20)
 _MOST_FILES = 500
 _ENV = {
@@ -58,6 +57,8 @@ class Diff(Tool):
         if program is None:
             raise ToolProblem("Not available: git is not installed.")
         repository = await asyncio.to_thread(repository_of, self.place.path)
+        if repository is None:
+            raise ToolProblem("Not available: this is not in a git repository.")
         with tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True) as name:
             private = Path(name)
             await asyncio.to_thread(_prepare, private, repository)
@@ -87,15 +88,6 @@ def _guarded(path: Path, folder: Path) -> bool:
 
 
 @frozen(kw_only=True)
-class Repository:
-    """Where a repository's parts are. `own` is this working tree's directory, `shared` that of all working trees."""
-
-    top: Path
-    own: Path
-    shared: Path
-
-
-@frozen(kw_only=True)
 class _Git:
     program: str
     private: Path
@@ -111,46 +103,8 @@ class _Git:
         return done
 
 
-def repository_of(path: Path) -> Repository:
-    """The repository that a real path lies in. Raises ToolProblem."""
-    for top in (path, *path.parents):
-        git = top / ".git"
-        if git.is_symlink() or not git.exists():
-            continue
-        if git.is_dir():
-            return Repository(top=top, own=git, shared=git)
-        own = (top / _small(git).removeprefix("gitdir:").strip()).resolve()
-        common = _small(own / "commondir").strip()
-        if not own.is_relative_to(top) and _small(own / "gitdir").strip() != str(git):
-            break  # a file can name any repository, but only its own names it back
-        return Repository(top=top, own=own, shared=(own / common).resolve() if common else own)
-    raise ToolProblem("Not available: this is not in a git repository.")
-
-
-def _small(path: Path) -> str:
-    try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > 4 << 20:
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _commit_of(repository: Repository) -> str:
-    """The commit that is checked out, through one symbolic reference."""
-    head = _small(repository.own / "HEAD").strip()
-    if head.startswith("ref:"):
-        name = head.removeprefix("ref:").strip()
-        if not name.startswith("refs/") or ".." in name:
-            return ""
-        loose = _small(repository.own / name) or _small(repository.shared / name)
-        packed = re.search(rf"^([0-9a-f]+) {re.escape(name)}$", _small(repository.shared / "packed-refs"), re.MULTILINE)
-        head = loose.strip() or (packed[1] if packed else "")
-    return head if _COMMIT.fullmatch(head) else ""
-
-
 def _prepare(private: Path, repository: Repository) -> None:
-    commit = _commit_of(repository)
+    commit = commit_of(repository)
     objects = repository.shared / "objects"
     if not commit or "\n" in str(objects) or objects.is_symlink():
         raise ToolProblem("Not available: this repository has no commit that can be read.")

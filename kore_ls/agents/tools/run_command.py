@@ -12,12 +12,13 @@ from pathlib import Path
 from attrs import evolve
 
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
-from kore_ls.agents.environment import child_environment, git_identity
+from kore_ls.agents.environment import child_environment, git_identity, toolchain_homes
 from kore_ls.agents.gate import Action
 from kore_ls.agents.paths import Access
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard
-from kore_ls.agents.protected_files import find_protected
+from kore_ls.agents.protected_files import find_protected, settings_of
+from kore_ls.agents.repository import repository_of
 from kore_ls.agents.sandbox.confine import can_confine, confine
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
 from kore_ls.agents.sandbox.profile import command_profile
@@ -55,6 +56,10 @@ class RunCommand(Tool):
             raise ToolProblem("There is no such directory.")
         self.network = self.given.get("network", False)
         self.protected = await asyncio.to_thread(find_protected, self.desk.folder, store=self.desk.around.store)
+        self.git = await asyncio.to_thread(_git_elsewhere, self.desk.folder)
+        if self.git is not None:
+            settings = tuple(settings_of(self.git))
+            self.protected = evolve(self.protected, fixed=(*self.protected.fixed, *settings))
         unsandboxed = self.given.get("unsandboxed", False)
         sandbox = self.desk.around.sandbox
         sandboxed = not unsandboxed and can_confine(sandbox.kind, self.protected)
@@ -90,11 +95,15 @@ class RunCommand(Tool):
         with ExitStack() as stack:
             scratch = None
             env = self.env | git_identity(Path.home())
+            if self.sandbox.kind is not SandboxKind.NONE:
+                env |= {"GIT_CONFIG_GLOBAL": os.devnull}  # git refuses to work where it may not read it
             if self.sandbox.kind is SandboxKind.LANDLOCK:
                 name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True))
                 scratch = Path(os.path.realpath(name))
-                env |= {"TMPDIR": str(scratch)}
-            profile = command_profile(self.desk.folder, self.protected, network=self.network, scratch=scratch)
+                env = toolchain_homes(Path.home()) | env | {"TMPDIR": str(scratch), "HOME": str(scratch)}
+            profile = command_profile(
+                self.desk.folder, self.protected, network=self.network, scratch=scratch, git=self.git
+            )
             confined = confine(self.sandbox, [self.program, *self.argv[1:]], profile, self.cwd.path)
             limits = CommandLimits(seconds=seconds)
             done = await run_command(confined, cwd=self.cwd.path, env=env, limits=limits, on_output=self.desk.tell)
@@ -122,6 +131,14 @@ class RunCommand(Tool):
         if await self.desk.may(action, say("keep", self.desk.around.locale, paths=names)):
             return []
         return [path.relative_to(folder).as_posix() for path in made if _renamed(path)]
+
+
+def _git_elsewhere(folder: Path) -> Path | None:
+    """The git directory of a further working tree, which lies in that of the first one."""
+    repository = repository_of(folder)
+    if repository is None or repository.top != folder or repository.shared.is_relative_to(folder):
+        return None
+    return repository.shared
 
 
 def _renamed(path: Path) -> bool:

@@ -99,6 +99,44 @@ async def test_git_commits_in_the_sandbox_as_its_user(
     assert outcome.text.startswith("A User a@example.org\n")
 
 
+@pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])
+async def test_git_works_in_a_further_working_tree_but_not_on_its_settings(kind: SandboxKind, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    git("init", "-q", "-b", "main", ".", cwd=first)
+    git("commit", "-q", "--allow-empty", "-m", "first", cwd=first)
+    git("worktree", "add", "-q", str(tmp_path / "second"), "-b", "second", cwd=first)
+    config = (first / ".git/config").read_bytes()
+    scene = Scene((tmp_path / "second").resolve(), sandbox=sandbox_of(kind))
+    argv = ["git", "-c", "user.name=n", "-c", "user.email=m", "commit", "-q", "--allow-empty", "-m", "second"]
+    assert (await scene.use("run_command", argv=argv)).text == "[exit code 0]"
+    line = f"git config core.editor evil; echo x > {first}/.git/hooks/post-commit; echo x > {first}/made"
+    await scene.use("run_command", argv=["sh", "-c", line])
+    assert (first / ".git/config").read_bytes() == config
+    assert not (first / ".git/hooks/post-commit").exists()
+    assert not (first / "made").exists()
+    assert scene.asked == []
+
+
+async def test_a_git_file_can_t_name_another_s_repository(tmp_path: Path) -> None:
+    other, work = tmp_path / "other", tmp_path / "work"
+    for each in (other, work):
+        each.mkdir()
+    git("init", "-q", "-b", "main", ".", cwd=other)
+    (other / "file").write_text("not yours")
+    git("add", "file", cwd=other)
+    git("commit", "-q", "-m", "first", cwd=other)
+    (work / "fake").mkdir()
+    (work / "fake/commondir").write_text(f"{other}/.git")
+    (work / "fake/HEAD").write_text("ref: refs/heads/main")
+    for line in (f"gitdir: {other}/.git", "gitdir: fake"):
+        (work / ".git").write_text(line)
+        scene = Scene(work.resolve(), sandbox=sandbox_of(SandboxKind.BUBBLEWRAP))
+        assert "Not available" in (await scene.use("diff")).text
+        outcome = await scene.use("run_command", argv=["git", "log", "-p"])
+        assert "not yours" not in outcome.text
+
+
 async def test_landlock_gives_temporary_files_a_place(folder: Path) -> None:
     scene = Scene(folder.resolve(), sandbox=sandbox_of(SandboxKind.LANDLOCK))
     outcome = await scene.use("run_command", argv=["sh", "-c", 'f=$(mktemp) && echo "$f"'])

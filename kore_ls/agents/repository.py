@@ -1,0 +1,58 @@
+"""Where a git repository keeps its parts, read from its files: git itself is not run, nothing of it is believed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from attrs import frozen
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@frozen(kw_only=True)
+class Repository:
+    """Where a repository's parts are. `own` is this working tree's directory, `shared` that of all working trees."""
+
+    top: Path
+    own: Path
+    shared: Path
+
+
+def repository_of(path: Path) -> Repository | None:
+    """The repository that a real path lies in; None where there is none, or `.git` names one that is not its own."""
+    for top in (path, *path.parents):
+        git = top / ".git"
+        if git.is_symlink() or not git.exists():
+            continue
+        if git.is_dir():
+            return Repository(top=top, own=git, shared=git)
+        own = (top / _small(git).removeprefix("gitdir:").strip()).resolve()
+        common = _small(own / "commondir").strip()
+        if not own.is_relative_to(top) and _small(own / "gitdir").strip() != str(git):
+            return None  # a file can name any repository, but only its own names it back
+        shared = (own / common).resolve() if common else own
+        return Repository(top=top, own=own, shared=shared) if shared in (own, own.parent.parent) else None
+    return None
+
+
+def _small(path: Path) -> str:
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > 4 << 20:
+            return ""
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def commit_of(repository: Repository) -> str:
+    """The id of the commit that is checked out, through one symbolic reference; empty where there is none."""
+    head = _small(repository.own / "HEAD").strip()
+    if head.startswith("ref:"):
+        name = head.removeprefix("ref:").strip()
+        if not name.startswith("refs/") or ".." in name:
+            return ""
+        loose = _small(repository.own / name) or _small(repository.shared / name)
+        packed = re.search(rf"^([0-9a-f]+) {re.escape(name)}$", _small(repository.shared / "packed-refs"), re.MULTILINE)
+        head = loose.strip() or (packed[1] if packed else "")
+    return head if _COMMIT.fullmatch(head) else ""
