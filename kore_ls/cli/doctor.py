@@ -28,6 +28,7 @@ def doctor(folder: FolderOption = Path(), json: JsonOption = False) -> int:
     path, state_dir = existing_folder(folder), default_state_dir()
     found = [
         *findings.installation(),
+        *findings.sandbox(path),
         *findings.state(state_dir),
         *asyncio.run(findings.folder(path, state_dir)),
         *findings.terminal(),

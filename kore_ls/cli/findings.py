@@ -24,6 +24,7 @@ from kore_ls.storage.files import on_network
 from kore_ls.storage.store import SQLiteStore
 
 PACKAGES = ("pygls", "lsprotocol", "aiosqlite", "cryptography", "orjson", "cattrs", "typer", "rich", "prompt-toolkit")
+PROGRAMS = {"rg": "searches in files are slower without ripgrep", "git": "differences to the last commit need git"}
 OLDEST_SQLITE = (3, 31)
 
 
@@ -60,6 +61,26 @@ def installation() -> Iterator[Finding]:
             yield Finding(subject=package, text=metadata.version(package))
         except metadata.PackageNotFoundError:
             yield Finding(level=Level.FAIL, subject=package, text="missing", advice="install kore-ls again")
+
+
+def sandbox(folder: Path) -> Iterator[Finding]:
+    """What commands of agents are confined with, and the programs that tools use where they are there."""
+    from kore_ls.agents.environment import find_program
+    from kore_ls.agents.sandbox.kinds import SandboxKind
+    from kore_ls.agents.sandbox.probe import probe
+
+    kind = probe().kind
+    yield Finding(
+        level=Level.WARN if kind is SandboxKind.NONE else Level.OK,
+        subject="sandbox",
+        text=kind.value,
+        advice=None
+        if kind is SandboxKind.BUBBLEWRAP or sys.platform != "linux"
+        else "install bubblewrap (and allow user namespaces) to let commands run freely inside the folder",
+    )
+    for program, why in PROGRAMS.items():
+        found = find_program(program, os.environ, folder=folder)
+        yield Finding(subject=program, text=line(found or "not found"), advice=None if found else why)
 
 
 def state(directory: Path) -> Iterator[Finding]:

@@ -29,6 +29,15 @@ def test_a_sound_installation_has_nothing_to_fear(kore: Kore, folder: Path) -> N
     assert "fail" not in {line[0] for line in lines}
 
 
+def test_it_says_what_confines_commands_and_which_programs_tools_find(kore: Kore, folder: Path) -> None:
+    (folder / "rg").touch(0o755)
+    found = {each["subject"]: each["text"] for each in kore("doctor", "-C", folder, "--json").json["findings"]}
+
+    assert found["sandbox"] in ("bubblewrap", "landlock", "none")
+    assert Path(found["git"]).is_absolute() or found["git"] == "not found"
+    assert not found["rg"].startswith(str(folder))
+
+
 def test_it_changes_nothing(kore: Kore, folder: Path, state_home: Path) -> None:
     kore("doctor", "-C", folder)
 
