@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-export const LONG = 90_000;
+export const LONG = Number(process.env.KORE_E2E_PATIENCE ?? 90_000);
 
 /** Where the programs are and where this run may write; told by whoever starts the test. */
 const { KORE_E2E_DIR: DIRECTORY, KORE_E2E_CODE_SERVER: CODE_SERVER, KORE_E2E_CHROMIUM: CHROMIUM, KORE_E2E_VSIX: VSIX } = process.env;
@@ -31,24 +31,25 @@ const SETTINGS = {
 
 /** One installation of the editor with the extension in it, serving folders to browsers until it is closed. */
 export class Editor {
-  static async start(name, { settings = {}, environment = {} } = {}) {
+  static async start(name, { settings = {}, locale = "en" } = {}) {
     const home = join(DIRECTORY, name);
     const [data, extensions] = [join(home, "data"), join(home, "extensions")];
     mkdirSync(join(data, "User"), { recursive: true });
     writeFileSync(join(data, "User", "settings.json"), JSON.stringify({ ...SETTINGS, ...settings }));
+    if (locale !== "en") speak(data, locale);
     const entry = join(CODE_SERVER, "node_modules/code-server/out/node/entry.js");
     const common = [entry, "--config", "/dev/null", "--user-data-dir", data, "--extensions-dir", extensions];
     const env = {
-      ...process.env, HOME: home, XDG_STATE_HOME: join(home, "state"), XDG_CONFIG_HOME: join(home, "config"),
+      ...process.env, HOME: home, XDG_CONFIG_HOME: join(home, "config"),
       // Or a login shell would set the search path anew.
-      VSCODE_CLI: "1", ...environment,
+      VSCODE_CLI: "1",
       EXTENSIONS_GALLERY: '{"serviceUrl":"","itemUrl":"","resourceUrlTemplate":""}',
     };
     await finished(spawn(process.execPath, [...common, "--install-extension", VSIX], { env, stdio: "ignore" }));
     const port = await freePort();
     const child = spawn(
       process.execPath,
-      [...common, "--bind-addr", `127.0.0.1:${port}`, "--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"],
+      [...common, "--bind-addr", `127.0.0.1:${port}`, "--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override", "--locale", locale],
       { env, stdio: "ignore", detached: true },
     );
     await answering(`http://127.0.0.1:${port}/healthz`, child);
@@ -88,7 +89,19 @@ export class Window {
     this.rows = page.locator(".sidebar .pane-body .monaco-list-row");
     this.input = page.locator(".quick-input-widget:not([style*='display: none']) input");
     this.picks = page.locator(".quick-input-list .monaco-list-row");
-    this.status = page.locator("#kore-ls\\.kore\\.kore\\.status, .statusbar-item[id*='kore.status']").first();
+  }
+
+  /** Wait until the status bar says this. */
+  status(text) {
+    return this.page.locator(".statusbar-item", { hasText: text }).waitFor({ timeout: LONG });
+  }
+
+  /** The frame of the chat, once it can be written to. */
+  async openChat() {
+    await this.showKore();
+    const chat = await this.chat();
+    await chat.locator("textarea").waitFor({ timeout: LONG });
+    return chat;
   }
 
   async showKore() {
@@ -141,6 +154,13 @@ export class Window {
   close() {
     return this.context.close();
   }
+}
+
+/** Makes the editor's language another one, by a language pack without words: its own words stay English, ours do not. */
+function speak(data, locale) {
+  const words = join(data, "words.json");
+  writeFileSync(words, JSON.stringify({ contents: {} }));
+  writeFileSync(join(data, "languagepacks.json"), JSON.stringify({ [locale]: { hash: "none", extensions: [{ extensionIdentifier: { id: "test.words" }, version: "1.0.0" }], translations: { vscode: words }, label: locale } }));
 }
 
 async function freePort() {

@@ -24,9 +24,11 @@ test("matches stand between signs, by UTF-16 units", () => {
   assert.equal(marked("abc", [[2, 9], [1, 0]]), "abc");
 });
 
-test("a session's row comes before those of its messages", () => {
+test("each matching message has a row, and a session only where its name matches", () => {
   const session = { id: "s", name: "$(x)" } as Session;
   const matches = [{ messageId: "m", seq: 7, role: "user" as const, timestamp: 0, snippet: "abc", ranges: [[0, 1]] }];
-  const rows = hitRows({ hits: [{ session, score: 1, matches }], truncated: false } as SearchResult);
-  assert.deepEqual(rows.map((row) => [row.kind, row.label]), [["session", "\\$(x)"], ["message", "‹a›bc"]]);
+  const rows = (nameRanges?: number[][]) =>
+    hitRows({ hits: [{ session, score: 1, matches, ...(nameRanges ? { nameRanges } : {}) }], truncated: false } as SearchResult);
+  assert.deepEqual(rows([[0, 1]]).map((row) => [row.kind, row.label]), [["session", "\\$(x)"], ["message", "‹a›bc"]]);
+  assert.deepEqual(rows().map((row) => row.kind), ["message"]);
 });

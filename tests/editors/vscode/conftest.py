@@ -22,6 +22,21 @@ SEARCH_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get(
 Npm = Callable[..., str]
 
 
+def run_node_tests(file: str, environment: dict[str, str]) -> None:
+    """Run tests that are written for Node; fails with what they print."""
+    node = shutil.which("node", path=SEARCH_PATH)
+    assert node is not None
+    done = subprocess.run(
+        [node, "--test", "--test-reporter=spec", file],
+        cwd=EXTENSION,
+        env=os.environ | {"PATH": SEARCH_PATH} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="session")
 def npm() -> Npm:
     """`npm("run", "check")` in the extension's directory: its output. Fails the test where the command fails."""
@@ -40,6 +55,26 @@ def npm() -> Npm:
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        missing("Chromium is not installed")
+    return found
+
+
+@pytest.fixture(scope="session")
+def code_server() -> Path:
+    """Where code-server, VS Code for a browser, is installed."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    named = os.environ.get("KORE_CODE_SERVER")
+    path = Path(named) if named else caches / "kore-ls-tests" / "code-server-4.100.3"
+    if not (path / "ready").exists():
+        missing("code-server is not installed: .ci/vscode does it")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
-// The methods and events this client uses: the generated protocol, and those that not every server has.
-import type { KoreErrorData, KoreErrorKind, KoreEvent, KoreMethods, StoreStatus } from "../protocol";
+// The protocol as this client uses it: what a server offers, and how its errors are read. Pure.
+import type { KoreErrorData, KoreErrorKind, KoreEvent, KoreMethod, KoreMethods } from "../protocol";
 
 export interface PermissionAnswer {
   outcome: "selected" | "cancelled";
@@ -7,13 +7,9 @@ export interface PermissionAnswer {
   feedback?: string;
 }
 
-interface Optional {
-  "kore/store/unlock": { params: { folder?: string; passphrase?: string; key?: string }; result: StoreStatus };
-}
-
-/** Every method a server may have, with its params and its result. */
-export type Methods = KoreMethods & Omit<Optional, keyof KoreMethods>;
-export type Method = keyof Methods & string;
+export type Methods = KoreMethods;
+/** Any method; an older server may lack some. */
+export type Method = KoreMethod;
 
 /** Any event, told apart by its type. */
 export type AnyEvent = KoreEvent;

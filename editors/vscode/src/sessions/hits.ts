@@ -6,10 +6,14 @@ export type HitRow =
   | { kind: "session"; session: Session; label: string }
   | { kind: "message"; session: Session; messageId: string; seq: number; role: string; label: string };
 
-/** A row for each session, followed by its matching messages. */
+/**
+ * A row for each session whose name matches, and one for each matching message.
+ *
+ * Each row says by itself what it is: pickers order their rows by how well the typed text matches.
+ */
 export function hitRows(result: SearchResult): HitRow[] {
-  return result.hits.flatMap(({ session, matches }): HitRow[] => [
-    { kind: "session", session, label: label(session.name) },
+  return result.hits.flatMap(({ session, matches, nameRanges }): HitRow[] => [
+    ...(nameRanges?.length || !matches.length ? [{ kind: "session", session, label: label(session.name) } as const] : []),
     ...matches.map((match): HitRow => ({
       kind: "message",
       session,

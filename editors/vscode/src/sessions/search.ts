@@ -2,11 +2,13 @@
 import * as vscode from "vscode";
 import type { SearchResult } from "../protocol";
 import { failureText } from "../server/failures";
+import { label, shortened } from "../text";
 import { hitRows, type HitRow } from "./hits";
 import { Latest } from "./latest";
 import type { Library } from "./library";
 
 const PAUSE_MS = 120;
+const NAME_CHARS = 30;
 
 type Item = vscode.QuickPickItem & { row?: HitRow };
 export type Jump = (session: { id: string; folder: string }, seq?: number) => Promise<void>;
@@ -57,7 +59,8 @@ function items(result: SearchResult, query: string): Item[] {
     if (row.kind === "session") {
       return { label: `$(comment-discussion) ${row.label}`, row, alwaysShow: true };
     }
-    return { label: `     ${row.label}`, description: roleName(row.role), row, alwaysShow: true };
+    const where = `${label(shortened(row.session.name, NAME_CHARS))} · ${roleName(row.role)}`;
+    return { label: `$(comment) ${row.label}`, description: where, row, alwaysShow: true };
   });
   if (!rows.length) rows.push(notice(vscode.l10n.t("Nothing found for “{0}”", query)));
   if (result.truncated || result.nextCursor) rows.push(notice(vscode.l10n.t("There may be more: add a word to narrow it down")));

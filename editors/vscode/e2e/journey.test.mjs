@@ -1,0 +1,143 @@
+// A user's way through sessions in the real editor, from a fresh folder on. Each step goes on where the last one ended.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before } from "node:test";
+import { Editor, LONG } from "./editor.mjs";
+import { stepper } from "./steps.mjs";
+
+const folder = join(process.env.KORE_E2E_DIR, "project");
+
+let editor, window, chat, box;
+
+before(async () => {
+  mkdirSync(folder, { recursive: true });
+  editor = await Editor.start("editor");
+  window = await editor.open(folder);
+});
+after(() => editor?.close());
+
+const step = stepper(() => window);
+
+async function prompt(text) {
+  await box.fill(text);
+  await box.press("Enter");
+}
+
+const said = (text) => chat.locator(".message", { hasText: text }).first().waitFor({ timeout: LONG });
+const answered = (text) => chat.locator('.message[data-role="assistant"]:not(.draft)', { hasText: text }).last().waitFor({ timeout: LONG });
+const status = (text) => window.status(text);
+
+async function openChat() {
+  chat = await window.openChat();
+  box = chat.locator("textarea");
+}
+
+step("in a fresh folder the server is found, and nothing is made there by looking", async () => {
+  await openChat();
+  await status("no session");
+  assert.equal(existsSync(join(folder, ".kore")), false);
+});
+
+step("a prompt makes the session, and the agent answers", async () => {
+  await prompt("帮我加上登录限流 rateLimiter");
+  await said("登录限流");
+  await answered("");
+  await window.row("Session 1").waitFor();
+  await status("project · Session 1 · build · idle");
+  await window.shot("1-answer");
+});
+
+step("the mode is chosen from a list", async () => {
+  await chat.locator(".head .mode").click();
+  await window.pick("general");
+  await status("project · Session 1 · general · idle");
+});
+
+step("what the user rejects does not happen, and the agent is told why", async () => {
+  await prompt("/write no.txt never");
+  await chat.locator(".permission").waitFor({ timeout: LONG });
+  await status("Permission needed");
+  await window.shot("2-permission");
+  assert.equal(await box.evaluate((each) => document.activeElement === each), true);
+  await chat.locator(".feedback").fill("not there");
+  await chat.locator(".permission button.primary").click();
+  await chat.locator('.call[data-status="denied"]').waitFor({ timeout: LONG });
+  assert.equal(existsSync(join(folder, "no.txt")), false);
+});
+
+step("what the user allows happens, is shown as the turn's change, and can be reverted", async () => {
+  await prompt("/write yes.txt 你好");
+  await chat.locator('.permission button[data-kind="allowOnce"]').click({ timeout: LONG });
+  const card = chat.locator(".changes").last();
+  await card.waitFor({ timeout: LONG });
+  assert.match(readFileSync(join(folder, "yes.txt"), "utf8"), /你好/);
+  await window.shot("3-changed");
+  await card.getByRole("button", { name: "Revert" }).click();
+  await card.getByText("Reverted: yes.txt").waitFor({ timeout: LONG });
+  assert.equal(existsSync(join(folder, "yes.txt")), false);
+});
+
+step("a session is renamed and forked from its row", async () => {
+  await window.row("Session 1").hover();
+  await window.row("Session 1").locator('.action-label[aria-label^="Rename"]').click();
+  await window.type("登录接口");
+  await window.page.keyboard.press("Enter");
+  await window.row("登录接口").waitFor({ timeout: LONG });
+  await window.row("登录接口").first().hover();
+  await window.row("登录接口").first().locator('.action-label[aria-label^="Fork"]').click();
+  await window.rows.nth(1).waitFor({ timeout: LONG });
+  assert.equal(await window.rows.count(), 2);
+});
+
+step("a new session begins empty, and switching goes back", async () => {
+  await window.command("Kore: New Session");
+  await status("Session 2 · build · idle");
+  await chat.getByText("Nothing has been said").waitFor({ timeout: LONG });
+  await window.command("Kore: Switch Session");
+  await window.pick("登录接口");
+  await said("登录限流");
+});
+
+step("two Chinese characters are found as they are typed, and the hit leads to its message", async () => {
+  await window.command("Kore: Search All Sessions");
+  await window.type("限流");
+  await window.picks.filter({ hasText: "‹限流›" }).first().waitFor({ timeout: LONG });
+  await window.shot("4-search");
+  await window.picks.filter({ hasText: "‹限流›" }).first().click();
+  await chat.locator(".revealed", { hasText: "登录限流" }).waitFor({ timeout: LONG });
+});
+
+step("a deleted session is gone at once and comes back by Undo", async () => {
+  const rows = await window.rows.count();
+  const row = window.row("Session 2");
+  await row.hover();
+  await row.locator('.action-label[aria-label^="Delete"]').click();
+  await row.waitFor({ state: "detached", timeout: LONG });
+  await window.toast("Deleted “Session 2”").getByRole("button", { name: "Undo" }).click({ timeout: LONG });
+  await row.waitFor({ timeout: LONG });
+  assert.equal(await window.rows.count(), rows);
+});
+
+step("the transcript is a document that can't be written to", async () => {
+  await window.command("Kore: Open Transcript");
+  const lines = window.page.locator(".editor-instance .view-lines");
+  await lines.getByText("登录限流").first().waitFor({ timeout: LONG });
+  await lines.click();
+  await window.page.keyboard.type("x");
+  await window.page.getByText("Cannot edit in read-only editor").first().waitFor({ timeout: LONG });
+  await window.shot("5-transcript");
+});
+
+step("after the window was closed all is there again", async () => {
+  await window.close();
+  window = await editor.open(folder);
+  await openChat();
+  await window.row("登录接口").first().waitFor({ timeout: LONG });
+  await said("登录限流");
+  assert.equal(await window.rows.count(), 3);
+});
+
+step("nothing outside of this machine was asked for", () => {
+  assert.deepEqual([...editor.outside], []);
+});

@@ -1,0 +1,251 @@
+// The chat's page alone in a browser, with its own policy: what it does with what it is told, hostile things included.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, beforeEach, test } from "node:test";
+import { chromium } from "playwright-core";
+import { chatPage } from "../out/page.mjs";
+
+const ORIGIN = "http://chat.test";
+const nonce = "n0nce";
+const files = {
+  "/": ["text/html", chatPage({ source: ORIGIN, script: `${ORIGIN}/main.js`, style: `${ORIGIN}/style.css`, nonce, language: "en" })],
+  "/main.js": ["text/javascript", readFileSync("dist/webview/main.js", "utf8")],
+  "/style.css": ["text/css", readFileSync("dist/webview/style.css", "utf8")],
+};
+
+let browser, page, asked;
+
+before(async () => {
+  browser = await chromium.launch({ executablePath: process.env.KORE_E2E_CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+});
+after(() => browser.close());
+
+beforeEach(async () => {
+  await page?.context().close();
+  page = await (await browser.newContext({ viewport: { width: 420, height: 700 } })).newPage();
+  asked = [];
+  await page.route("**/*", async (route) => {
+    const { pathname, origin } = new URL(route.request().url());
+    const file = origin === ORIGIN ? files[pathname] : undefined;
+    asked.push(route.request().url());
+    await (file ? route.fulfill({ contentType: file[0], body: file[1] }) : route.abort());
+  });
+  await page.addInitScript(() => {
+    let state;
+    window.said = [];
+    window.acquireVsCodeApi = () => ({ postMessage: (message) => window.said.push(message), getState: () => state, setState: (next) => (state = next) });
+  });
+  await page.goto(`${ORIGIN}/`);
+  await tell({ type: "setup", strings });
+  await show();
+});
+
+const names = ["you", "agent", "system", "tool", "prompt", "note", "send", "stop", "thinking", "older", "newer", "latest", "copy", "copied", "insert",
+  "fork", "cut", "openTranscript", "interrupted", "cancelled", "permission", "feedback", "diff", "changed", "revert", "empty", "working", "input", "output",
+  "switchSession", "changeMode", "newSession"];
+const calls = { pending: "pending", inProgress: "running", completed: "done", failed: "failed", denied: "denied", cancelled: "cancelled" };
+const strings = { ...Object.fromEntries(names.map((name) => [name, name])), queued: "{0} waiting", calls };
+
+async function tell(message) {
+  await page.evaluate((data) => new Promise((done) => {
+    window.postMessage(data, "*");
+    setTimeout(done);
+  }), message);
+}
+
+const session = { id: "s", name: "Session 1", folder: "", mode: "build", modeName: "build", status: "idle", statusName: "idle" };
+
+function show(more = {}) {
+  const nothing = { messages: [], older: false, newer: false, running: false, queued: 0, openCalls: [], changes: [], answers: true, again: false };
+  return tell({ type: "show", session, ...nothing, ...more });
+}
+
+function message(seq, text, more = {}) {
+  return { id: `m${seq}`, seq, role: "assistant", text, cut: false, timestamp: 0, thinking: "", calls: [], ...more };
+}
+
+const said = (type) => page.evaluate((wanted) => window.said.filter((each) => each.type === wanted), type);
+const distance = () => page.locator(".scroller").evaluate((each) => each.scrollHeight - each.clientHeight - each.scrollTop);
+
+const HOSTILE = [
+  "<script>window.hit = 1</script>",
+  '<img src="x" onerror="window.hit = 1">',
+  '<svg onload="window.hit = 1"><a href="javascript:window.hit=1">svg</a></svg>',
+  '<iframe src="https://evil.test/frame"></iframe><style>@import "https://evil.test/style.css";</style>',
+  "![picture](https://evil.test/picture.png)",
+  "![data](data:image/svg+xml;base64,PHN2Zy8+)",
+  "[run](command:workbench.action.terminal.new) [js](javascript:window.hit=1) [file](file:///etc/passwd) [code](vscode://x)",
+  "[auto]: https://evil.test/auto\n<https://evil.test/auto>",
+  "[ok](https://example.org/page)",
+].join("\n\n");
+
+test("a hostile message runs nothing, loads nothing and opens nothing", async () => {
+  const before = asked.length;
+  await tell({ type: "message", message: message(1, HOSTILE, { thinking: HOSTILE, calls: [{ id: "c", messageId: "m1", name: HOSTILE, kind: "other", title: HOSTILE, status: "completed", input: HOSTILE, output: HOSTILE }] }) });
+  await tell({ type: "message", message: message(2, HOSTILE, { role: "user" }) });
+  await tell({ type: "session", session: { ...session, name: HOSTILE, modeName: HOSTILE } });
+  await tell({ type: "permissions", requests: [{ requestId: "r", sessionId: "s", turnId: "t", toolCall: {}, summary: HOSTILE, diff: HOSTILE, options: [{ id: "no", name: HOSTILE, kind: "rejectOnce" }] }] });
+  await page.locator(".message").nth(1).waitFor();
+  assert.equal(await page.locator("#kore-chat :is(img, script, iframe, svg, style, object, embed, link, a[href])").count(), 0);
+  assert.equal(await page.evaluate(() => window.hit), undefined);
+  assert.deepEqual(asked.slice(before), []);
+  assert.equal((await said("link")).length, 0);
+});
+
+test("a link to the web is opened by a click alone, and shows where it leads; others are not links", async () => {
+  await tell({ type: "message", message: message(1, HOSTILE) });
+  const links = page.locator(".body a[role=link]");
+  assert.deepEqual(await links.evaluateAll((all) => all.map((each) => each.title)), ["https://evil.test/auto", "https://example.org/page"]);
+  await links.nth(1).click();
+  assert.deepEqual(await said("link"), [{ type: "link", target: "https://example.org/page" }]);
+  assert.equal(page.url(), `${ORIGIN}/`);
+});
+
+test("a streamed answer looks the same as the stored one", async () => {
+  const text = "# Title\n\nOne **two**.\n\n- a\n- b\n\n```py\nx = 1\n\ny = 2\n```\n\nEnd 😀 中文。";
+  for (let offset = 0; offset < text.length; offset += 7) {
+    await tell({ type: "delta", messageId: "m1", kind: "text", offset, delta: text.slice(offset, offset + 7) });
+  }
+  const body = page.locator(".message .body");
+  await page.waitForFunction(() => document.querySelector(".body")?.textContent?.includes("中文"));
+  const streamed = await body.innerHTML();
+  await tell({ type: "message", message: message(1, text) });
+  assert.equal(await body.innerHTML(), streamed);
+  assert.equal(await page.locator(".message.draft").count(), 0);
+});
+
+test("what is streamed twice is shown once, and where something is missing it is asked for", async () => {
+  await tell({ type: "delta", messageId: "m1", kind: "text", offset: 0, delta: "hello" });
+  await tell({ type: "delta", messageId: "m1", kind: "text", offset: 3, delta: "lo you" });
+  await page.waitForFunction(() => document.querySelector(".body")?.textContent?.trim() === "hello you");
+  await tell({ type: "delta", messageId: "m1", kind: "text", offset: 50, delta: "later" });
+  assert.equal((await said("again")).length, 1);
+});
+
+test("the end stays in view while an answer grows, until the reader scrolls up", async () => {
+  const lines = (count) => Array.from({ length: count }, (_, index) => `line ${index}\n\n`).join("");
+  await tell({ type: "message", message: message(1, lines(80)) });
+  assert.ok((await distance()) <= 4);
+  await page.locator(".scroller").hover();
+  await page.mouse.wheel(0, -300);
+  await page.locator(".to-end").waitFor();
+  const top = await page.locator(".scroller").evaluate((each) => each.scrollTop);
+  await tell({ type: "message", message: message(2, lines(40)) });
+  await tell({ type: "delta", messageId: "m3", kind: "text", offset: 0, delta: lines(40) });
+  await page.waitForFunction(() => document.querySelectorAll(".message").length === 3 && document.querySelector(".draft .body").textContent);
+  assert.equal(await page.locator(".scroller").evaluate((each) => each.scrollTop), top);
+  await page.locator(".to-end").click();
+  assert.ok((await distance()) <= 4);
+  assert.equal(await page.locator(".to-end").isVisible(), false);
+});
+
+test("older messages come above without moving what is read", async () => {
+  const many = Array.from({ length: 30 }, (_, index) => message(index + 31, `message ${index + 31}`));
+  await show({ messages: many, older: true });
+  await page.locator(".page").first().click();
+  assert.deepEqual(await said("older"), [{ type: "older", seq: 31 }]);
+  const place = () => page.locator('[data-seq="31"]').evaluate((each) => Math.round(each.getBoundingClientRect().top));
+  const before = await place();
+  await tell({ type: "page", where: "older", messages: Array.from({ length: 30 }, (_, index) => message(index + 1, `m ${index + 1}`)), more: false });
+  assert.ok(Math.abs((await place()) - before) < 40);
+  assert.deepEqual(await page.locator(".message").evaluateAll((all) => all.map((each) => Number(each.dataset.seq))), Array.from({ length: 60 }, (_, index) => index + 1));
+});
+
+test("a message that was searched for is brought into view", async () => {
+  await show({ messages: Array.from({ length: 60 }, (_, index) => message(index + 1, `text ${index}`)), newer: true, reveal: 20 });
+  assert.equal(await page.locator(".revealed").getAttribute("data-seq"), "20");
+  assert.ok(await page.locator(".revealed").evaluate((each) => { const { top } = each.getBoundingClientRect(); return top >= 0 && top < innerHeight; }));
+  await page.locator(".to-end").click();
+  assert.equal((await said("latest")).length, 1);
+});
+
+test("Enter sends, and one that ends a composition does not", async () => {
+  const box = page.locator("textarea");
+  await box.focus();
+  const line = await page.context().newCDPSession(page);
+  await line.send("Input.imeSetComposition", { text: "ni hao", selectionStart: 6, selectionEnd: 6 });
+  await box.dispatchEvent("keydown", { key: "Enter", keyCode: 229, isComposing: true });
+  assert.deepEqual(await said("send"), []);
+  await line.send("Input.insertText", { text: "你好" });
+  await page.keyboard.press("Shift+Enter");
+  await page.keyboard.type("second");
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await said("send"), [{ type: "send", prompt: "你好\nsecond" }]);
+  assert.equal(await box.inputValue(), "");
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await box.inputValue(), "你好\nsecond");
+});
+
+test("a permission request takes neither focus nor keys, and its default is to reject", async () => {
+  const options = [{ id: "yes", name: "Allow", kind: "allowOnce" }, { id: "always", name: "Always", kind: "allowAlways" }, { id: "no", name: "Reject", kind: "rejectOnce" }];
+  const request = { requestId: "r1", sessionId: "s", turnId: "t", toolCall: {}, summary: "Change a.txt", diff: "--- a\n+++ b\n-old\n+new", options };
+  await page.locator("textarea").focus();
+  await page.keyboard.type("half a sen");
+  await tell({ type: "permissions", requests: [request] });
+  await page.locator(".permission").waitFor();
+  await page.keyboard.type("tence y");
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await said("send"), [{ type: "send", prompt: "half a sentence y" }]);
+  assert.deepEqual(await said("answer"), []);
+  assert.equal(await page.locator(".permission button.primary").innerText(), "Reject");
+  assert.equal(await page.locator(".permission button").first().innerText(), "Reject");
+  assert.deepEqual(await page.locator(".diff .added, .diff .removed").allInnerTexts(), ["-old", "+new"]);
+  await page.locator(".feedback").fill("use b.txt");
+  await tell({ type: "permissions", requests: [request, { ...request, requestId: "r2" }] });
+  assert.equal(await page.locator(".feedback").first().inputValue(), "use b.txt");
+  await page.locator(".feedback").first().press("Enter");
+  assert.deepEqual(await said("answer"), [{ type: "answer", requestId: "r1", optionId: "no", feedback: "use b.txt" }]);
+  await tell({ type: "permissions", requests: [] });
+  assert.equal(await page.locator(".permission").count(), 0);
+});
+
+test("tool calls are folded, and follow their output", async () => {
+  const call = { id: "c", messageId: "m1", name: "run", kind: "execute", title: "Run tests", status: "inProgress", input: "pytest", output: "" };
+  await tell({ type: "call", call });
+  await tell({ type: "output", id: "c", offset: 0, chunk: "one\n" });
+  await tell({ type: "output", id: "c", offset: 2, chunk: "e\ntwo\n" });
+  const details = page.locator("details.call");
+  assert.equal(await details.evaluate((each) => each.open), false);
+  await details.locator("summary").click();
+  assert.deepEqual(await details.locator("pre").allInnerTexts(), ["pytest", "one\ntwo\n"]);
+  await tell({ type: "call", call: { ...call, status: "denied", output: "" } });
+  assert.equal(await details.locator(".call-status").innerText(), "denied");
+  assert.equal(await details.evaluate((each) => each.open), true);
+});
+
+test("code can be copied and inserted as it stands", async () => {
+  await tell({ type: "message", message: message(1, "```html\n<b>&amp;</b>\n```") });
+  await page.getByRole("button", { name: "insert" }).click();
+  await page.locator(".code").getByRole("button", { name: "copy" }).click();
+  assert.deepEqual([...(await said("insert")), ...(await said("copy"))].map(({ text }) => text), ["<b>&amp;</b>\n", "<b>&amp;</b>\n"]);
+});
+
+test("a running turn can be stopped, prompts wait in line, and a refused one comes back", async () => {
+  assert.equal(await page.locator(".stop").isVisible(), false);
+  await tell({ type: "turn", running: true, queued: 2 });
+  assert.equal(await page.locator(".queue").innerText(), "2 waiting");
+  await page.locator(".stop").click();
+  assert.equal((await said("stop")).length, 1);
+  await page.locator("textarea").fill("newer");
+  await tell({ type: "refused", prompt: "older", text: "why" });
+  assert.equal(await page.locator("textarea").inputValue(), "older\n\nnewer");
+  assert.equal(await page.locator(".note").innerText(), "why");
+});
+
+test("what a turn changed stands under it and can be reverted", async () => {
+  await show({ messages: [message(1, "a"), message(2, "b")], changes: [{ turnId: "t1", lastSeq: 1, files: ["src/a.py"], revertable: true }] });
+  const card = page.locator('[data-seq="1"] .changes');
+  await card.getByRole("button", { name: "revert" }).click();
+  await card.getByRole("button", { name: "src/a.py" }).click();
+  assert.deepEqual([await said("revert"), await said("file")], [[{ type: "revert", turnId: "t1" }], [{ type: "file", path: "src/a.py" }]]);
+  await tell({ type: "reverted", turnId: "t1", text: "Reverted" });
+  assert.equal(await card.getByRole("button", { name: "revert" }).count(), 0);
+});
+
+test("an unsent prompt belongs to its session", async () => {
+  await page.locator("textarea").fill("half");
+  await show({ session: { ...session, id: "other" } });
+  assert.equal(await page.locator("textarea").inputValue(), "");
+  await show();
+  assert.equal(await page.locator("textarea").inputValue(), "half");
+});

@@ -1,0 +1,78 @@
+"""The way of a user through sessions in the real VS Code, driven in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kore_ls.api.application import Application
+from tests.client import connected
+from tests.editors.vscode.conftest import run_node_tests
+
+pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(420)]
+
+PASSPHRASE = "correct horse 电池"
+
+HOSTILE = "\n\n".join(
+    [
+        "<script>window.hit = 1</script>",
+        '<img src="x" onerror="window.hit = 1">',
+        '<svg onload="window.hit = 1"></svg><iframe src="https://evil.test/"></iframe>',
+        "![picture](https://evil.test/picture.png)",
+        "[run](command:workbench.action.toggleZenMode) [js](javascript:window.hit=1)",
+        "after the picture",
+    ]
+)
+
+
+@pytest.fixture
+async def locked(application: Application, tmp_path: Path) -> Path:
+    """A folder with an encrypted store, and in it a session whose name and messages mean harm."""
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    client = await connected(application, folder)
+    name = "$(trash) [run](command:workbench.action.toggleZenMode) \u202eevil"
+    session: dict[str, Any] = await client.call("kore/session/create", {"name": name})
+    for role in ("user", "assistant"):
+        await client.call("kore/message/add", {"sessionId": session["id"], "role": role, "content": HOSTILE})
+    await client.call("kore/store/encrypt", {"passphrase": PASSPHRASE})
+    await client.workspace.close()
+    return folder
+
+
+@pytest.fixture
+async def chinese(application: Application, tmp_path: Path) -> Path:
+    """A folder with a session that has a Chinese name."""
+    folder = tmp_path / "chinese"
+    folder.mkdir()
+    client = await connected(application, folder)
+    session = await client.call("kore/session/create", {"name": "登录接口", "mode": "general"})
+    await client.call("kore/message/add", {"sessionId": session["id"], "role": "user", "content": "帮我加上登录限流"})
+    await client.workspace.close()
+    return folder
+
+
+@pytest.fixture
+def editor(vsix: Path, chromium: str, code_server: Path, tmp_path: Path) -> dict[str, str]:
+    """What a journey must be told of this machine."""
+    return {
+        "KORE_E2E_DIR": str(tmp_path),
+        "KORE_E2E_VSIX": str(vsix),
+        "KORE_E2E_CHROMIUM": chromium,
+        "KORE_E2E_CODE_SERVER": str(code_server),
+    }
+
+
+def test_from_a_fresh_folder_to_a_window_opened_again(editor: dict[str, str]) -> None:
+    run_node_tests("e2e/journey.test.mjs", editor)
+
+
+@pytest.mark.slow
+def test_encrypted_and_hostile_sessions_and_a_chinese_editor(
+    editor: dict[str, str], chinese: Path, locked: Path
+) -> None:
+    folders = {"KORE_E2E_LOCKED": str(locked), "KORE_E2E_CHINESE": str(chinese), "KORE_E2E_PASSPHRASE": PASSPHRASE}
+
+    run_node_tests("e2e/guarded.test.mjs", editor | folders)
