@@ -204,6 +204,11 @@ function Chat:show_turn(turn)
     require('kore.permission').asked(request)
   end
   if not turn or turn.state ~= 'running' or not turn.messageId then
+    if self.live then -- its end was missed
+      self.live:rest()
+      self.doc:remove(self.live.id)
+      self.live = nil
+    end
     return
   end
   local live = self:writing(turn.messageId)
