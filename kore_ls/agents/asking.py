@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from attrs import frozen
 
 from kore_ls.agents.budget import Budget
@@ -21,6 +24,7 @@ from kore_ls.agents.rules import Answer, Remembered
 from kore_ls.agents.surroundings import Surroundings
 from kore_ls.agents.tools.run_command import quoted
 from kore_ls.agents.words import say
+from kore_ls.errors import KoreError
 from kore_ls.model.display import shortened
 from kore_ls.model.ids import TurnId
 from kore_ls.model.message import ToolCall, ToolKind
@@ -77,7 +81,13 @@ class Asking:
             return Ruling(allowed=False, reason=f"Not allowed: {verdict.reason}.")
         self._budget.ask()
         request = self._request(question, verdict)
-        answer = await self._around.permissions.ask(request)
+        try:
+            answer = await self._around.permissions.ask(request)
+        except asyncio.CancelledError:
+            recording = self._record(question, verdict, DecisionKind.ASKED, outcome=PermissionOutcome.CANCELLED.value)
+            with contextlib.suppress(KoreError):  # the turn ends, whatever the store says
+                await asyncio.shield(asyncio.ensure_future(recording))
+            raise
         chosen = _chosen(request, answer)
         outcome = PermissionOutcome.CANCELLED.value if chosen is None else chosen.value
         again = self.verdict(question.action, sandboxed=question.sandboxed)

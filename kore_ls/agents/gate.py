@@ -105,7 +105,7 @@ def _by_table(mode: AgentMode, action: Action, *, sandboxed: bool) -> list[Verdi
     if _ROWS[known] is _EXECUTE and mode is AgentMode.BUILD:
         if not sandboxed:
             verdicts.append(_verdict(Answer.ASK, "unsandboxed" if action.unsandboxed else "sandbox", mode))
-        if action.network or known is not ToolKind.EXECUTE:
+        if action.network:
             verdicts.append(_verdict(Answer.ASK, "network", mode))
     for place in action.places:
         verdicts.extend(_place_rows(mode, place))

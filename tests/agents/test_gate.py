@@ -68,11 +68,17 @@ def test_commands_are_denied_asked_or_run_in_the_sandbox(mode: str, sandboxed: b
 
 
 @pytest.mark.parametrize("kind", [ToolKind.FETCH, ToolKind.OTHER, None])
-@pytest.mark.parametrize(("mode", "wanted"), [("plan", "deny"), ("general", "ask"), ("build", "ask")])
-def test_what_is_unknown_or_fetches_counts_as_a_command_with_the_network(
-    mode: str, kind: ToolKind | None, wanted: str
+@pytest.mark.parametrize(
+    ("mode", "sandboxed", "wanted"),
+    [
+        *(("plan", True, "deny"), ("plan", False, "deny"), ("general", True, "ask"), ("general", False, "ask")),
+        *(("build", True, "allow"), ("build", False, "ask")),
+    ],
+)
+def test_what_is_unknown_or_fetches_counts_as_a_command(
+    mode: str, sandboxed: bool, kind: ToolKind | None, wanted: str
 ) -> None:
-    assert answer(mode, Action(tool="t", kind=kind), sandboxed=False) == wanted
+    assert answer(mode, Action(tool="t", kind=kind), sandboxed=sandboxed) == wanted
 
 
 @pytest.mark.parametrize(("mode", "wanted"), [("plan", "deny"), ("general", "ask"), ("build", "ask")])

@@ -256,3 +256,22 @@ async def test_a_session_keeps_its_own_list_of_things_to_do(scene: Scene) -> Non
     assert (await scene.use("todo", done=1)).text == "1. [x] first line\n2. [ ] second"
     assert (await Scene(scene.folder).use("todo")).text == "The list is empty."
     assert (await scene.use("todo", done=3)).call.status is ToolStatus.FAILED
+
+
+async def test_a_question_that_is_cancelled_with_its_turn_is_recorded(scene: Scene) -> None:
+    class Waiting(Scene):
+        async def ask(self, request: PermissionRequest) -> PermissionAnswer:
+            self.asked.append(request)
+            self.printed.set()
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+
+    waiting = Waiting(scene.folder, mode=AgentMode.GENERAL)
+    going = asyncio.ensure_future(waiting.use("delete", path="a.py"))
+    await waiting.printed.wait()
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+    assert [each.outcome for each in waiting.decisions] == ["cancelled"]
+    assert waiting.calls[-1].status is ToolStatus.CANCELLED
+    assert (scene.folder / "a.py").exists()

@@ -30,6 +30,14 @@ from kore_ls.model.message import ToolKind
 _SECONDS = 120
 _MOST_SECONDS = 1_800
 _MOST_BYTES = 100_000
+_ASIDE_SECONDS = 0.5
+_DENIALS = (
+    "Permission denied",
+    "Read-only file system",
+    "Operation not permitted",
+    "Network is unreachable",
+    "resolve",
+)
 
 
 class RunCommand(Tool):
@@ -92,6 +100,17 @@ class RunCommand(Tool):
     async def run(self) -> ToolResult:
         """Its output and how it ended."""
         seconds = min(max(self.given.get("seconds", _SECONDS), 1), _MOST_SECONDS)
+        try:
+            done = await self._child(CommandLimits(seconds=seconds))
+        except asyncio.CancelledError:
+            # nobody can be asked any more; a second is not exceeded, whatever the folder's size
+            await asyncio.wait({asyncio.ensure_future(asyncio.to_thread(self._put_aside))}, timeout=_ASIDE_SECONDS)
+            raise
+        made = await asyncio.to_thread(self._made)
+        aside = [] if not made or await self._kept(made) else await asyncio.to_thread(self._put_aside)
+        return self._result(done, seconds, aside)
+
+    async def _child(self, limits: CommandLimits) -> CommandResult:
         with ExitStack() as stack:
             scratch = None
             env = self.env | git_identity(Path.home())
@@ -105,32 +124,40 @@ class RunCommand(Tool):
                 self.desk.folder, self.protected, network=self.network, scratch=scratch, git=self.git
             )
             confined = confine(self.sandbox, [self.program, *self.argv[1:]], profile, self.cwd.path)
-            limits = CommandLimits(seconds=seconds)
-            done = await run_command(confined, cwd=self.cwd.path, env=env, limits=limits, on_output=self.desk.tell)
-        aside = await self._put_aside()
-        return self._result(done, seconds, aside)
+            return await run_command(confined, cwd=self.cwd.path, env=env, limits=limits, on_output=self.desk.tell)
 
     def _result(self, done: CommandResult, seconds: int, aside: list[str]) -> ToolResult:
         end = f"[stopped after {seconds} s]" if done.timed_out else f"[exit code {done.code}]"
         notes = [f"[{visible(each)}: the user has not allowed this file; it was renamed]" for each in aside]
+        if (
+            self.sandbox.kind is not SandboxKind.NONE
+            and done.code != 0
+            and any(word in done.output[-4000:] for word in _DENIALS)
+        ):
+            notes.append("[this ran in a sandbox; ask for `network` or `unsandboxed` if it needs more]")
         text = "\n".join([*([done.output.rstrip("\n")] if done.output else []), *notes, end])
         facts = {"exitCode": done.code, "timedOut": done.timed_out, "truncated": done.truncated, "putAside": aside}
         return ToolResult(text=text, facts=facts, failed=done.timed_out)
 
-    async def _put_aside(self) -> list[str]:
-        """Ask about files the command made that editors, agents or git run; those not allowed get another name."""
-        folder = self.desk.folder
-        now = await asyncio.to_thread(find_protected, folder, store=self.desk.around.store)
-        made = [path for path in now.fixed if path not in self.protected.fixed and ".kore" not in path.parts]
-        if not made:
-            return []
-        places = [self.desk.place(str(path), Access.WRITE, follow=False) for path in made[:50]]
-        asked = tuple(evolve(each, guards=frozenset({Guard.CODE}), inside=True) for each in places)
-        names = ", ".join(quoted(each.relative) for each in places)
-        action = Action(tool=self.name, kind=ToolKind.EDIT, places=asked)
-        if await self.desk.may(action, say("keep", self.desk.around.locale, paths=names)):
-            return []
-        return [path.relative_to(folder).as_posix() for path in made if _renamed(path)]
+    def _made(self) -> list[Path]:
+        """Files that editors, agents or git run and that were not there before the command."""
+        now = find_protected(self.desk.folder, store=self.desk.around.store)
+        return [path for path in now.fixed if path not in self.protected.fixed and ".kore" not in path.parts]
+
+    async def _kept(self, made: list[Path]) -> bool:
+        """Whether the user lets them be what they are."""
+        try:
+            places = [self.desk.place(str(path), Access.WRITE, follow=False) for path in made]
+            asked = tuple(evolve(each, guards=frozenset({Guard.CODE}), inside=True) for each in places)
+            names = ", ".join(quoted(each.relative) for each in places)
+            action = Action(tool=self.name, kind=ToolKind.EDIT, places=asked)
+            return await self.desk.may(action, say("keep", self.desk.around.locale, paths=names))
+        except ToolProblem:
+            return False
+
+    def _put_aside(self) -> list[str]:
+        """Give them other names, under which nothing runs them."""
+        return [path.relative_to(self.desk.folder).as_posix() for path in self._made() if _renamed(path)]
 
 
 def _git_elsewhere(folder: Path) -> Path | None:

@@ -13,7 +13,7 @@ from kore_ls.agents.commands import CommandLimits, run_command
 from kore_ls.agents.environment import child_environment, find_program, git_identity, search_path
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.sandbox.confine import Confined
-from kore_ls.agents.sandbox.kinds import Sandbox, SandboxKind
+from kore_ls.agents.sandbox.kinds import SandboxKind
 from kore_ls.model.message import ToolStatus
 from kore_ls.model.mode import AgentMode
 from tests.agents.means import sandbox_of
@@ -81,6 +81,22 @@ async def test_files_that_run_code_get_another_name_unless_the_user_keeps_them(c
     confined.answer = "allowOnce"
     await confined.use("run_command", argv=["sh", "-c", "echo {} > .mcp.json"])
     assert (confined.folder / ".mcp.json").exists()
+
+
+async def test_a_cancelled_command_leaves_no_file_that_runs_code(confined: Scene) -> None:
+    line = "mkdir .vscode; echo {} > .vscode/tasks.json; echo ready; sleep 60"
+    going = asyncio.ensure_future(confined.use("run_command", argv=["sh", "-c", line]))
+    await confined.printed.wait()
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+    assert confined.asked == []
+    assert [each.name for each in confined.folder.iterdir()] == [".vscode.put-aside"]
+
+
+async def test_a_command_that_meets_the_sandbox_is_told_so(confined: Scene) -> None:
+    outcome = await confined.use("run_command", argv=["touch", "/usr/x"])
+    assert "ran in a sandbox" in outcome.text
 
 
 async def test_git_commits_in_the_sandbox_as_its_user(
@@ -217,7 +233,3 @@ def test_who_commits_is_read_from_the_users_settings_only_when_whole(tmp_path: P
     assert git_identity(tmp_path) == {}
     (tmp_path / ".gitconfig").write_text("[user]\n name = A\n")
     assert git_identity(tmp_path) == {}
-
-
-def test_no_sandbox_is_said_to_be_none() -> None:
-    assert Sandbox(kind=SandboxKind.NONE).kind.value == "none"
