@@ -17,6 +17,7 @@ from kore_ls.model.ids import MessageId
 from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
 from kore_ls.model.session import Usage
 from kore_ls.model.turn import StopReason
+from tests.api.test_permission import Asked
 from tests.client import Client, Json, connected, served
 from tests.scripted import ScriptedAgent, Scripts
 
@@ -500,3 +501,38 @@ async def test_a_turn_ends_also_where_its_store_is_gone(talk: Talk, folder: Path
         path.unlink()
     talk.agent.do("and the rest", None)
     assert (await talk.finished())["stopReason"] == "interrupted"
+
+
+async def test_a_slow_client_gets_merged_pieces_and_everything_else(
+    talk: Talk, application: Application, folder: Path
+) -> None:
+    editor = Asked()
+    editor.slow = True
+    slow = await connected(application, folder, editor=editor)
+    await talk.start()
+    for _ in range(5):  # five that can't be one for a quick client
+        talk.agent.do("a few ", "words ")
+        await talk.client.event("message.streaming")
+    done = evolve(CALL, status=ToolStatus.COMPLETED)
+    talk.agent.do(ToolReported(call=CALL), ToolReported(call=done), "the end", None)
+    await slow.wait(
+        lambda method, params: params["type"] == "session.updated" and params["data"]["session"]["status"] == "running"
+    )
+    seen = [await slow.wait(lambda method, params: method == "kore/event")]
+    while seen[-1]["type"] != "agent.idle":
+        seen.append(await slow.wait(lambda method, params: method == "kore/event"))
+    types = [event["type"] for event in seen]
+    assert types == [
+        "turn.started",
+        "agent.thinking",
+        "message.streaming",
+        "tool.start",
+        "tool.complete",
+        "message.streaming",
+        "message.added",
+        "turn.finished",
+        "agent.idle",
+    ]
+    assert [event["seq"] for event in seen] == list(range(seen[0]["seq"], seen[0]["seq"] + len(seen)))
+    _check_streams(seen)
+    await slow.workspace.close()
