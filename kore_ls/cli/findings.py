@@ -135,7 +135,13 @@ def _store(status: Json) -> Iterator[Finding]:
     if not status["exists"]:
         yield Finding(subject="store", text="none yet; the first message makes it")
         return
+    if status["encrypted"] and status["locked"]:
+        advice = "give its key in KORE_PASSPHRASE or KORE_DB_KEY; kore-ls store unlock-check tries one"
+        yield Finding(level=Level.WARN, subject="store", text=f"{shown}: yours, encrypted, locked", advice=advice)
+        return
     facts = f"{shown}: yours, {status['sessions']} sessions, journal {status['journalMode']}"
+    if status["encrypted"]:
+        facts += ", encrypted"
     if status["readOnly"]:
         yield Finding(level=Level.WARN, subject="store", text=f"{facts}, read-only", advice="check who may write to it")
     else:

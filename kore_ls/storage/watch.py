@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from kore_ls.errors import KoreError
+from kore_ls.errors import KoreError, StoreLocked, WrongKey
 from kore_ls.storage.changes import StoreChange
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Watch:
             try:
                 change = await self._look()
             except KoreError as error:  # said once; whoever uses the store gets the error itself
-                if failed != error.kind:
+                if failed != error.kind and not isinstance(error, StoreLocked | WrongKey):  # that is no fault
                     log.warning("can't look at the store: %s", error.kind)
                 failed = error.kind
                 await asyncio.sleep(FAILED_INTERVAL_S)

@@ -57,6 +57,7 @@ def test_a_locked_store_says_what_to_do(kore: Kore, kept: Path) -> None:
     assert refused.code == 1
     assert "KORE_PASSPHRASE" in refused.err
     assert "encrypted, locked" in kore("store", "status", "-C", kept).out
+    assert "encrypted, locked" in kore("doctor", "-C", kept).out
 
 
 def test_a_key_is_tried_without_changing_anything(kore: Kore, kept: Path) -> None:
