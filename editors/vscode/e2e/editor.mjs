@@ -60,15 +60,23 @@ export class Editor {
     Object.assign(this, { child, port, browser, outside: new Set() });
   }
 
-  /** A window on the folder. */
-  async open(folder, { locale = "en-US" } = {}) {
+  /** A window on the folder; with `tests`, one that runs them in its extension host, with the `extension` of that path. */
+  async open(folder, { locale = "en-US", extension, tests } = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 900 }, locale, permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
     page.on("request", (request) => {
       const { hostname } = new URL(request.url());
       if (!["127.0.0.1", ""].includes(hostname) && !hostname.endsWith("vscode-cdn.net")) this.outside.add(hostname);
     });
-    await page.goto(`http://127.0.0.1:${this.port}/?folder=${encodeURIComponent(folder)}`);
+    let address = `http://127.0.0.1:${this.port}/?folder=${encodeURIComponent(folder)}`;
+    if (tests) {
+      const remote = `vscode-remote://127.0.0.1:${this.port}`;
+      const payload = [["extensionDevelopmentPath", `${remote}${extension}`], ["extensionTestsPath", `${remote}${tests}`]];
+      address += `&payload=${encodeURIComponent(JSON.stringify(payload))}`;
+      await page.exposeFunction("codeAutomationLog", () => undefined);
+      await page.exposeFunction("codeAutomationExit", () => undefined);
+    }
+    await page.goto(address);
     await page.locator(".monaco-workbench").waitFor({ timeout: LONG });
     return new Window(page, context);
   }

@@ -17,13 +17,7 @@ let browser, page, asked;
 
 before(async () => {
   browser = await chromium.launch({ executablePath: process.env.KORE_E2E_CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-});
-after(() => browser.close());
-
-beforeEach(async () => {
-  await page?.context().close();
-  page = await (await browser.newContext({ viewport: { width: 420, height: 700 } })).newPage();
-  asked = [];
+  page = await browser.newPage({ viewport: { width: 420, height: 700 } });
   await page.route("**/*", async (route) => {
     const { pathname, origin } = new URL(route.request().url());
     const file = origin === ORIGIN ? files[pathname] : undefined;
@@ -35,6 +29,11 @@ beforeEach(async () => {
     window.said = [];
     window.acquireVsCodeApi = () => ({ postMessage: (message) => window.said.push(message), getState: () => state, setState: (next) => (state = next) });
   });
+});
+after(() => browser.close());
+
+beforeEach(async () => {
+  asked = [];
   await page.goto(`${ORIGIN}/`);
   await tell({ type: "setup", strings });
   await show();

@@ -9,7 +9,7 @@ import pytest
 
 from kore_ls.api.application import Application
 from tests.client import connected
-from tests.editors.vscode.conftest import run_node_tests
+from tests.editors.vscode.conftest import Npm, run_node_tests
 
 pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(420)]
 
@@ -76,3 +76,10 @@ def test_encrypted_and_hostile_sessions_and_a_chinese_editor(
     folders = {"KORE_E2E_LOCKED": str(locked), "KORE_E2E_CHINESE": str(chinese), "KORE_E2E_PASSPHRASE": PASSPHRASE}
 
     run_node_tests("e2e/guarded.test.mjs", editor | folders)
+
+
+@pytest.mark.slow
+def test_in_the_extension_host(npm: Npm, editor: dict[str, str]) -> None:
+    npm("run", "build")
+
+    run_node_tests("e2e/inhost.test.mjs", editor)

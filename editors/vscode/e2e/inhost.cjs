@@ -1,0 +1,63 @@
+// Runs inside the editor's extension host, with the whole API: what no click can show. Writes what it found to a file.
+const assert = require("node:assert/strict");
+const { writeFileSync } = require("node:fs");
+const vscode = require("vscode");
+
+const found = {};
+
+async function until(what, condition) {
+  for (const end = Date.now() + 60_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    const value = await condition();
+    if (value) return value;
+  }
+  throw new Error(`not in time: ${what}`);
+}
+
+const commands = () => vscode.commands.getCommands(true);
+const list = async () => (await vscode.commands.executeCommand("kore.session.list", {})).sessions;
+
+const steps = {
+  async "it activates without waiting for the server"() {
+    const extension = vscode.extensions.getExtension("kore-ls.kore");
+    const start = performance.now();
+    await extension.activate();
+    found.activationMs = Math.round(performance.now() - start);
+    await until("the server's commands", async () => (await commands()).includes("kore.session.list"));
+    found.serverMs = Math.round(performance.now() - start);
+  },
+  async "every command of the manifest is there, beside the server's own"() {
+    const there = await commands();
+    const { contributes } = vscode.extensions.getExtension("kore-ls.kore").packageJSON;
+    for (const { command } of contributes.commands) assert.ok(there.includes(command), command);
+    assert.ok(there.includes("kore.session.create"));
+  },
+  async "a session made by the server's command can be read as a document"() {
+    const session = await vscode.commands.executeCommand("kore.session.create", { name: "登录接口" });
+    await vscode.commands.executeCommand("kore.message.add", { sessionId: session.id, role: "user", content: "限流" });
+    const uri = vscode.Uri.from({ scheme: "kore", path: `/${session.id}.md`, query: session.folder });
+    const document = await vscode.workspace.openTextDocument(uri);
+    assert.match(document.getText(), /^# 登录接口\n[\s\S]*限流/);
+    await vscode.commands.executeCommand("kore.message.add", { sessionId: session.id, role: "assistant", content: "好的" });
+    await until("the document's new text", () => document.getText().includes("好的"));
+  },
+  async "after a restart the server has other handlers and the same sessions"() {
+    const before = await list();
+    await vscode.commands.executeCommand("kore.ui.restart");
+    await until("the server's commands", async () => (await commands()).includes("kore.session.list"));
+    assert.deepEqual((await list()).map(({ id }) => id), before.map(({ id }) => id));
+    const made = await vscode.commands.executeCommand("kore.ui.new");
+    assert.equal(made.active, true);
+  },
+};
+
+exports.run = async () => {
+  for (const [name, run] of Object.entries(steps)) {
+    try {
+      await run();
+      found[name] = "ok";
+    } catch (error) {
+      found[name] = String(error?.stack ?? error);
+    }
+  }
+  writeFileSync(process.env.KORE_E2E_RESULT, JSON.stringify(found));
+};
