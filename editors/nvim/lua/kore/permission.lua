@@ -1,5 +1,5 @@
--- What agents and the server ask. A question is shown where it takes no key from what is being typed; it is answered when the user
--- turns to it, by a command or in a window opened for it.
+-- What agents and the server ask. A question is shown where it takes no key from what is being typed; it is answered
+-- when the user turns to it, by a command or in a window opened for it.
 
 local task = require('kore.task')
 

@@ -135,7 +135,8 @@ local function hit_line(hit)
   if not hit.match then
     return name .. place(hit.session)
   end
-  return ('%s%s  %s  %s'):format(name, place(hit.session), safe.column(ago(hit.match.timestamp), 7), safe.short(hit.match.snippet, 80))
+  local when = safe.column(ago(hit.match.timestamp), 7)
+  return ('%s%s  %s  %s'):format(name, place(hit.session), when, safe.short(hit.match.snippet, 80))
 end
 
 ---Search, and let the user pick a hit.

@@ -73,7 +73,8 @@ end
 local function tool(into, call)
   local i18n = require('kore.i18n')
   local most = require('kore.config').get().tool_lines
-  local title = ('%s %s — %s'):format(ICONS[call.status] or '?', safe.short(call.title or call.name, 100), i18n.text(call.status))
+  local what = safe.short(call.title or call.name, 100)
+  local title = ('%s %s — %s'):format(ICONS[call.status] or '?', what, i18n.text(call.status))
   local lines = {}
   if type(call.arguments) == 'table' and next(call.arguments) ~= nil then
     lines[1] = safe.short(vim.json.encode(call.arguments), 400)
