@@ -101,6 +101,7 @@ async def test_in_build_mode_nothing_guarded_is_reached_unasked(attempt: Attempt
     assert world.guarded() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempt", [each for each in ATTEMPTS if each.tool == "run_command"], ids=str)
 async def test_landlock_holds_what_bubblewrap_holds(attempt: Attempt, world: World) -> None:
     before = world.guarded()
