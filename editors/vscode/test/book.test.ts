@@ -4,7 +4,7 @@ import type { Message, Session } from "../src/protocol";
 import type { AnyEvent } from "../src/server/contract";
 import { Book } from "../src/sessions/book";
 
-const FOLDER = "file:///work";
+const FOLDER = "file:///project";
 
 function session(id: string, more: Partial<Session> = {}): Session {
   return {

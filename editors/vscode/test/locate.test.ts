@@ -6,7 +6,7 @@ function around(executables: string[], more: Partial<Surroundings> = {}): Surrou
   return {
     configured: "",
     interpreters: [],
-    folders: ["/work/project"],
+    folders: ["/src/project"],
     trusted: true,
     searchPath: "/usr/bin:/bin",
     home: "/home/ada",
@@ -18,7 +18,7 @@ function around(executables: string[], more: Partial<Surroundings> = {}): Surrou
 }
 
 const everywhere = [
-  "/opt/kore/bin/kore-ls", "/envs/ai/bin/kore-ls", "/work/project/.venv/bin/kore-ls", "/usr/bin/kore-ls",
+  "/opt/kore/bin/kore-ls", "/envs/ai/bin/kore-ls", "/src/project/.venv/bin/kore-ls", "/usr/bin/kore-ls",
 ];
 
 test("the setting comes before all else", async () => {
@@ -36,7 +36,7 @@ test("a setting that leads nowhere is told, and nothing else is started in its p
 });
 
 test("a relative setting is not looked up anywhere", async () => {
-  const found = await locate(around(["kore-ls", "/work/project/kore-ls"], { configured: "kore-ls" }));
+  const found = await locate(around(["kore-ls", "/src/project/kore-ls"], { configured: "kore-ls" }));
   assert.deepEqual(found, { missing: "setting", path: "kore-ls" });
 });
 
@@ -50,23 +50,23 @@ test("then the Python environment, then the folder's own, then the search path",
 });
 
 test("without trust nothing in a folder is run: not its environment, not by the interpreter, not by the path", async () => {
-  const inside = ["/work/project/.venv/bin/kore-ls", "/work/project/bin/kore-ls"];
+  const inside = ["/src/project/.venv/bin/kore-ls", "/src/project/bin/kore-ls"];
   const found = await locate(around(inside, {
-    trusted: false, interpreters: ["/work/project/.venv/bin/python"], searchPath: "/work/project/bin",
+    trusted: false, interpreters: ["/src/project/.venv/bin/python"], searchPath: "/src/project/bin",
   }));
   assert.deepEqual(found, { missing: "everywhere" });
 });
 
 test("without trust a link that leads into a folder is not followed", async () => {
   const found = await locate(around(["/usr/bin/kore-ls"], {
-    trusted: false, real: async (file) => (file === "/usr/bin/kore-ls" ? "/work/project/evil" : file),
+    trusted: false, real: async (file) => (file === "/usr/bin/kore-ls" ? "/src/project/evil" : file),
   }));
   assert.deepEqual(found, { missing: "everywhere" });
 });
 
 test("a folder whose name only begins alike is another folder", async () => {
-  const found = await locate(around(["/work/project-tools/kore-ls"], { trusted: false, searchPath: "/work/project-tools" }));
-  assert.equal("command" in found && found.command, "/work/project-tools/kore-ls");
+  const found = await locate(around(["/src/project-tools/kore-ls"], { trusted: false, searchPath: "/src/project-tools" }));
+  assert.equal("command" in found && found.command, "/src/project-tools/kore-ls");
 });
 
 test("relative parts of the search path are left out", async () => {
