@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -28,12 +29,27 @@ def repository_of(path: Path) -> Repository | None:
         if git.is_dir():
             return Repository(top=top, own=git, shared=git)
         own = (top / _small(git).removeprefix("gitdir:").strip()).resolve()
-        common = _small(own / "commondir").strip()
-        if not own.is_relative_to(top) and _small(own / "gitdir").strip() != str(git):
-            return None  # a file can name any repository, but only its own names it back
-        shared = (own / common).resolve() if common else own
-        return Repository(top=top, own=own, shared=shared) if shared in (own, own.parent.parent) else None
+        if _small(own / "commondir"):
+            return _working_tree(top, own)
+        known = own.is_relative_to(top) or _small(own / "gitdir").strip() == str(git)
+        return Repository(top=top, own=own, shared=own) if known else None
     return None
+
+
+def _working_tree(top: Path, own: Path) -> Repository | None:
+    """A further working tree. A file can name any directory, so the other side has to say the same: a git directory
+    that lies apart from the tree and from the home, and keeps this tree among its own.
+    """
+    shared = own.parent.parent
+    apart = not shared.is_relative_to(top) and not any(each.is_relative_to(shared) for each in (top, _home()))
+    names_back = own.parent.name == "worktrees" and _small(own / "gitdir").strip() == str(top / ".git")
+    whole = all((shared / name).exists() for name in ("HEAD", "objects", "refs"))
+    same = (own / _small(own / "commondir").strip()).resolve() == shared
+    return Repository(top=top, own=own, shared=shared) if apart and names_back and whole and same else None
+
+
+def _home() -> Path:
+    return Path(os.path.realpath(Path.home()))
 
 
 def _small(path: Path) -> str:

@@ -163,7 +163,7 @@ class RunCommand(Tool):
 def _git_elsewhere(folder: Path) -> Path | None:
     """The git directory of a further working tree, which lies in that of the first one."""
     repository = repository_of(folder)
-    if repository is None or repository.top != folder or repository.shared.is_relative_to(folder):
+    if repository is None or repository.top != folder or repository.shared == repository.own:
         return None
     return repository.shared
 

@@ -153,6 +153,45 @@ async def test_a_git_file_can_t_name_another_s_repository(tmp_path: Path) -> Non
         assert "not yours" not in outcome.text
 
 
+@pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])
+@pytest.mark.parametrize(
+    ("own", "common"), [(".", "../.."), ("fake", "../.."), ("a/worktrees/b", "../../../.."), ("../out/worktrees/w", "")]
+)
+async def test_no_file_in_the_folder_opens_what_lies_around_it(
+    own: str, common: str, kind: SandboxKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    work = home / "src/work"
+    for each in (work / own, home / ".ssh", home / "src/out"):
+        each.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("HOME", str(home))
+    (home / ".ssh/id_rsa").write_text("not yours")
+    (work / ".git").write_text(f"gitdir: {own}\n")
+    (work / own / "HEAD").write_text("ref: refs/heads/main")
+    (work / own / "commondir").write_text(common or str(home))
+    (work / own / "gitdir").write_text(f"{work.resolve()}/.git")
+    scene = Scene(work.resolve(), sandbox=sandbox_of(kind))
+    line = f"cat {home}/.ssh/id_rsa; echo x > {home}/made; echo x > {home}/src/made; echo x > {home}/src/out/made"
+    outcome = await scene.use("run_command", argv=["sh", "-c", line])
+    assert "not yours" not in outcome.text
+    assert not any((home / name).exists() for name in ("made", "src/made", "src/out/made"))
+
+
+@pytest.mark.parametrize("own", [".git/worktrees/w", "work/worktrees/w"])
+async def test_a_git_directory_that_holds_the_folder_is_not_opened(own: str, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    work, tree = outer / "work", (outer / own)
+    for each in (work, tree, tree.parent.parent / "objects", tree.parent.parent / "refs", outer / "objects"):
+        each.mkdir(parents=True, exist_ok=True)
+    (tree.parent.parent / "HEAD").write_text("ref: refs/heads/main")
+    (tree / "commondir").write_text("../../..")
+    (tree / "gitdir").write_text(f"{work.resolve()}/.git")
+    (work / ".git").write_text(f"gitdir: {tree.resolve()}\n")
+    scene = Scene(work.resolve(), sandbox=sandbox_of(SandboxKind.BUBBLEWRAP))
+    await scene.use("run_command", argv=["sh", "-c", f"echo x > {outer}/made"])
+    assert not (outer / "made").exists()
+
+
 async def test_landlock_gives_temporary_files_a_place(folder: Path) -> None:
     scene = Scene(folder.resolve(), sandbox=sandbox_of(SandboxKind.LANDLOCK))
     outcome = await scene.use("run_command", argv=["sh", "-c", 'f=$(mktemp) && echo "$f"'])
