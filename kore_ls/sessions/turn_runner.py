@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
 
 from attrs import evolve
 
 from kore_ls.agents import turn as machine
-from kore_ls.agents.agent import StepEnded, ToolOutcome, ToolReported
-from kore_ls.agents.toolbox import ToolOutput
+from kore_ls.agents.agent import StepEnded
 from kore_ls.errors import AgentFailed, KoreError, LeaseHeld, SessionNotFound, TurnNotFound
 from kore_ls.model.event import (
     AgentActivity,
@@ -23,11 +20,12 @@ from kore_ls.model.event import (
     TurnFinished,
     TurnStarted,
 )
-from kore_ls.model.ids import SessionId
+from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.message import Message, MessageState, ToolCall
 from kore_ls.model.session import SessionRecord, Usage
 from kore_ls.model.turn import Draft, Prompt, StopReason
 from kore_ls.sessions.answer_text import MOST_CHARS, AnswerText
+from kore_ls.sessions.at_hand import TurnAtHand
 from kore_ls.sessions.session import Session
 from kore_ls.sessions.turn_host import TurnHost
 from kore_ls.storage.turn_rows import BegunTurn, EndedTurn, message_of_draft, summed
@@ -67,8 +65,7 @@ class RunningTurn:
         self._text = AnswerText(host.new_message_id())
         self._usage: Usage | None = None
         self._end: machine.End | None = None
-        self._may_go_on = asyncio.Event()
-        self._may_go_on.set()
+        self._at_hand = TurnAtHand(self, host)
         self._given_up = asyncio.Event()
         self._lost = False
         self._answering: asyncio.Task[None] | None = None
@@ -84,34 +81,17 @@ class RunningTurn:
         """The session that it belongs to."""
         return self.begun.turn.session_id
 
-    # -- what an agent has at hand (`AnsweredTurn`)
+    # -- what others want of it
 
     @property
     def session(self) -> SessionRecord:
         """The session as it is now."""
         return self._handle.record
 
-    def history(self) -> AsyncIterator[Message]:
-        """All messages before the prompt's."""
-        return self._host.history(self.session_id, self.begun.message.seq)
-
-    async def ready(self) -> None:
-        """Wait while the session is paused."""
-        await self._may_go_on.wait()
-
-    async def use_tool(self, name: str, arguments: Mapping[str, Any], *, call_id: str | None = None) -> ToolOutcome:
-        """Use a tool through the permission gate."""
-        await self.ready()
-        outcome = await self._host.use_tool(self, name, arguments, call_id, self._tool_changed)
-        return evolve(outcome, call=evolve(outcome.call, message_id=self._text.message_id))
-
-    async def _tool_changed(self, update: ToolCall | ToolOutput) -> None:
-        if isinstance(update, ToolOutput):
-            await self.happened(update)
-        else:
-            await self.happened(ToolReported(call=update))
-
-    # -- what others want of it
+    @property
+    def message_id(self) -> MessageId:
+        """The id that the step's message will have."""
+        return self._text.message_id
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
@@ -170,7 +150,7 @@ class RunningTurn:
     async def _answer(self) -> None:
         try:
             agent = await self._host.agent(self.begun.session)
-            stream = agent.answer(self)
+            stream = agent.answer(self._at_hand)
             try:
                 async for event in stream:
                     await self.happened(event)
@@ -213,15 +193,17 @@ class RunningTurn:
                 case machine.AddUsage(usage=usage):
                     self._usage = summed(self._usage, usage)
                 case machine.Hold():
-                    self._may_go_on.clear()
+                    self._at_hand.hold()
                 case machine.LetGo():
-                    self._may_go_on.set()
+                    self._at_hand.let_go()
                 case machine.StopAgent():
                     self._stop_agent()
                 case machine.End():
                     self._end = effect
+                    self._at_hand.revoke()
 
     def _stop_agent(self) -> None:
+        self._at_hand.revoke()
         self._host.release_requests(self)
         if self._answering is not None:
             self._answering.cancel()
@@ -231,6 +213,7 @@ class RunningTurn:
     def _lose(self) -> None:
         """Another process has taken the turn over: nothing of it can be stored here any more."""
         self._lost = True
+        self._at_hand.revoke()
         if self._answering is not None:
             self._answering.cancel()
             self._loop.call_later(STOP_S, self._given_up.set)
@@ -296,6 +279,7 @@ class RunningTurn:
         if self._storing is not None:
             await asyncio.wait([self._storing])
         self._host.release_requests(self)
+        await self._at_hand.close(STOP_S)
         end, ended = self._end, None
         if end is not None and not self._lost:
             ended = await self._stored_end(end, self._message(end.calls, end.state))

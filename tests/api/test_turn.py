@@ -236,6 +236,77 @@ async def test_an_agent_that_does_not_stop_is_given_up(talk: Talk) -> None:
     await talk.call("turn/cancel")
 
 
+async def test_a_turn_that_has_ended_is_of_no_use_to_the_agent_that_keeps_it(talk: Talk, folder: Path) -> None:
+    async def uses(turn: AnsweredTurn) -> None:
+        await turn.use_tool("write_file", {"path": "late.txt", "content": "x"})
+
+    async def reads(turn: AnsweredTurn) -> None:
+        async for _ in turn.history():
+            pass
+
+    await talk.start()
+    turn = await talk.agent.turns.get()
+    talk.agent.do(None)
+    await talk.until("idle")
+    await talk.start("the next one runs meanwhile")
+    for deed in (uses(turn), reads(turn), turn.ready()):
+        with pytest.raises(asyncio.CancelledError):
+            await deed
+    assert not (folder / "late.txt").exists()
+    assert (await talk.call("permission/log"))["decisions"] == []
+    assert not {"tool.start", "tool.error"} & set(talk.client.event_types())
+
+
+async def test_an_agent_that_was_given_up_has_no_tools_any_more(talk: Talk, folder: Path) -> None:
+    go_on, refused = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(turn: AnsweredTurn) -> None:
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                continue
+        try:
+            await turn.use_tool("write_file", {"path": "late.txt", "content": "x"})
+        except asyncio.CancelledError:
+            refused.set()
+
+    await talk.start()
+    talk.agent.do("half", stubborn)
+    await talk.client.event("message.streaming")
+    await talk.call("turn/cancel")
+    await talk.start("another agent answers")
+    go_on.set()
+    await refused.wait()
+    assert not (folder / "late.txt").exists()
+    assert (await talk.call("permission/log"))["decisions"] == []
+
+
+async def test_a_tool_call_that_an_agent_left_behind_ends_with_the_turn(
+    application: Application, scripts: Scripts, folder: Path
+) -> None:
+    asked = Asked()
+    client = await connected(application, folder, editor=asked, permissions=True, trusted=True)
+    talk = await talking(client, scripts, mode="general")
+    left: list[asyncio.Task[object]] = []
+
+    async def leaves(turn: AnsweredTurn) -> None:
+        work = turn.use_tool("write_file", {"path": "late.txt", "content": "x"})
+        left.append(asyncio.ensure_future(work))
+
+    await talk.start()
+    talk.agent.do(leaves)
+    _, request, answer = await asked.requests.get()
+    talk.agent.do(None)
+    await talk.until("idle")
+    with pytest.raises(asyncio.CancelledError):
+        await left[0]
+    if not answer.done():
+        answer.set_result({"outcome": "selected", "optionId": request["options"][0]["id"]})
+    assert not (folder / "late.txt").exists()
+    await client.workspace.close()
+
+
 async def test_a_failing_agent_ends_only_its_own_turn(client: Client, scripts: Scripts) -> None:
     bad, good = await talking(client, scripts), await talking(client, scripts)
     await bad.start()

@@ -1,0 +1,102 @@
+"""What an agent has at hand while it answers a turn; of no use once the turn is stopped, lost or over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from kore_ls.agents.agent import ToolOutcome, ToolReported
+from kore_ls.agents.toolbox import ToolOutput
+from kore_ls.model.message import UNFINISHED, Message, ToolCall
+from kore_ls.model.session import SessionRecord
+from kore_ls.model.turn import Prompt
+from kore_ls.sessions.turn_host import TurnHost
+
+if TYPE_CHECKING:
+    from kore_ls.sessions.turn_runner import RunningTurn
+
+
+class TurnAtHand:
+    """See `AnsweredTurn`. All of it raises CancelledError after `revoke`, whoever kept it."""
+
+    def __init__(self, run: RunningTurn, host: TurnHost) -> None:
+        self._run = run
+        self._host = host
+        self._revoked = False
+        self._may_go_on = asyncio.Event()
+        self._may_go_on.set()
+        self._uses: set[asyncio.Task[ToolOutcome]] = set()
+
+    @property
+    def prompt(self) -> Prompt:
+        """What to answer."""
+        return self._run.prompt
+
+    @property
+    def session(self) -> SessionRecord:
+        """The session as it is now."""
+        return self._run.session
+
+    async def history(self) -> AsyncIterator[Message]:
+        """All messages before the prompt's."""
+        self._check()
+        async for message in self._host.history(self._run.session_id, self._run.begun.message.seq):
+            self._check()
+            yield message
+
+    async def ready(self) -> None:
+        """Wait while the session is paused."""
+        await self._may_go_on.wait()
+        self._check()
+
+    async def use_tool(self, name: str, arguments: Mapping[str, Any], *, call_id: str | None = None) -> ToolOutcome:
+        """Use a tool through the permission gate."""
+        await self.ready()
+        # a task of its own: it ends with the turn, also where a task that the agent left behind waits for it
+        use = asyncio.create_task(self._use(name, arguments, call_id), name="kore-tool")
+        self._uses.add(use)
+        use.add_done_callback(self._uses.discard)
+        outcome = await use
+        return evolve(outcome, call=evolve(outcome.call, message_id=self._run.message_id))
+
+    async def _use(self, name: str, arguments: Mapping[str, Any], call_id: str | None) -> ToolOutcome:
+        return await self._host.use_tool(self._run, name, arguments, call_id, self._changed)
+
+    async def _changed(self, update: ToolCall | ToolOutput) -> None:
+        if isinstance(update, ToolOutput):
+            await self._run.happened(update)
+            return
+        if update.status in UNFINISHED:  # it is about to be aimed, or to run
+            self._check()
+        await self._run.happened(ToolReported(call=update))
+
+    def _check(self) -> None:
+        if self._revoked:
+            raise asyncio.CancelledError
+
+    # -- what the running turn says
+
+    def hold(self) -> None:
+        """Let no tool call and no model request begin."""
+        self._may_go_on.clear()
+
+    def let_go(self) -> None:
+        """Let what is held go on."""
+        self._may_go_on.set()
+
+    def revoke(self) -> None:
+        """Nothing more may begin."""
+        self._revoked = True
+        self._may_go_on.set()
+
+    async def close(self, timeout: float) -> None:
+        """Nothing more may begin, and what goes on is cancelled; waits for it at most `timeout` seconds."""
+        self.revoke()
+        for use in tuple(self._uses):
+            if not use.cancelling():
+                use.cancel()
+        if self._uses:
+            await asyncio.wait(tuple(self._uses), timeout=timeout)
