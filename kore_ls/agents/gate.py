@@ -95,18 +95,20 @@ def decide(
     verdict = _strictest(_by_table(effective, action, sandboxed=sandboxed))
     if not trusted and verdict.answer is Answer.DENY and mode is not AgentMode.PLAN:
         verdict = evolve(verdict, reason=f"{verdict.reason}, because this folder is not trusted")
-    verdict = _refined(verdict, effective, action, rules)
+    verdict = _refined(verdict, effective, action, rules, sandboxed=sandboxed)
     return _recalled(verdict, action, remembered)
 
 
 def _by_table(mode: AgentMode, action: Action, *, sandboxed: bool) -> list[Verdict]:
     known = action.kind or ToolKind.OTHER
     verdicts = [_kind_row(mode, kind) for kind in (known, action.declared) if kind is not None]
-    if _ROWS[known] is _EXECUTE and mode is AgentMode.BUILD:
-        if not sandboxed:
-            verdicts.append(_verdict(Answer.ASK, "unsandboxed" if action.unsandboxed else "sandbox", mode))
+    if _ROWS[known] is _EXECUTE and mode is not AgentMode.PLAN:
         if action.network:
             verdicts.append(_verdict(Answer.ASK, "network", mode))
+        if not sandboxed:
+            # what was once allowed in the sandbox would do something else out of it: each run is a new question
+            name = "unsandboxed" if action.unsandboxed else "sandbox"
+            verdicts.append(_verdict(Answer.ASK, name, mode, lasting=False))
     for place in action.places:
         verdicts.extend(_place_rows(mode, place))
     return verdicts
@@ -148,14 +150,17 @@ def _strictest(verdicts: Sequence[Verdict]) -> Verdict:
     return evolve(chosen, lasting=all(each.lasting for each in verdicts))
 
 
-def _refined(verdict: Verdict, mode: AgentMode, action: Action, rules: Sequence[Rule]) -> Verdict:
-    """The user's rules: the strictest that fits counts; it tightens anything, and loosens only a lasting "ask"."""
+def _refined(verdict: Verdict, mode: AgentMode, action: Action, rules: Sequence[Rule], *, sandboxed: bool) -> Verdict:
+    """The user's rules: the strictest that fits counts; it tightens anything, and loosens only a lasting "ask", or
+    one that would last in the sandbox if the rule counts without one as well.
+    """
     fitting = [(number, rule) for number, rule in enumerate(rules, 1) if _fits(rule, mode, action)]
     if not fitting or verdict.answer is Answer.DENY:
         return verdict
     number, rule = max(fitting, key=lambda each: (_STRICTNESS[each[1].answer], -each[0]))
     tightens = _STRICTNESS[rule.answer] > _STRICTNESS[verdict.answer]
-    loosens = rule.answer is Answer.ALLOW and verdict.answer is Answer.ASK and verdict.lasting
+    confined = _strictest(_by_table(mode, action, sandboxed=True)) if rule.unsandboxed and not sandboxed else verdict
+    loosens = rule.answer is Answer.ALLOW and verdict.answer is Answer.ASK and confined.lasting
     if tightens or loosens:
         return evolve(verdict, answer=rule.answer, rule=f"rules.{number}", reason="a rule of the user says so")
     return verdict
@@ -166,7 +171,9 @@ def _fits(rule: Rule, mode: AgentMode, action: Action) -> bool:
         return False
     if rule.kinds and (action.kind or ToolKind.OTHER) not in rule.kinds:
         return False
-    if rule.argv and (action.argv[: len(rule.argv)] != rule.argv or action.network or action.unsandboxed):
+    if rule.argv and action.argv[: len(rule.argv)] != rule.argv:
+        return False
+    if rule.answer is Answer.ALLOW and ((rule.argv and action.network) or (action.unsandboxed > rule.unsandboxed)):
         return False
     if not rule.paths:
         return True
@@ -179,13 +186,15 @@ def _glob_fits(glob: str, place: Place) -> bool:
 
 
 def _recalled(verdict: Verdict, action: Action, remembered: Sequence[Remembered]) -> Verdict:
-    if verdict.answer is not Answer.ASK or not verdict.lasting:
+    if verdict.answer is not Answer.ASK:
         return verdict
     wanted = key_of(action)
     fitting = [each for each in remembered if _key(each) == wanted]
     if not fitting:
         return verdict
     denied = next((each for each in fitting if each.answer is Answer.DENY), None)
+    if denied is None and not verdict.lasting:
+        return verdict
     chosen = denied or fitting[-1]
     reason = "the user said never to do this in this session" if denied else "the user said always to allow this"
     return evolve(verdict, answer=chosen.answer, rule=f"remembered.{chosen.id}", reason=reason)

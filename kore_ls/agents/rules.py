@@ -23,7 +23,8 @@ class Rule:
     """One rule of the user. It counts where everything it names fits; what it leaves out fits everything.
 
     `paths` are globs (`*`, `?`, `**`) relative to the folder, or absolute ones; all paths of a call must fit one.
-    `argv` are first words of a command. `allow` turns "ask" into "allow" and never loosens a "deny".
+    `argv` are first words of a command. `allow` turns "ask" into "allow" and never loosens a "deny"; it counts for
+    commands in the sandbox, for others only if it says `unsandboxed`.
     """
 
     answer: Answer
@@ -31,6 +32,7 @@ class Rule:
     kinds: frozenset[ToolKind] = frozenset()
     paths: tuple[str, ...] = ()
     argv: tuple[str, ...] = ()
+    unsandboxed: bool = False
 
 
 @frozen(kw_only=True)

@@ -63,6 +63,7 @@ class _Rule:
     kinds: tuple[ToolKind, ...] = ()
     paths: tuple[Annotated[str, Checked(unicode_problem)], ...] = ()
     argv: tuple[Annotated[str, Checked(unicode_problem)], ...] = ()
+    unsandboxed: bool = False
 
 
 @frozen(kw_only=True)

@@ -14,6 +14,7 @@ class UserRule:
     """One of the user's own rules for the permission gate; what it leaves out fits everything.
 
     `paths` are globs relative to the folder, or absolute; `argv` are a command's first words.
+    `unsandboxed`: what it allows is allowed without the sandbox, too.
     """
 
     answer: str
@@ -21,6 +22,7 @@ class UserRule:
     kinds: tuple[ToolKind, ...] = ()
     paths: tuple[str, ...] = ()
     argv: tuple[str, ...] = ()
+    unsandboxed: bool = False
 
 
 @frozen(kw_only=True)

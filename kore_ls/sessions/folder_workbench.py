@@ -235,4 +235,5 @@ def _rule(given: UserRule) -> Rule:
         kinds=frozenset(given.kinds),
         paths=given.paths,
         argv=given.argv,
+        unsandboxed=given.unsandboxed,
     )

@@ -165,6 +165,11 @@ def test_no_rule_loosens_a_denial(action: Action) -> None:
     assert ruled("plan", action, Rule(answer=Answer.ALLOW), Rule(answer=Answer.ASK)) == "deny"
 
 
+@pytest.mark.parametrize("action", [evolve(COMMAND, network=True), evolve(COMMAND, unsandboxed=True)])
+def test_a_rule_that_forbids_a_command_forbids_it_with_every_freedom(action: Action) -> None:
+    assert ruled("build", action, Rule(answer=Answer.DENY, argv=("make",))) == "deny"
+
+
 def test_no_rule_spares_the_question_about_files_that_run_code() -> None:
     assert ruled("build", writing(Guard.CODE), Rule(answer=Answer.ALLOW)) == "ask"
 
@@ -208,6 +213,30 @@ def test_always_counts_for_exactly_the_same_and_nothing_else() -> None:
     edit = remembered(writing(), Answer.ALLOW)
     assert recalled("general", writing(), edit) == "allow"
     assert recalled("general", writing(kind=ToolKind.DELETE), edit) == "ask"
+
+
+def test_always_said_of_a_confined_command_does_not_count_without_the_sandbox() -> None:
+    always = remembered(COMMAND, Answer.ALLOW)
+    free = evolve(COMMAND, unsandboxed=True)
+    for mode in (AgentMode.GENERAL, AgentMode.BUILD):
+        for action, rule in ((COMMAND, always), (free, evolve(always, unsandboxed=True))):
+            verdict = decide(mode, action, trusted=True, sandboxed=False, remembered=(rule,))
+            assert (verdict.answer, verdict.lasting) == (Answer.ASK, False)
+    never = remembered(COMMAND, Answer.DENY)
+    assert decide(AgentMode.BUILD, COMMAND, trusted=True, sandboxed=False, remembered=(never,)).answer is Answer.DENY
+
+
+@pytest.mark.parametrize("mode", [AgentMode.GENERAL, AgentMode.BUILD])
+def test_a_rule_counts_without_the_sandbox_only_if_it_says_so(mode: AgentMode) -> None:
+    def without(action: Action, rule: Rule) -> str:
+        return decide(mode, action, trusted=True, sandboxed=False, rules=(rule,)).answer.value
+
+    for rule in (Rule(answer=Answer.ALLOW), Rule(answer=Answer.ALLOW, argv=("make",))):
+        for action in (COMMAND, evolve(COMMAND, unsandboxed=True)):
+            assert without(action, rule) == "ask"
+            assert without(action, evolve(rule, unsandboxed=True)) == "allow"
+    anything = Rule(answer=Answer.ALLOW, unsandboxed=True)
+    assert without(evolve(COMMAND, places=(place(Access.WRITE, Guard.CODE),)), anything) == "ask"
 
 
 def test_never_counts_more_than_always() -> None:

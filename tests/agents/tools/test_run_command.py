@@ -72,6 +72,17 @@ async def test_a_folder_that_can_t_be_protected_is_asked_about(confined: Scene) 
     assert "without a sandbox" in confined.asked[0].summary
 
 
+async def test_always_said_in_the_sandbox_does_not_let_a_command_out_of_it(confined: Scene, tmp_path: Path) -> None:
+    confined.mode, confined.answer = AgentMode.GENERAL, "allowAlways"
+    line = f"ln -s nowhere .envrc; echo x > {tmp_path}/made"
+    await confined.use("run_command", argv=["sh", "-c", line])
+    (confined.folder / ".envrc").unlink(missing_ok=True)
+    (confined.folder / ".envrc").symlink_to("nowhere")
+    confined.answer = "rejectOnce"
+    assert (await confined.use("run_command", argv=["sh", "-c", line])).call.status is ToolStatus.DENIED
+    assert not (tmp_path / "made").exists()
+
+
 async def test_files_that_run_code_get_another_name_unless_the_user_keeps_them(confined: Scene) -> None:
     line = "mkdir -p sub/.vscode; echo {} > sub/.vscode/tasks.json; echo x > .envrc; echo x > plain"
     outcome = await confined.use("run_command", argv=["sh", "-c", line])
