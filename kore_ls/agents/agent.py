@@ -83,7 +83,8 @@ class AnsweredTurn(Protocol):
     async def use_tool(self, name: str, arguments: Mapping[str, Any], *, call_id: str | None = None) -> ToolOutcome:
         """Use a tool through the permission gate; waits while the session is paused.
 
-        Never raises for what the tool or the gate says: a refusal and a failure are outcomes.
+        Never raises for what the tool or the gate says: a refusal and a failure are outcomes. Raises AgentFailed for
+        arguments that are not JSON.
         """
 
 

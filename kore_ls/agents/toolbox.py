@@ -17,6 +17,7 @@ from kore_ls.agents.surroundings import Surroundings
 from kore_ls.errors import KoreError
 from kore_ls.model.display import visible
 from kore_ls.model.ids import MessageId, TurnId
+from kore_ls.model.json_value import json_value, valid
 from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class _Use:
 
     async def tell(self, chunk: str) -> None:
         """Pass output on, whole characters at a time."""
-        chunk = chunk.encode("utf-8", "replace").decode()
+        chunk = valid(chunk)
         offset, self.told = self.told, self.told + len(chunk.encode("utf-16-le")) // 2
         await self.on_update(ToolOutput(call_id=self.call.id, offset=offset, chunk=chunk))
 
@@ -195,8 +196,8 @@ class _Use:
 
     async def end(self, status: ToolStatus, text: str, result: ToolResult | None = None) -> ToolOutcome:
         """Tell the last state and give the outcome."""
-        text = bounded(text).encode("utf-8", "replace").decode()
-        kept = {"text": text} | (dict(result.facts) if result is not None else {})
+        text = valid(bounded(text))
+        kept = json_value({"text": text} | (dict(result.facts) if result is not None else {}))
         self.call = evolve(self.call, status=status, result=kept, ended_at=self.around.clock())
         await self.on_update(self.call)
         return ToolOutcome(call=self.call, text=text)

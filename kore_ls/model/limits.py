@@ -91,18 +91,17 @@ def content_problem(value: str) -> str | None:
     return f"must have at most {CONTENT_BYTES} bytes" if size > CONTENT_BYTES else None
 
 
-def _deeper_than(value: Any, depth: int) -> bool:
+def deeper_than(value: Any, depth: int) -> bool:
+    """Whether objects and lists are nested deeper than `depth` inside of the value."""
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return any(
-        depth == 0 or _deeper_than(each, depth - 1) for each in inner if isinstance(each, Mapping | list | tuple)
-    )
+    return any(depth == 0 or deeper_than(each, depth - 1) for each in inner if isinstance(each, Mapping | list | tuple))
 
 
 def metadata_problem(value: JsonObject) -> str | None:
     """Metadata: a JSON object of at most 64 KiB as UTF-8 JSON, nested at most 60 deep."""
     if not value:
         return None
-    if _deeper_than(value, METADATA_DEPTH):
+    if deeper_than(value, METADATA_DEPTH):
         return f"must be nested at most {METADATA_DEPTH} deep"
     try:
         encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

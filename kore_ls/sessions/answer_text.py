@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kore_ls.model.event import Speech, StreamedText
 from kore_ls.model.ids import MessageId
+from kore_ls.model.json_value import valid
 from kore_ls.model.message import ToolCall
 from kore_ls.model.turn import Draft
 
@@ -55,17 +56,6 @@ class AnswerText:
         if len(parts) > 1:
             parts[:] = ["".join(parts)]
         return parts[0] if parts else ""
-
-
-def valid(text: str) -> str:
-    """The text with U+FFFD in the place of lone surrogates."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def utf16_length(text: str) -> int:

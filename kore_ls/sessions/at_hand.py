@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from kore_ls.agents.agent import ToolOutcome, ToolReported
+from kore_ls.agents.agent import AgentEvent, ToolOutcome, ToolReported
 from kore_ls.agents.toolbox import ToolOutput
+from kore_ls.errors import AgentFailed
+from kore_ls.model.json_value import json_value, valid
 from kore_ls.model.message import UNFINISHED, Message, ToolCall
 from kore_ls.model.session import SessionRecord
 from kore_ls.model.turn import Prompt
@@ -53,10 +55,14 @@ class TurnAtHand:
         self._check()
 
     async def use_tool(self, name: str, arguments: Mapping[str, Any], *, call_id: str | None = None) -> ToolOutcome:
-        """Use a tool through the permission gate."""
+        """Use a tool through the permission gate. Raises AgentFailed for arguments that are not JSON."""
         await self.ready()
+        try:
+            name, given, call_id = valid(name), json_value(dict(arguments)), call_id and valid(call_id)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise AgentFailed("a tool's arguments are not JSON", sessionId=self._run.session_id) from error
         # a task of its own: it ends with the turn, also where a task that the agent left behind waits for it
-        use = asyncio.create_task(self._use(name, arguments, call_id), name="kore-tool")
+        use = asyncio.create_task(self._use(name, given, call_id), name="kore-tool")
         self._uses.add(use)
         use.add_done_callback(self._uses.discard)
         outcome = await use
@@ -100,3 +106,19 @@ class TurnAtHand:
                 use.cancel()
         if self._uses:
             await asyncio.wait(tuple(self._uses), timeout=timeout)
+
+
+def storable(event: AgentEvent) -> AgentEvent:
+    """The event with only valid text and JSON in its tool call. Raises ValueError, TypeError where there is no way."""
+    if not isinstance(event, ToolReported):
+        return event
+    call = event.call
+    cleaned = evolve(
+        call,
+        id=valid(call.id),
+        name=valid(call.name),
+        title=valid(call.title),
+        arguments=json_value(dict(call.arguments)),
+        result=None if call.result is None else json_value(call.result),
+    )
+    return evolve(event, call=cleaned)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from kore_ls.agents.ports import Decision, Document, EditResult, PastMatch
 from kore_ls.agents.rules import Answer, Remembered, Rule
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, Sandbox
@@ -15,6 +17,7 @@ from kore_ls.agents.toolbox import Surroundings, Toolbox
 from kore_ls.errors import LeaseHeld
 from kore_ls.model.event import Event, EventType, RequestResolved
 from kore_ls.model.ids import SessionId, TurnId
+from kore_ls.model.json_value import json_value, valid
 from kore_ls.model.message import Role, ToolCall
 from kore_ls.model.permission import PermissionAnswer, PermissionOutcome, PermissionRequest
 from kore_ls.model.search import SearchQuery
@@ -140,7 +143,9 @@ class _SessionPorts:
 
     async def ask(self, request: PermissionRequest) -> PermissionAnswer:
         """See `Permissions`."""
-        return await self._bench.desk.ask(request, self._starter)
+        run = self._bench.run(self._session_id)
+        request = evolve(request, call=evolve(request.call, message_id=run.message_id))
+        return await self._bench.desk.ask(request, run.starter)
 
     async def record(self, decision: Decision) -> None:
         """See `AuditLog`."""
@@ -216,8 +221,8 @@ def _audited(call: ToolCall) -> dict[str, Any]:
         "id": call.id,
         "name": call.name,
         "kind": call.kind.value,
-        "title": call.title[:1_000],
-        "arguments": json.loads(arguments) if short else {},
+        "title": valid(call.title[:1_000]),
+        "arguments": json_value(json.loads(arguments)) if short else {},
     }
 
 

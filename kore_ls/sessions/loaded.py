@@ -56,7 +56,7 @@ class LoadedAgents:
             if evicted is not None:
                 await _close(evicted)
             agent = await self._make(session)
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             failure = error if isinstance(error, KoreError) else AgentFailed(sessionId=session.id)
             self._give_up(session.id, future, failure)
             raise failure from error
@@ -113,5 +113,9 @@ async def _close(agent: Agent) -> None:
     try:
         async with asyncio.timeout(CLOSING_S):
             await agent.close()
-    except Exception as error:  # the boundary to code that is not ours: its failure must not keep a session open
+    except (
+        Exception,
+        SystemExit,
+        KeyboardInterrupt,
+    ) as error:  # the boundary to code that is not ours: its failure must not keep a session open
         log.error("an agent failed to close: %s", type(error).__name__)

@@ -25,7 +25,7 @@ from kore_ls.model.message import Message, MessageState, ToolCall
 from kore_ls.model.session import SessionRecord, Usage
 from kore_ls.model.turn import Draft, Prompt, StopReason
 from kore_ls.sessions.answer_text import MOST_CHARS, AnswerText
-from kore_ls.sessions.at_hand import TurnAtHand
+from kore_ls.sessions.at_hand import TurnAtHand, storable
 from kore_ls.sessions.session import Session
 from kore_ls.sessions.turn_host import TurnHost
 from kore_ls.storage.turn_rows import BegunTurn, EndedTurn, message_of_draft, summed
@@ -145,6 +145,7 @@ class RunningTurn:
         finally:
             if self._flush is not None:
                 self._flush.cancel()
+            self._host.ended(self)
             self.done.set()
 
     async def _answer(self) -> None:
@@ -153,7 +154,7 @@ class RunningTurn:
             stream = agent.answer(self._at_hand)
             try:
                 async for event in stream:
-                    await self.happened(event)
+                    await self.happened(storable(event))
                     if self._end is not None or self._lost:
                         break
             finally:
@@ -166,7 +167,9 @@ class RunningTurn:
             self._lose()
         except KoreError as error:
             await self.happened(machine.AnswerFailed(kind=error.kind, message=error.message))
-        except Exception as error:  # the boundary to code that is not ours
+        except GeneratorExit:  # this coroutine itself is thrown away
+            raise
+        except BaseException as error:  # the boundary to code that is not ours: its SystemExit is its own, too
             log.error("an agent failed: %s", type(error).__name__)
             await self.happened(machine.AnswerFailed(kind=AgentFailed.kind, message=AgentFailed.text))
 
@@ -246,6 +249,8 @@ class RunningTurn:
             except KoreError as error:
                 self._host.store_failed(error)
                 await asyncio.sleep(RETRY_S)
+            except Exception as error:  # whoever ends the step meets it again, and ends the turn all the same
+                log.error("a draft can't be stored: %s", type(error).__name__)
 
     # -- storing
 
@@ -268,12 +273,19 @@ class RunningTurn:
         """Store a step, however long that takes."""
         while not self._lost:
             try:
-                return self._host.message_stored(await self._host.turns.end_step(self.begun.fence, message))
+                self._host.message_stored(await self._host.turns.end_step(self.begun.fence, message))
+                return None
             except (LeaseHeld, SessionNotFound, TurnNotFound):
                 self._lose()
             except KoreError as error:
                 self._host.store_failed(error)
                 await asyncio.sleep(RETRY_S)
+            except Exception as error:  # nothing that an agent made may keep its turn from going on
+                log.error("a step can't be stored: %s", type(error).__name__)
+                if not message.tool_calls:
+                    return None
+                message = evolve(message, tool_calls=())
+        return None
 
     async def _finish(self) -> None:
         if self._storing is not None:
@@ -308,8 +320,15 @@ class RunningTurn:
                 return None
             except KoreError as error:
                 self._host.store_failed(error)
-            except ValueError:  # the store is closed
-                return None
+            except Exception as error:
+                if isinstance(error, ValueError) and not isinstance(error, UnicodeError):  # the store is closed
+                    return None
+                log.error("a turn's last message can't be stored: %s", type(error).__name__)
+                if message is None and self._usage is None:
+                    return None
+                message = evolve(message, tool_calls=()) if message is not None and message.tool_calls else None
+                self._usage = None
+                continue
             await asyncio.sleep(RETRY_S)
 
     def _tell_end(self, reason: StopReason, ended: EndedTurn | None) -> None:

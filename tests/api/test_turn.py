@@ -297,6 +297,8 @@ async def test_a_tool_call_that_an_agent_left_behind_ends_with_the_turn(
     await talk.start()
     talk.agent.do(leaves)
     _, request, answer = await asked.requests.get()
+    message_id = request["toolCall"]["messageId"]
+    assert message_id == (await client.get(talk.id))["turn"]["messageId"]
     talk.agent.do(None)
     await talk.until("idle")
     with pytest.raises(asyncio.CancelledError):
@@ -323,6 +325,67 @@ async def test_a_failing_agent_ends_only_its_own_turn(client: Client, scripts: S
     await bad.start("again")
     bad.agent.do("better", None)
     assert (await bad.finished())["stopReason"] == "endTurn"
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+async def test_an_agent_that_wants_the_process_to_end_ends_its_turn_alone(talk: Talk, error: BaseException) -> None:
+    await talk.start()
+    talk.agent.do("half", error)
+    assert (await talk.finished())["stopReason"] == "error"
+    await talk.until("idle")
+    await talk.start("again")
+    talk.agent.do("better", None)
+    assert (await talk.finished())["stopReason"] == "endTurn"
+
+
+NO_JSON = [{"path": "a.txt", "x": object()}, {"path": float("nan")}, {"path": "a.txt", "x": {1, 2}}, None]
+
+
+@pytest.mark.parametrize("arguments", NO_JSON)
+async def test_tool_arguments_that_are_no_json_end_the_turn_as_an_error(talk: Talk, arguments: Any) -> None:
+    async def uses(turn: AnsweredTurn) -> None:
+        await turn.use_tool("read_file", arguments)
+
+    await talk.start()
+    talk.agent.do("half", uses)
+    assert (await talk.finished())["stopReason"] == "error"
+    await talk.until("idle")
+    assert (await talk.messages())[-1]["content"] == "half"
+
+
+async def test_a_reported_tool_call_that_is_no_json_ends_the_turn_as_an_error(talk: Talk) -> None:
+    await talk.start()
+    talk.agent.do("half", ToolReported(call=evolve(CALL, result={"x": object()})))
+    assert (await talk.finished())["stopReason"] == "error"
+    await talk.until("idle")
+    assert (await talk.messages())[-1]["content"] == "half"
+
+
+async def test_a_turn_ends_though_its_usage_can_t_be_stored(talk: Talk) -> None:
+    await talk.start()
+    odd: Any = object()
+    talk.agent.do("half", UsageReported(usage=Usage(input_tokens=odd)), None)
+    assert "usage" not in await talk.finished()
+    await talk.until("idle")
+    await talk.start("again")
+
+
+async def test_text_that_is_no_unicode_is_mended(talk: Talk) -> None:
+    async def uses(turn: AnsweredTurn) -> None:
+        outcome = await turn.use_tool("read_\ud800", {"path": "a\ud800", "\udfff": ["\ud83d\ude00"]}, call_id="c\ud800")
+        talk.agent.do(outcome.text)
+
+    await talk.start()
+    reported = evolve(CALL, title="t\ud800", arguments={"a": "\ud800"}, result={"text": "r\ud800"})
+    talk.agent.do("a\ud800b", ThinkingDelta(text="\udfff"), ToolReported(call=reported), uses)
+    failed = (await talk.client.event("tool.error"))["data"]["toolCall"]
+    assert (failed["id"], failed["arguments"]) == ("c\ufffd", {"path": "a\ufffd", "\ufffd": ["\U0001f600"]})
+    talk.agent.do(None)
+    assert (await talk.finished())["stopReason"] == "endTurn"
+    message = (await talk.messages())[-1]
+    assert (message["content"][:3], message["thinking"]) == ("a\ufffdb", "\ufffd")
+    first = message["toolCalls"][0]
+    assert (first["title"], first["result"]) == ("t\ufffd", {"text": "r\ufffd"})
 
 
 async def test_an_agent_s_own_error_is_told_as_it_is(talk: Talk) -> None:
