@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -48,10 +48,10 @@ class Place:
     is_folder: bool = False
 
 
-def locate(folder: Path, text: str, access: Access, *, follow: bool = True, store: Path | None = None) -> Place:
+def locate(folder: Path, text: str, access: Access, *, follow: bool = True, internal: Sequence[Path] = ()) -> Place:
     """Where `text`, relative to `folder` or absolute, leads; the folder is a real path.
 
-    `store` is where the folder's sessions are kept, where that is not `.kore`.
+    `internal` are directories of Kore itself, whatever their names.
     `follow=False` leaves a symlink at the end of the path alone: the link itself is meant. Raises ToolProblem.
     """
     given = folder / _checked(text)
@@ -66,7 +66,7 @@ def locate(folder: Path, text: str, access: Access, *, follow: bool = True, stor
         raise ToolProblem("This path is a symbolic link that leads nowhere.")
     inside = path == folder or folder in path.parents
     guards = guards_of(_segments(folder, path)) | guards_of(_segments(folder, Path(os.path.normpath(given))))
-    if store is not None and store in (path, *path.parents):
+    if any(each in (path, *path.parents) and each not in folder.parents for each in internal):
         guards |= {Guard.INTERNAL}
     if inside and _in_bare_repository(folder, path):
         guards |= {Guard.INTERNAL}

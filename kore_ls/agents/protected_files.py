@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
@@ -36,8 +36,8 @@ class ProtectedFiles:
 
 
 class _Walk:
-    def __init__(self, folder: Path, most: int, store: Path | None) -> None:
-        self.folder, self.left, self.store = folder, most, store
+    def __init__(self, folder: Path, most: int, internal: Sequence[Path]) -> None:
+        self.folder, self.left, self.internal = folder, most, frozenset(internal)
         self.secrets: list[Path] = []
         self.fixed: list[Path] = []
         self.complete = True
@@ -78,7 +78,7 @@ class _Walk:
         path = Path(entry.path)
         guards = guards_of((directory.name, entry.name)) if directory != self.folder else guards_of((entry.name,))
         is_folder = entry.is_dir(follow_symlinks=False)
-        if path == self.store:
+        if path in self.internal:
             self.fixed.append(path)
             return False
         if not guards:
@@ -152,9 +152,9 @@ def _repositories_within(git: Path) -> list[Path]:
     return found
 
 
-def find_protected(folder: Path, *, store: Path | None = None, most: int = MOST_ENTRIES) -> ProtectedFiles:
+def find_protected(folder: Path, *, internal: Sequence[Path] = (), most: int = MOST_ENTRIES) -> ProtectedFiles:
     """Walk a folder (a real path) for what is protected in it; nothing inside a protected directory is listed.
 
-    `store` is where the folder's sessions are kept, where that is not `.kore`.
+    `internal` are directories of Kore itself, whatever their names.
     """
-    return _Walk(folder, most, store).run()
+    return _Walk(folder, most, internal).run()

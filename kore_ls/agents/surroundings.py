@@ -15,7 +15,8 @@ from kore_ls.model.session import SessionRecord
 
 @frozen(kw_only=True)
 class Surroundings:
-    """What one session's tools work in and with; `folder` is the workspace folder's real path, `store` its store's.
+    """What one session's tools work in and with; `folder` is the workspace folder's real path, `store` its store's;
+    `state` is the real path of the user's own state directory, where what was allowed is kept.
 
     `session` and `trusted` are asked before each decision: a mode change counts from the next call on, and a folder
     that is not trusted is in plan mode. `sandbox` is what `agents.sandbox.probe` found, once per process.
@@ -35,3 +36,9 @@ class Surroundings:
     new_id: IdSource
     locale: str | None = None
     store: Path | None = None
+    state: Path | None = None
+
+    @property
+    def internal(self) -> tuple[Path, ...]:
+        """Kore's own directories, which no tool writes whatever their names are."""
+        return tuple(each for each in (self.store, self.state) if each is not None)

@@ -53,6 +53,7 @@ class Folder:
             settings.locale,
             sandbox,
             self.directory,
+            state_dir,
         )
         self.manager = SessionManager(
             ManagerConfig(

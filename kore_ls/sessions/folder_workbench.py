@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from kore_ls.sessions.manager import SessionManager
 from kore_ls.sessions.permissions import PermissionDesk
 from kore_ls.sessions.remembered import RememberedRules
 from kore_ls.sessions.turn_runner import RunningTurn
+from kore_ls.storage.private_files import make_private_directory
 
 AUDITED_CHARS = 64 << 10
 """Arguments longer than this, as JSON, are left out of the audit log; the tool call itself keeps them."""
@@ -48,6 +51,7 @@ class FolderWorkbench:
         locale: str | None,
         sandbox: Callable[[], Sandbox] = lambda: NO_SANDBOX,
         store: Path | None = None,
+        state: Path | None = None,
     ) -> None:
         self.folder = folder
         self.clients = clients
@@ -57,6 +61,7 @@ class FolderWorkbench:
         self._locale = locale
         self._find_sandbox = sandbox
         self._store = store
+        self._state = None if state is None else Path(os.path.realpath(state))
         self._toolboxes: dict[SessionId, Toolbox] = {}
 
     async def toolbox(self, run: RunningTurn, session: Callable[[], SessionRecord]) -> Toolbox:
@@ -65,6 +70,9 @@ class FolderWorkbench:
         known = self._toolboxes.get(run.session_id)
         if known is None:
             sandbox = await asyncio.to_thread(self._find_sandbox)
+            if self._state is not None and self._state.is_relative_to(self.folder):
+                with contextlib.suppress(OSError):  # what we can't make, no command makes
+                    await asyncio.to_thread(make_private_directory, self._state)  # only what is there can be covered
             known = self._toolboxes.setdefault(run.session_id, Toolbox(self._surroundings(run.session_id, sandbox)))
         return known
 
@@ -85,6 +93,7 @@ class FolderWorkbench:
             new_id=self.manager.new_id,
             locale=self._locale,
             store=self._store,
+            state=self._state,
         )
 
     def run(self, session_id: SessionId) -> RunningTurn:

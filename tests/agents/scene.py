@@ -45,6 +45,7 @@ class Scene:
     answer: str | Callable[[PermissionRequest], PermissionAnswer] = "rejectOnce"
     locale: str | None = None
     store: Path | None = None
+    state: Path | None = None
     asked: list[PermissionRequest] = field(factory=list)
     decisions: list[Decision] = field(factory=list)
     user_rules: list[Rule] = field(factory=list)
@@ -78,6 +79,7 @@ class Scene:
                 new_id=lambda: f"id-{next(self._numbers)}",
                 locale=self.locale,
                 store=self.store,
+                state=self.state,
             )
         )
 

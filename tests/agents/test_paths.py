@@ -11,6 +11,7 @@ from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard, guards_of, plain_name
 from kore_ls.agents.protected_files import find_protected
 from kore_ls.model.message import ToolStatus
+from kore_ls.model.mode import AgentMode
 from tests.agents.scene import Scene
 
 
@@ -124,7 +125,23 @@ async def test_a_store_of_another_name_is_as_protected_as_kore(work: Path) -> No
         outcome = await scene.use(tool, declared=None, **arguments)
         assert outcome.call.status is ToolStatus.DENIED
     assert (work / "data/sessions/sessions.db").read_text() == "x"
-    assert find_protected(work, store=scene.store).fixed == (work / "data/sessions",)
+    assert find_protected(work, internal=[work / "data/sessions"]).fixed == (work / "data/sessions",)
+
+
+@pytest.mark.parametrize("mode", [AgentMode.GENERAL, AgentMode.BUILD])
+async def test_nobody_writes_what_the_user_has_allowed(mode: AgentMode, work: Path) -> None:
+    state = work / ".local/state/kore"
+    state.mkdir(parents=True)
+    (state / "rules.json").write_text("{}")
+    scene = Scene(work, mode=mode, state=state, answer="allowOnce")
+    for tool, arguments in {
+        "write_file": {"path": ".local/state/kore/trust.json", "content": "y"},
+        "delete": {"path": ".local"},
+        "move": {"source": ".local/state", "target": "away"},
+    }.items():
+        assert (await scene.use(tool, declared=None, **arguments)).call.status is ToolStatus.DENIED
+    assert (state / "rules.json").read_text() == "{}"
+    assert scene.asked == []
 
 
 def test_the_protected_files_of_a_folder_are_found_wherever_they_are(work: Path) -> None:

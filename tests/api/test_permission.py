@@ -212,6 +212,16 @@ async def test_always_is_remembered_for_the_session_and_can_be_revoked(
     await asked.requests.get()
 
 
+async def test_where_answers_are_kept_is_written_by_no_tool(application: Application, state_home: Path) -> None:
+    state_home.mkdir(parents=True, exist_ok=True)
+    client, asked = await user(application, state_home.parent.parent)
+    id_ = await start(client, "/write state/kore/rules.json x", mode="build")
+    await client.event("turn.finished")
+    assert (await last_message(client, id_))["toolCalls"][0]["status"] == "denied"
+    assert asked.requests.empty()
+    assert not (state_home / "rules.json").exists()
+
+
 async def test_what_was_allowed_in_a_session_goes_with_it(application: Application, folder: Path) -> None:
     client, asked = await user(application, folder)
     id_ = await start(client, "/write a.txt one")

@@ -63,7 +63,7 @@ class RunCommand(Tool):
         if not self.cwd.is_folder or not self.cwd.inside:
             raise ToolProblem("There is no such directory.")
         self.network = self.given.get("network", False)
-        self.protected = await asyncio.to_thread(find_protected, self.desk.folder, store=self.desk.around.store)
+        self.protected = await asyncio.to_thread(find_protected, self.desk.folder, internal=self.desk.around.internal)
         self.git = await asyncio.to_thread(_git_elsewhere, self.desk.folder)
         if self.git is not None:
             settings = tuple(settings_of(self.git))
@@ -141,7 +141,7 @@ class RunCommand(Tool):
 
     def _made(self) -> list[Path]:
         """Files that editors, agents or git run and that were not there before the command."""
-        now = find_protected(self.desk.folder, store=self.desk.around.store)
+        now = find_protected(self.desk.folder, internal=self.desk.around.internal)
         return [path for path in now.fixed if path not in self.protected.fixed and ".kore" not in path.parts]
 
     async def _kept(self, made: list[Path]) -> bool:

@@ -83,7 +83,7 @@ class Desk:
 
     def place(self, text: str, access: Access, *, follow: bool = True) -> Place:
         """What a path of the agent is. Raises ToolProblem."""
-        return locate(self.folder, text, access, follow=follow, store=self.around.store)
+        return locate(self.folder, text, access, follow=follow, internal=self.around.internal)
 
 
 class Tool(ABC):

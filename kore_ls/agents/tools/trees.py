@@ -54,7 +54,7 @@ async def tree_of(desk: Desk, text: str) -> Tree:
         raise ToolProblem("The workspace folder itself stays where it is.")
     if not place.is_folder:
         return Tree(place=place)
-    found = await asyncio.to_thread(find_protected, place.path, store=desk.around.store)
+    found = await asyncio.to_thread(find_protected, place.path, internal=desk.around.internal)
     if not found.complete:
         raise ToolProblem("This is too much at once; take smaller parts.")
     paths = (*found.secrets, *found.fixed)

@@ -94,6 +94,18 @@ async def test_files_that_run_code_get_another_name_unless_the_user_keeps_them(c
     assert (confined.folder / ".mcp.json").exists()
 
 
+@pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])
+async def test_a_command_reads_but_never_writes_kore_s_own_state(kind: SandboxKind, folder: Path) -> None:
+    state = folder.resolve() / ".local/state/kore"
+    state.mkdir(parents=True)
+    (state / "rules.json").write_text("{}\n")
+    scene = Scene(folder.resolve(), sandbox=sandbox_of(kind), state=state)
+    line = "cd .local/state; cat kore/rules.json; echo x > kore/rules.json; echo x > kore/trust.json; mv kore away"
+    outcome = await scene.use("run_command", argv=["sh", "-c", line])
+    assert outcome.text.startswith("{}\n")
+    assert [(each.name, each.read_text()) for each in state.iterdir()] == [("rules.json", "{}\n")]
+
+
 async def test_a_cancelled_command_leaves_no_file_that_runs_code(confined: Scene) -> None:
     line = "mkdir .vscode; echo {} > .vscode/tasks.json; echo ready; sleep 60"
     going = asyncio.ensure_future(confined.use("run_command", argv=["sh", "-c", line]))
