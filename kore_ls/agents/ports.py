@@ -103,6 +103,12 @@ class Snapshots(Protocol):
         What it raises keeps the change from happening.
         """
 
+    async def lose(self, turn_id: TurnId, path: Path, *, link: str | None = None) -> None:
+        """Remember that something goes that has no before-image: too big, or no file. A symlink's target is one.
+
+        What it raises keeps the change from happening.
+        """
+
 
 @frozen(kw_only=True)
 class PastMatch:

@@ -128,7 +128,8 @@ class TurnRevertParams:
 
 @frozen(kw_only=True)
 class TurnReverted:
-    """Paths of files that are (with `dryRun`: would be) as before, and of files that were changed since.
+    """Paths of files that are (with `dryRun`: would be) as before, and of those that can't be: changed
+    since, too big to be kept, or no regular files.
 
     Relative to the workspace folder; files outside of it by their absolute paths.
     """

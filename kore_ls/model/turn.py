@@ -122,9 +122,12 @@ class FileSnapshot:
     """A file that a turn changed. `path` is relative to the workspace folder, or absolute outside of it.
 
     `before` and `after` name contents (None: there was no such file); `kept` says whether `before` can be restored.
+    `mode` is `st_mode` as it was before: the permission bits of a file, or the type of a symlink, whose content is
+    its target; None where it is not known.
     """
 
     path: str
     before: str | None
     after: str | None
     kept: bool
+    mode: int | None = None

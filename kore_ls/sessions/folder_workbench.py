@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -196,10 +197,18 @@ class _SessionPorts:
 
     async def keep(self, turn_id: TurnId, path: Path, *, before: bytes | None, after: bytes | None) -> None:
         """See `Snapshots`."""
-        run = self._bench.run(self._session_id)
-        await self._bench.manager.storage.turns.keep(
-            run.begun.fence, stored_path(self._bench.folder, path), before, after
-        )
+        mode = None if before is None else await asyncio.to_thread(_permissions, path)
+        await self._keep(path, before, after, mode=mode)
+
+    async def lose(self, turn_id: TurnId, path: Path, *, link: str | None = None) -> None:
+        """See `Snapshots`."""
+        lost = link is None
+        await self._keep(path, os.fsencode(link or ""), None, mode=None if lost else stat.S_IFLNK, lost=lost)
+
+    async def _keep(self, path: Path, before: bytes | None, after: bytes | None, **more: Any) -> None:
+        fence = self._bench.run(self._session_id).begun.fence
+        name = stored_path(self._bench.folder, path)
+        await self._bench.manager.storage.turns.keep(fence, name, before, after, **more)
 
     async def search(self, query: str, *, limit: int) -> Sequence[PastMatch]:
         """See `Past`."""
@@ -221,6 +230,15 @@ class _SessionPorts:
 def stored_path(folder: Path, path: Path) -> str:
     """How a file is named in the store: relative to the folder where it is inside, so that the folder may move."""
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+def _permissions(path: Path) -> int | None:
+    """A regular file's permission bits; None where there is none any more."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return None
+    return stat.S_IMODE(mode) & 0o777 if stat.S_ISREG(mode) else None
 
 
 def _audited(call: ToolCall) -> dict[str, Any]:

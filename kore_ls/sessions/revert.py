@@ -50,6 +50,8 @@ async def _revert(
 ) -> bool:
     """Whether the file is now, or would be, as it was before the turn."""
     path = bench.folder / snapshot.path
+    if stat.S_ISLNK(snapshot.mode or 0):
+        return await asyncio.to_thread(_put_link, path, os.fsdecode(content or b""), dry_run=dry_run)
     now = await asyncio.to_thread(_content, path)
     if now is _UNREADABLE:
         return False
@@ -65,7 +67,7 @@ async def _revert(
         done = await bench.clients.edit(path, starter, before=document.text, after=text, version=document.version)
         if done in (EditResult.REFUSED, EditResult.STALE):
             return False
-    return await asyncio.to_thread(_put, path, snapshot.after, content)
+    return await asyncio.to_thread(_put, path, snapshot.after, content, snapshot.mode)
 
 
 _UNREADABLE = b"\0unreadable"
@@ -89,8 +91,26 @@ def _content(path: Path) -> bytes | None:
         return content if len(content) <= 4 * MOST_BYTES else _UNREADABLE
 
 
-def _put(path: Path, expected: str | None, content: bytes | None) -> bool:
-    """Put a content in the place of `expected`, or remove the file; False where it is not that any more."""
+def _put_link(path: Path, target: str, *, dry_run: bool) -> bool:
+    """Make a symlink anew where nothing is now; whether it is, or would be, there."""
+    if os.path.realpath(path.parent) != str(path.parent):
+        return False
+    try:
+        if os.path.lexists(path):
+            return path.is_symlink() and str(path.readlink()) == target
+        if not dry_run:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(target)
+    except OSError:
+        return False
+    return True
+
+
+def _put(path: Path, expected: str | None, content: bytes | None, known: int | None) -> bool:
+    """Put a content in the place of `expected`, or remove the file; False where it is not that any more.
+
+    It gets the permissions `known`; where they are not, its own or none for others.
+    """
     now = _content(path)
     if now is _UNREADABLE or content_name(now) not in (expected, content_name(content)):
         return False
@@ -101,12 +121,15 @@ def _put(path: Path, expected: str | None, content: bytes | None) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         if os.path.realpath(path.parent) != str(path.parent):
             return False
-        mode = stat.S_IMODE(path.lstat().st_mode) if now is not None else 0o644
+        mode = stat.S_IMODE(path.lstat().st_mode) if now is not None else 0o600
+        mode = mode if known is None else known
         beside = path.with_name(f".{secrets.token_hex(8)}.kore")
         descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
+                if hasattr(os, "fchmod"):
+                    os.fchmod(file.fileno(), mode)  # opening it took the umask's bits away
             beside.replace(path)
         except OSError:
             beside.unlink(missing_ok=True)

@@ -163,6 +163,8 @@ _TURNS = (
     "CREATE INDEX idx_file_snapshots_taken_at ON file_snapshots (taken_at)",
 )
 
+_FILE_MODES = ("ALTER TABLE file_snapshots ADD COLUMN mode INTEGER",)
+
 SHADOWS = {
     "config": "(k PRIMARY KEY, v) WITHOUT ROWID",
     "data": "(id INTEGER PRIMARY KEY, block BLOB)",
@@ -176,7 +178,7 @@ SEARCH_TABLES = {
 }
 """The search index; it may be missing, as it is made and filled after the fact and never holds the only copy."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS, _TURNS)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS, _TURNS, _FILE_MODES)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

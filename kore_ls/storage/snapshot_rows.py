@@ -21,11 +21,19 @@ def content_name(content: bytes | None) -> str | None:
 
 
 def keep_snapshot(
-    db: sqlite3.Connection, turn_id: TurnId, path: str, before: bytes | None, after: bytes | None, now: int
+    db: sqlite3.Connection,
+    turn_id: TurnId,
+    path: str,
+    before: bytes | None,
+    after: bytes | None,
+    now: int,
+    *,
+    mode: int | None = None,
+    lost: bool = False,
 ) -> None:
     """Remember that a turn changes a file; of several changes in one turn the first `before` and last `after` count.
 
-    A file beyond 10 MiB is remembered without its content.
+    A file beyond 10 MiB is remembered without its content, and so is what is `lost`.
     """
     codec = codec_of(db)
     known = _find(db, turn_id, path)
@@ -33,12 +41,12 @@ def keep_snapshot(
         after_name = content_name(after) if codec is None else codec.hide(content_name(after))
         db.execute("UPDATE file_snapshots SET after = ? WHERE id = ?", (after_name, known))
         return
-    kept = before is None or len(before) <= MOST_BYTES
+    kept = not lost and (before is None or len(before) <= MOST_BYTES)
     if before is not None and kept:
         _keep_content(db, before)
-    snapshot = FileSnapshot(path=path, before=content_name(before), after=content_name(after), kept=kept)
+    snapshot = FileSnapshot(path=path, before=content_name(before), after=content_name(after), kept=kept, mode=mode)
     db.execute(
-        f"INSERT INTO file_snapshots ({SNAPSHOT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO file_snapshots ({SNAPSHOT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         snapshot_row(turn_id, snapshot, now, codec),
     )
 

@@ -156,13 +156,22 @@ class TurnStore:
         """Decisions, newest first, from below a position; of one session or of all."""
         return await self._file.read(lambda db: audit_rows.list_entries(db, session_id, limit, below), AuditPage())
 
-    async def keep(self, fence: Fence, path: str, before: bytes | None, after: bytes | None) -> None:
-        """Remember a file's change just before it happens."""
+    async def keep(
+        self,
+        fence: Fence,
+        path: str,
+        before: bytes | None,
+        after: bytes | None,
+        *,
+        mode: int | None = None,
+        lost: bool = False,
+    ) -> None:
+        """Remember a file's change just before it happens; `lost`: what was there before can't be brought back."""
         now = self._clock()
 
         def work(transaction: Transaction) -> None:
             lease_rows.check_epoch(transaction.db, fence.session_id, fence.owner, fence.epoch)
-            snapshot_rows.keep_snapshot(transaction.db, fence.turn_id, path, before, after, now)
+            snapshot_rows.keep_snapshot(transaction.db, fence.turn_id, path, before, after, now, mode=mode, lost=lost)
 
         await self._file.write(work)
 

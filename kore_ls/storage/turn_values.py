@@ -26,7 +26,7 @@ from kore_ls.storage.rows import (
 TURN_COLUMNS = "id, session_id, state, stop_reason, started_at, ended_at, first_seq, last_seq, changed_files"
 DRAFT_COLUMNS = "turn_id, session_id, message_id, content, thinking, tool_calls"
 AUDIT_COLUMNS = "id, session_id, turn_id, tool_call, agent_mode, decision, rule, outcome, timestamp"
-SNAPSHOT_COLUMNS = "turn_id, path, before, after, kept, taken_at"
+SNAPSHOT_COLUMNS = "turn_id, path, before, after, kept, taken_at, mode"
 
 _TURN_SEALED = sealed_columns("turns", TURN_COLUMNS)
 _DRAFT_SEALED = sealed_columns("drafts", DRAFT_COLUMNS)
@@ -128,18 +128,19 @@ def audit_of(row: Row, codec: Codec | None = None) -> AuditEntry:
 
 def snapshot_row(turn_id: TurnId, snapshot: FileSnapshot, taken_at: int, codec: Codec | None = None) -> Row:
     """The values of SNAPSHOT_COLUMNS."""
-    row: Row = (turn_id, snapshot.path, snapshot.before, snapshot.after, snapshot.kept, taken_at)
+    row: Row = (turn_id, snapshot.path, snapshot.before, snapshot.after, snapshot.kept, taken_at, snapshot.mode)
     if codec is None:
         return row
     path = codec.seal(codec.place("file_snapshots", turn_id, "", "", taken_at), "path", snapshot.path)
-    return (turn_id, path, codec.hide(snapshot.before), codec.hide(snapshot.after), snapshot.kept, taken_at)
+    before, after = codec.hide(snapshot.before), codec.hide(snapshot.after)
+    return (turn_id, path, before, after, snapshot.kept, taken_at, snapshot.mode)
 
 
 @damage_named
 def snapshot_of(row: Row, codec: Codec | None = None) -> FileSnapshot:
     """A row of SNAPSHOT_COLUMNS as a value."""
-    turn_id, path, before, after, kept, taken_at = row
+    turn_id, path, before, after, kept, taken_at, mode = row
     if codec is not None:
         path = codec.open(codec.place("file_snapshots", turn_id, "", "", taken_at), "path", path)
         before, after = codec.reveal(before), codec.reveal(after)
-    return FileSnapshot(path=as_text(path), before=before, after=after, kept=bool(kept))
+    return FileSnapshot(path=as_text(path), before=before, after=after, kept=bool(kept), mode=mode)

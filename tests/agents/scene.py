@@ -51,6 +51,7 @@ class Scene:
     user_rules: list[Rule] = field(factory=list)
     kept_rules: list[Remembered] = field(factory=list)
     images: list[tuple[Path, bytes | None, bytes | None]] = field(factory=list)
+    lost: list[tuple[Path, str | None]] = field(factory=list)
     documents: dict[Path, Document] = field(factory=dict)
     editing: EditResult = EditResult.APPLIED
     languages: dict[str, Any] = field(factory=dict)
@@ -122,6 +123,9 @@ class Scene:
 
     async def keep(self, turn_id: TurnId, path: Path, *, before: bytes | None, after: bytes | None) -> None:
         self.images.append((path, before, after))
+
+    async def lose(self, turn_id: TurnId, path: Path, *, link: str | None = None) -> None:
+        self.lost.append((path, link))
 
     async def search(self, query: str, *, limit: int) -> Sequence[PastMatch]:
         return [each for each in self.past if query in each.snippet][:limit]

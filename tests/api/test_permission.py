@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -313,6 +314,44 @@ async def test_a_turn_s_files_go_back_where_they_are_as_it_left_them(application
     assert await revert(client, made) == {"reverted": ["sub/new.txt"], "conflicts": []}
     assert not (folder / "sub/new.txt").exists()
     assert (await client.refused("kore/turn/revert", {"turnId": "no"})).kind == "turnNotFound"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such permissions")
+@pytest.mark.parametrize("mode", [0o755, 0o600, 0o666])
+async def test_a_file_that_comes_back_has_its_permissions(application: Application, folder: Path, mode: int) -> None:
+    client, _ = await user(application, folder)
+    (folder / "a.sh").write_text("before")
+    (folder / "a.sh").chmod(mode)
+    await start(client, "/delete a.sh", mode="build")
+    turn = (await client.event("turn.finished"))["turnId"]
+    assert await revert(client, turn) == {"reverted": ["a.sh"], "conflicts": []}
+    assert (folder / "a.sh").stat().st_mode & 0o777 == mode
+
+
+async def test_a_deleted_link_comes_back_and_a_big_file_is_told_to_be_lost(
+    application: Application, folder: Path
+) -> None:
+    client, asked = await user(application, folder)
+    (folder / "d").mkdir()
+    (folder / "d/link").symlink_to("nowhere")
+    (folder / "d/links").symlink_to(folder)
+    with (folder / "d/big").open("wb") as file:
+        file.truncate((10 << 20) + 1)
+    await start(client, "/delete d")
+    _, request, answer = await asked.requests.get()
+    assert "can't be taken back" in request["summary"] and "d/big" in request["summary"]
+    assert "d/link" not in request["summary"]
+    answer.set_result({"outcome": "selected", "optionId": option(request, "allowOnce")})
+    outcome = (await client.event("tool.complete"))["data"]["toolCall"]["result"]["text"]
+    assert "can't be taken back" in outcome and "d/big" in outcome
+    finished = await client.event("turn.finished")
+    assert sorted(finished["data"]["changedFiles"]) == ["d/big", "d/link", "d/links"]
+    turn = finished["turnId"]
+    for dry_run in (True, False, False):
+        done = await revert(client, turn, dryRun=dry_run)
+        assert (sorted(done["reverted"]), done["conflicts"]) == (["d/link", "d/links"], ["d/big"])
+        assert (folder / "d/link").is_symlink() is not dry_run
+    assert str((folder / "d/link").readlink()) == "nowhere"
 
 
 async def test_what_was_changed_since_is_a_conflict_and_is_left_alone(

@@ -27,6 +27,16 @@ class Tree:
     place: Place
     protected: tuple[Place, ...] = ()
 
+    async def unkept(self) -> dict[Path, str | None]:
+        """What in it has no before-image: too big, or no regular file; symlinks with their targets.
+
+        Raises ToolProblem: too many files.
+        """
+        return {
+            path: str(path.readlink()) if path.is_symlink() else None
+            for path in await asyncio.to_thread(_files, self.place.path, kept=False)
+        }
+
     async def contents(self, desk: Desk) -> dict[Path, bytes]:
         """All regular files in it with their contents, but symlinks and what is too big to be kept.
 
@@ -34,7 +44,7 @@ class Tree:
         """
         found: dict[Path, bytes] = {}
         total = 0
-        for path in await asyncio.to_thread(_files, self.place.path):
+        for path in await asyncio.to_thread(_files, self.place.path, kept=True):
             place = entry_of(path)
             check_saved(desk, place)
             found[path] = await asyncio.to_thread(anchored.read_bytes, place, most=FILE_BYTES)
@@ -61,14 +71,16 @@ async def tree_of(desk: Desk, text: str) -> Tree:
     return Tree(place=place, protected=tuple(desk.place(str(each), Access.WRITE, follow=False) for each in paths))
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, *, kept: bool) -> list[Path]:
+    """All in it but directories: what a before-image can be kept of, or what not."""
     if not stat.S_ISDIR(path.lstat().st_mode):
-        return [path] if _can_be_kept(path) else []
+        return [path] if _can_be_kept(path) is kept else []
     found: list[Path] = []
-    for directory, _, names in os.walk(path):
-        for name in names:
+    for directory, folders, names in os.walk(path):
+        links = [name for name in folders if Path(directory, name).is_symlink()]
+        for name in (*names, *links):
             each = Path(directory, name)
-            if _can_be_kept(each):
+            if _can_be_kept(each) is kept:
                 found.append(each)
             if len(found) > _MOST_FILES:
                 raise ToolProblem("This is too much at once; take smaller parts.")

@@ -740,7 +740,8 @@
 ---@field dryRun? boolean Default: `false`.
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
----Paths of files that are (with `dryRun`: would be) as before, and of files that were changed since.
+---Paths of files that are (with `dryRun`: would be) as before, and of those that can't be: changed
+---since, too big to be kept, or no regular files.
 ---
 ---Relative to the workspace folder; files outside of it by their absolute paths.
 ---@class kore.TurnReverted
