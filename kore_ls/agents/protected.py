@@ -6,7 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from enum import Enum
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 
 
 class Guard(Enum):
@@ -51,7 +52,8 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 def plain_name(segment: str) -> str:
     """A path segment as the most forgiving file system reads it: no case, no trailing dots, no stream, no dressing."""
-    bare = _INVISIBLE.sub("", unicodedata.normalize("NFKC", segment)).casefold()
+    plain = segment if segment.isascii() else _INVISIBLE.sub("", unicodedata.normalize("NFKC", segment))
+    bare = plain.casefold()
     return bare.split(":", 1)[0].rstrip(". ") or bare
 
 
@@ -71,11 +73,23 @@ def guards_of(segments: Sequence[str]) -> frozenset[Guard]:
     return frozenset(found)
 
 
-def _fits(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    return _one_of(patterns).match(name) is not None
 
 
-def _within(names: Sequence[str], places: Sequence[tuple[str, ...]]) -> bool:
+@cache
+def _one_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, patterns)))
+
+
+def _within(names: Sequence[str], places: tuple[tuple[str, ...], ...]) -> bool:
+    if _beginnings(places).isdisjoint(names):
+        return False
     return any(
         tuple(names[at : at + len(place)]) == place for place in places for at in range(len(names) - len(place) + 1)
     )
+
+
+@cache
+def _beginnings(places: tuple[tuple[str, ...], ...]) -> frozenset[str]:
+    return frozenset(place[0] for place in places)

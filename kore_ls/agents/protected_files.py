@@ -12,14 +12,15 @@ from kore_ls.agents.protected import Guard, guards_of
 
 MOST_ENTRIES = 200_000
 _GIT_READ_ONLY = ("config", "config.worktree", "hooks", "commondir", "info/attributes")
-_NOT_ENTERED = frozenset({"node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "objects"})
+_MADE_BY_TOOLS = frozenset({"node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "objects"})
 
 
 @frozen(kw_only=True)
 class ProtectedFiles:
     """What was found: `secrets` are to be hidden, `fixed` is neither to be written nor moved, `linked` not written.
 
-    `linked` files have a further name somewhere else: outside, or in a directory that was not entered.
+    `linked` files have a further name somewhere else: outside, or in a directory of packages or caches,
+    whose own files share their contents with a tool's store by the thousand and are not among them.
     `complete` is False where the folder is too big, or something in it can't be protected by its path: a symlink
     in the place of a file that is not to be written. `identities` are device and inode of secrets with several names.
     """
@@ -45,12 +46,12 @@ class _Walk:
         self.names: dict[tuple[int, int], tuple[int, list[Path]]] = {}
 
     def run(self) -> ProtectedFiles:
-        pending = [self.folder]
+        pending = [(self.folder, False)]
         while pending:
-            directory = pending.pop()
+            directory, made = pending.pop()
             for entry in self._entries(directory):
-                if self._take(entry, directory) and entry.name not in _NOT_ENTERED:
-                    pending.append(Path(entry.path))
+                if self._take(entry, directory, made=made):
+                    pending.append((Path(entry.path), made or entry.name in _MADE_BY_TOOLS))
         if self.shared:
             self._find_other_names()
         return ProtectedFiles(
@@ -73,16 +74,18 @@ class _Walk:
         except OSError:
             return  # what we can't list, a child with our rights can't either
 
-    def _take(self, entry: os.DirEntry[str], directory: Path) -> bool:
-        """Note an entry; True if it is a directory to be entered."""
-        path = Path(entry.path)
+    def _take(self, entry: os.DirEntry[str], directory: Path, *, made: bool) -> bool:
+        """Note an entry; True if it is a directory to be entered. `made`: it lies among packages or caches."""
         guards = guards_of((directory.name, entry.name)) if directory != self.folder else guards_of((entry.name,))
         is_folder = entry.is_dir(follow_symlinks=False)
+        if not guards and not is_folder and (made or entry.is_symlink()):
+            return False
+        path = Path(entry.path)
         if path in self.internal:
             self.fixed.append(path)
             return False
         if not guards:
-            if not is_folder and not entry.is_symlink():
+            if not is_folder:
                 self._note_link(entry, path)
             return is_folder
         if entry.is_symlink():

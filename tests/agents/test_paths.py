@@ -144,6 +144,25 @@ async def test_nobody_writes_what_the_user_has_allowed(mode: AgentMode, work: Pa
     assert scene.asked == []
 
 
+@pytest.mark.parametrize("name", ["node_modules", "objects", "__pycache__", ".pytest_cache"])
+def test_no_name_of_a_directory_hides_what_is_protected_in_it(name: str, work: Path) -> None:
+    for each in ("x/.env", "x/.npmrc", "x/.vscode/tasks.json", ".mcp.json", "plain"):
+        (work / name / each).parent.mkdir(parents=True, exist_ok=True)
+        (work / name / each).write_text("x")
+    (work / name / "again").hardlink_to(work / name / "plain")
+    found = find_protected(work)
+    assert found.secrets == (work / name / "x/.env", work / name / "x/.npmrc")
+    assert found.fixed == (work / name / ".mcp.json", work / name / "x/.vscode")
+    assert not find_protected(work, most=8).complete
+
+
+def test_a_package_manager_s_shared_files_cost_no_sandbox(work: Path, tmp_path: Path) -> None:
+    (work / "node_modules/x").mkdir(parents=True)
+    (tmp_path / "cache").write_text("x")
+    (work / "node_modules/x/index.js").hardlink_to(tmp_path / "cache")
+    assert find_protected(work).linked == ()
+
+
 def test_the_protected_files_of_a_folder_are_found_wherever_they_are(work: Path) -> None:
     for name in (".env", "deep/er/.env.local", ".vscode/tasks.json", "sub/.git/hooks/x", "sub/.git/config"):
         (work / name).parent.mkdir(parents=True, exist_ok=True)
