@@ -47,6 +47,7 @@ _CODE_PLACES = (
     *((".cursor",), (".codex",), (".opencode",), (".zed",), (".idea",), (".helix",), (".circleci",), (".husky",)),
     *((".githooks",), (".forgejo", "workflows"), (".gitea", "workflows"), (".nvim",)),
 )
+_CODE_HOLDERS = frozenset(place[0] for place in _CODE_PLACES if len(place) > 1)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 
@@ -71,6 +72,11 @@ def guards_of(segments: Sequence[str]) -> frozenset[Guard]:
     if any(_fits(name, _CODE_NAMES) for name in last) or _within(names, _CODE_PLACES):
         found.add(Guard.CODE)
     return frozenset(found)
+
+
+def holds_code(name: str) -> bool:
+    """Whether a directory of this name has a place for what is run; it may hold other things as well."""
+    return plain_name(name) in _CODE_HOLDERS
 
 
 def _fits(name: str, patterns: tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from kore_ls.agents.protected import Guard, guards_of
+from kore_ls.agents.protected import Guard, guards_of, holds_code
 
 MOST_ENTRIES = 200_000
 _GIT_READ_ONLY = ("config", "config.worktree", "hooks", "commondir", "info/attributes")
@@ -19,6 +19,8 @@ _MADE_BY_TOOLS = frozenset({"node_modules", "__pycache__", ".mypy_cache", ".ruff
 class ProtectedFiles:
     """What was found: `secrets` are to be hidden, `fixed` is neither to be written nor moved, `linked` not written.
 
+    `links` are symlinks in the place of something that is not to be written.
+
     `linked` files have a further name somewhere else: outside, or in a directory of packages or caches,
     whose own files share their contents with a tool's store by the thousand and are not among them.
     `complete` is False where the folder is too big, or something in it can't be protected by its path: a symlink
@@ -28,6 +30,7 @@ class ProtectedFiles:
     secrets: tuple[Path, ...] = ()
     fixed: tuple[Path, ...] = ()
     linked: tuple[Path, ...] = ()
+    links: tuple[Path, ...] = ()
     complete: bool = True
     identities: frozenset[tuple[int, int]] = field(factory=frozenset)
 
@@ -41,6 +44,7 @@ class _Walk:
         self.folder, self.left, self.internal = folder, most, frozenset(internal)
         self.secrets: list[Path] = []
         self.fixed: list[Path] = []
+        self.links: list[Path] = []
         self.complete = True
         self.shared: set[tuple[int, int]] = set()
         self.names: dict[tuple[int, int], tuple[int, list[Path]]] = {}
@@ -58,7 +62,8 @@ class _Walk:
             secrets=tuple(sorted(set(self.secrets))),
             fixed=tuple(sorted(self.fixed)),
             linked=tuple(sorted(path for links, paths in self.names.values() if len(paths) < links for path in paths)),
-            complete=self.complete,
+            links=tuple(sorted(self.links)),
+            complete=self.complete and not self.links,
             identities=frozenset(self.shared),
         )
 
@@ -78,7 +83,11 @@ class _Walk:
         """Note an entry; True if it is a directory to be entered. `made`: it lies among packages or caches."""
         guards = guards_of((directory.name, entry.name)) if directory != self.folder else guards_of((entry.name,))
         is_folder = entry.is_dir(follow_symlinks=False)
-        if not guards and not is_folder and (made or entry.is_symlink()):
+        if not guards and entry.is_symlink():
+            if holds_code(entry.name):
+                self.links.append(Path(entry.path))
+            return False
+        if not guards and not is_folder and made:
             return False
         path = Path(entry.path)
         if path in self.internal:
@@ -90,7 +99,7 @@ class _Walk:
             return is_folder
         if entry.is_symlink():
             if guards - {Guard.SECRET}:
-                self.complete = False
+                self.links.append(path)
             target = Path(os.path.realpath(path))
             if Guard.SECRET in guards and target.is_relative_to(self.folder) and target.exists():
                 self.secrets.append(target)
@@ -108,11 +117,9 @@ class _Walk:
         if name != ".git" or not is_folder:
             self.fixed.append(path)
             return False
-        repositories = [path, *_repositories_within(path)]
-        for repository in repositories:
-            self.fixed.extend(settings_of(repository))
-            if any((repository / name).is_symlink() for name in _GIT_READ_ONLY):
-                self.complete = False
+        for repository in [path, *_repositories_within(path)]:
+            for each in settings_of(repository):
+                (self.links if each.is_symlink() else self.fixed).append(each)
         return False
 
     def _find_other_names(self) -> None:
@@ -144,7 +151,7 @@ class _Walk:
 
 def settings_of(repository: Path) -> list[Path]:
     """What git runs or obeys in a git directory; git itself writes the rest when it works."""
-    return [path for name in _GIT_READ_ONLY if (path := repository / name).exists()]
+    return [path for name in _GIT_READ_ONLY if os.path.lexists(path := repository / name)]
 
 
 def _repositories_within(git: Path) -> list[Path]:

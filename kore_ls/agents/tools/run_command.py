@@ -142,7 +142,8 @@ class RunCommand(Tool):
     def _made(self) -> list[Path]:
         """Files that editors, agents or git run and that were not there before the command."""
         now = find_protected(self.desk.folder, internal=self.desk.around.internal)
-        return [path for path in now.fixed if path not in self.protected.fixed and ".kore" not in path.parts]
+        before = {*self.protected.fixed, *self.protected.links}
+        return [path for path in (*now.fixed, *now.links) if path not in before and ".kore" not in path.parts]
 
     async def _kept(self, made: list[Path]) -> bool:
         """Whether the user lets them be what they are."""

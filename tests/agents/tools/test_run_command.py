@@ -106,6 +106,20 @@ async def test_a_command_reads_but_never_writes_kore_s_own_state(kind: SandboxKi
     assert [(each.name, each.read_text()) for each in state.iterdir()] == [("rules.json", "{}\n")]
 
 
+async def test_links_in_the_place_of_files_that_run_code_get_another_name_too(confined: Scene) -> None:
+    (confined.folder / ".git").mkdir()
+    line = (
+        "mkdir -p ev gh/workflows sub; echo {} > ev/tasks.json; echo x > a.txt; ln -s ../gh sub/.github;"
+        "ln -s ev .vscode; ln -s a.txt .mcp.json; ln -s nowhere .envrc; ln -s ../nowhere .git/hooks; ln -s ev plain"
+    )
+    outcome = await confined.use("run_command", argv=["sh", "-c", line])
+    wanted = [".envrc", ".git/hooks", ".mcp.json", ".vscode", "sub/.github"]
+    assert sorted(outcome.call.result["putAside"]) == wanted
+    assert not any(os.path.lexists(confined.folder / each) for each in wanted)
+    assert (confined.folder / "plain").is_symlink()
+    assert len(confined.asked) == 1
+
+
 async def test_a_cancelled_command_leaves_no_file_that_runs_code(confined: Scene) -> None:
     line = "mkdir .vscode; echo {} > .vscode/tasks.json; echo ready; sleep 60"
     going = asyncio.ensure_future(confined.use("run_command", argv=["sh", "-c", line]))
