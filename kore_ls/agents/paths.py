@@ -17,7 +17,8 @@ from attrs import frozen
 
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard, guards_of
-from kore_ls.agents.protected_files import find_protected
+from kore_ls.agents.protected_files import GIT_READ_ONLY, find_protected
+from kore_ls.agents.repository import is_git_directory, obeyed, repository_of
 
 _LONGEST = 4096
 _ENCODED = re.compile(r"%(?:2e|2f|5c|00)", re.IGNORECASE)
@@ -70,6 +71,8 @@ def locate(folder: Path, text: str, access: Access, *, follow: bool = True, inte
         guards |= {Guard.INTERNAL}
     if inside and _in_bare_repository(folder, path):
         guards |= {Guard.INTERNAL}
+    if access is Access.WRITE and _is_obeyed(path):
+        guards |= {Guard.CODE}
     if found is not None and stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
         # what else this file is can't be known: to write it may be to write somewhere else
         inside = inside and access is Access.READ
@@ -161,8 +164,18 @@ def _segments(folder: Path, path: Path) -> tuple[str, ...]:
 
 
 def _in_bare_repository(folder: Path, path: Path) -> bool:
-    """A repository without a working tree keeps its hooks and settings in a directory of any name."""
-    between = [path, *(each for each in path.parents if folder in each.parents)]
-    return any(
-        all((each / name).exists() for name in ("HEAD", "objects", "refs")) for each in between if each != folder
-    )
+    """A repository without a working tree keeps its hooks and settings in a directory of any name, which a file more
+    may make one.
+    """
+    below = [each for each in (path, *path.parents) if folder in each.parents]
+    names = ["", *(each.name for each in below)]
+    if any(is_git_directory(each, but=name) for each, name in zip(below, names, strict=False)):
+        return True
+    return names[-1] in GIT_READ_ONLY and is_git_directory(folder)
+
+
+def _is_obeyed(path: Path) -> bool:
+    """Whether settings of a repository around a path name it, or what it lies in, as hooks or further settings."""
+    around = [repository_of(each) for each in path.parents if os.path.lexists(each / ".git")]
+    named = [each for one in around if one is not None for each in obeyed(one.shared, one.top)]
+    return any(Path(os.path.realpath(each)) in (path, *path.parents) for each in named)

@@ -9,9 +9,11 @@ from pathlib import Path
 from attrs import field, frozen
 
 from kore_ls.agents.protected import Guard, guards_of, holds_code
+from kore_ls.agents.repository import is_git_directory, obeyed
 
 MOST_ENTRIES = 200_000
-_GIT_READ_ONLY = ("config", "config.worktree", "hooks", "commondir", "info/attributes")
+GIT_READ_ONLY = ("config", "config.worktree", "hooks", "commondir", "info/attributes")
+"""What git runs or obeys of a git directory."""
 _MADE_BY_TOOLS = frozenset({"node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "objects"})
 
 
@@ -50,6 +52,7 @@ class _Walk:
         self.names: dict[tuple[int, int], tuple[int, list[Path]]] = {}
 
     def run(self) -> ProtectedFiles:
+        self._take_bare(self.folder)
         pending = [(self.folder, False)]
         while pending:
             directory, made = pending.pop()
@@ -60,7 +63,7 @@ class _Walk:
             self._find_other_names()
         return ProtectedFiles(
             secrets=tuple(sorted(set(self.secrets))),
-            fixed=tuple(sorted(self.fixed)),
+            fixed=tuple(sorted(set(self.fixed))),
             linked=tuple(sorted(path for links, paths in self.names.values() if len(paths) < links for path in paths)),
             links=tuple(sorted(self.links)),
             complete=self.complete and not self.links,
@@ -96,6 +99,8 @@ class _Walk:
         if not guards:
             if not is_folder:
                 self._note_link(entry, path)
+            else:
+                self._take_bare(path)
             return is_folder
         if entry.is_symlink():
             if guards - {Guard.SECRET}:
@@ -118,9 +123,22 @@ class _Walk:
             self.fixed.append(path)
             return False
         for repository in [path, *_repositories_within(path)]:
-            for each in settings_of(repository):
-                (self.links if each.is_symlink() else self.fixed).append(each)
+            self._take_settings(repository, path.parent)
         return False
+
+    def _take_bare(self, directory: Path) -> None:
+        if is_git_directory(directory):
+            self._take_settings(directory, directory)
+
+    def _take_settings(self, repository: Path, top: Path) -> None:
+        for each in settings_of(repository):
+            (self.links if each.is_symlink() else self.fixed).append(each)
+        for each in obeyed(repository, top):
+            real = Path(os.path.realpath(each))
+            if real == self.folder or (real / ".git").exists():
+                self.complete = False  # where the work is done can't be kept from being written
+            elif self.folder in real.parents and real.exists():
+                self.fixed.append(real)
 
     def _find_other_names(self) -> None:
         """A secret's other names in the folder are secrets as well."""
@@ -151,7 +169,13 @@ class _Walk:
 
 def settings_of(repository: Path) -> list[Path]:
     """What git runs or obeys in a git directory; git itself writes the rest when it works."""
-    return [path for name in _GIT_READ_ONLY if os.path.lexists(path := repository / name)]
+    return [path for name in GIT_READ_ONLY if os.path.lexists(path := repository / name)]
+
+
+def named_below(folder: Path, repository: Path) -> list[Path]:
+    """What a repository's settings name for the working tree `folder` and what is in it: hooks, further settings."""
+    named = [Path(os.path.realpath(each)) for each in obeyed(repository, folder)]
+    return [each for each in named if folder in each.parents and each.exists()]
 
 
 def _repositories_within(git: Path) -> list[Path]:

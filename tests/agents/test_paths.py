@@ -103,6 +103,7 @@ def test_a_repository_without_a_working_tree_is_known_by_its_parts(work: Path) -
     for name in ("x.git/objects", "x.git/refs"):
         (work / name).mkdir(parents=True)
     assert Guard.INTERNAL not in locate(work, "x.git/hooks/post-update", Access.WRITE).guards
+    assert Guard.INTERNAL in locate(work, "x.git/HEAD", Access.WRITE).guards
     (work / "x.git/HEAD").write_text("ref: refs/heads/main")
     assert Guard.INTERNAL in locate(work, "x.git/hooks/post-update", Access.WRITE).guards
 

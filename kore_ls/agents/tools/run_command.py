@@ -17,7 +17,7 @@ from kore_ls.agents.gate import Action
 from kore_ls.agents.paths import Access
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard
-from kore_ls.agents.protected_files import find_protected, settings_of
+from kore_ls.agents.protected_files import find_protected, named_below, settings_of
 from kore_ls.agents.repository import repository_of
 from kore_ls.agents.sandbox.confine import can_confine, confine
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
@@ -66,8 +66,9 @@ class RunCommand(Tool):
         self.protected = await asyncio.to_thread(find_protected, self.desk.folder, internal=self.desk.around.internal)
         self.git = await asyncio.to_thread(_git_elsewhere, self.desk.folder)
         if self.git is not None:
-            settings = tuple(settings_of(self.git))
-            self.protected = evolve(self.protected, fixed=(*self.protected.fixed, *settings))
+            settings = [*settings_of(self.git), *named_below(self.desk.folder, self.git)]
+            whole = self.protected.complete and not any(each.is_symlink() for each in settings)
+            self.protected = evolve(self.protected, fixed=(*self.protected.fixed, *settings), complete=whole)
         unsandboxed = self.given.get("unsandboxed", False)
         sandbox = self.desk.around.sandbox
         sandboxed = not unsandboxed and can_confine(sandbox.kind, self.protected)
@@ -143,7 +144,9 @@ class RunCommand(Tool):
         """Files that editors, agents or git run and that were not there before the command."""
         now = find_protected(self.desk.folder, internal=self.desk.around.internal)
         before = {*self.protected.fixed, *self.protected.links}
-        return [path for path in (*now.fixed, *now.links) if path not in before and ".kore" not in path.parts]
+        elsewhere = () if self.git is None else [*settings_of(self.git), *named_below(self.desk.folder, self.git)]
+        every = (*now.fixed, *now.links, *elsewhere)
+        return [path for path in every if path not in before and ".kore" not in path.parts]
 
     async def _kept(self, made: list[Path]) -> bool:
         """Whether the user lets them be what they are."""
@@ -158,7 +161,7 @@ class RunCommand(Tool):
 
     def _put_aside(self) -> list[str]:
         """Give them other names, under which nothing runs them."""
-        return [path.relative_to(self.desk.folder).as_posix() for path in self._made() if _renamed(path)]
+        return [os.path.relpath(path, self.desk.folder) for path in self._made() if _renamed(path)]
 
 
 def _git_elsewhere(folder: Path) -> Path | None:

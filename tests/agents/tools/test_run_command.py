@@ -120,6 +120,40 @@ async def test_links_in_the_place_of_files_that_run_code_get_another_name_too(co
     assert len(confined.asked) == 1
 
 
+@pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])
+async def test_hooks_and_settings_outside_of_git_s_own_directory_are_not_written(
+    kind: SandboxKind, folder: Path
+) -> None:
+    work = folder.resolve()
+    git("init", "-q", "--template=", ".", cwd=work)
+    git("init", "-q", "--bare", "bare", cwd=work)
+    git("config", "core.hooksPath", "scripts/hooks", cwd=work)
+    git("config", "include.path", "../more", cwd=work)
+    for name in ("scripts/hooks/old", "bare/hooks/old", "more"):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text("")
+    before = (work / "bare/config").read_bytes()
+    scene = Scene(work, sandbox=sandbox_of(kind))
+    line = "for each in scripts/hooks/pre-commit bare/hooks/post-update bare/config more; do echo x >> $each; done"
+    await scene.use("run_command", argv=["sh", "-c", line])
+    for name in ("scripts/hooks/pre-commit", "bare/hooks/post-update", "more"):
+        assert (await scene.use("write_file", path=name, content="x")).call.status is ToolStatus.DENIED
+    assert [each.name for each in (work / "scripts/hooks").iterdir()] == ["old"]
+    assert not (work / "bare/hooks/post-update").exists()
+    assert ((work / "bare/config").read_bytes(), (work / "more").read_text()) == (before, "")
+
+
+async def test_a_repository_that_a_command_makes_has_no_settings_of_its_own(confined: Scene) -> None:
+    git("init", "-q", "--template=", ".", cwd=confined.folder)
+    git("config", "core.hooksPath", "hooks", cwd=confined.folder)
+    line = (
+        "for each in . nb; do mkdir -p $each/objects $each/refs $each/hooks; echo ref: refs/heads/m > $each/HEAD;"
+        "echo x > $each/config; done; mkdir half; echo ref: refs/heads/m > half/HEAD; echo ../nb > half/commondir"
+    )
+    outcome = await confined.use("run_command", argv=["sh", "-c", line])
+    assert sorted(outcome.call.result["putAside"]) == ["config", "half/commondir", "hooks", "nb/config", "nb/hooks"]
+
+
 async def test_a_cancelled_command_leaves_no_file_that_runs_code(confined: Scene) -> None:
     line = "mkdir .vscode; echo {} > .vscode/tasks.json; echo ready; sleep 60"
     going = asyncio.ensure_future(confined.use("run_command", argv=["sh", "-c", line]))
@@ -169,6 +203,29 @@ async def test_git_works_in_a_further_working_tree_but_not_on_its_settings(kind:
     assert not (first / ".git/hooks/post-commit").exists()
     assert not (first / "made").exists()
     assert scene.asked == []
+
+
+async def test_hooks_made_in_the_first_working_tree_s_repository_are_put_aside(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    git("init", "-q", "-b", "main", "--template=", ".", cwd=first)
+    git("commit", "-q", "--allow-empty", "-m", "first", cwd=first)
+    git("worktree", "add", "-q", str(tmp_path / "second"), "-b", "second", cwd=first)
+    git("config", "core.hooksPath", "named", cwd=first)
+    scene = Scene((tmp_path / "second").resolve(), sandbox=sandbox_of(SandboxKind.BUBBLEWRAP))
+    hooks = first / ".git/hooks"
+    await scene.use(
+        "run_command", argv=["sh", "-c", f"for d in named {hooks}; do mkdir $d; echo x > $d/post-commit; done"]
+    )
+    assert not hooks.exists()
+    assert not (scene.folder / "named").exists()
+    assert (await scene.use("write_file", path="named/x", content="x")).call.status is ToolStatus.DENIED
+
+
+async def test_where_hooks_are_the_folder_itself_no_command_runs_unasked(confined: Scene) -> None:
+    git("init", "-q", "--template=", ".", cwd=confined.folder)
+    git("config", "core.hooksPath", ".", cwd=confined.folder)
+    assert (await confined.use("run_command", argv=["id"])).call.status is ToolStatus.DENIED
 
 
 async def test_a_git_file_can_t_name_another_s_repository(tmp_path: Path) -> None:
