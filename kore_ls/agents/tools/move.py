@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from kore_ls.agents import anchored
 from kore_ls.agents.paths import Access
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.tools.changing import finished
 from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
-from kore_ls.agents.tools.trees import Tree, tree_of
+from kore_ls.agents.tools.trees import Tree, arrivals, tree_of
 from kore_ls.model.message import ToolKind
 
 
@@ -23,7 +25,7 @@ class Move(Tool):
     )
 
     async def aim(self) -> Aim:
-        """Both paths, and what is protected inside of a directory, at both ends."""
+        """Both paths, and what is protected inside of a directory, by its old names or by its new ones."""
         self.tree: Tree = await tree_of(self.desk, self.given["source"])
         source = self.tree.place
         self.target = self.desk.place(self.given["target"], Access.WRITE, follow=False)
@@ -32,11 +34,8 @@ class Move(Tool):
             self.target = self.desk.place(str(within), Access.WRITE, follow=False)
         if source.path == self.target.path or source.path in self.target.path.parents:
             raise ToolProblem("It can't be moved into itself.")
-        arrivals = [
-            self.desk.place(str(self.target.path / each.path.relative_to(source.path)), Access.WRITE, follow=False)
-            for each in self.tree.protected
-        ]
-        action = self.action(source, self.target, *self.tree.protected, *arrivals)
+        special = await asyncio.to_thread(arrivals, self.desk, source.path, self.target.path)
+        action = self.action(source, self.target, *self.tree.protected, *special)
         return Aim(action=action, title=f"Move {source.relative} to {self.target.relative}")
 
     async def run(self) -> ToolResult:

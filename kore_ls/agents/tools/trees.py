@@ -7,16 +7,18 @@ import os
 import stat
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kore_ls.agents import anchored
 from kore_ls.agents.paths import Access, Place, entry_of
 from kore_ls.agents.problem import ToolProblem
+from kore_ls.agents.protected import Guard, holds_code
 from kore_ls.agents.protected_files import find_protected
 from kore_ls.agents.tools.changing import FILE_BYTES, check_saved
 from kore_ls.agents.tools.tool import Desk
 
 _MOST_FILES = 1_000
+_MOST_ENTRIES = 5_000
 _MOST_BYTES = 64 << 20
 
 
@@ -53,6 +55,30 @@ class Tree:
                 raise ToolProblem("This is too much at once; take smaller parts.")
         desk.budget.write(total)
         return found
+
+
+def arrivals(desk: Desk, source: Path, target: Path) -> list[Place]:
+    """The special ones among the places that a link, or all of a directory, would have at `target`.
+
+    Raises ToolProblem: too many.
+    """
+    found = [_arrival(desk, source, target)]
+    left = _MOST_ENTRIES
+    for directory, directories, names in os.walk(source):
+        left -= len(directories) + len(names)
+        if left < 0:
+            raise ToolProblem("This is too much at once; take smaller parts.")
+        for name in (*directories, *names):
+            each = Path(directory, name)
+            found.append(_arrival(desk, each, target / each.relative_to(source)))
+    return [place for place in found if place.guards or not place.inside]
+
+
+def _arrival(desk: Desk, path: Path, target: Path) -> Place:
+    place = desk.place(str(target), Access.WRITE, follow=False)
+    if path.is_symlink() and holds_code(target.name):
+        return evolve(place, guards=place.guards | {Guard.CODE})
+    return place
 
 
 async def tree_of(desk: Desk, text: str) -> Tree:

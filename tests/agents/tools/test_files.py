@@ -200,6 +200,35 @@ async def test_a_link_is_deleted_and_not_what_it_names(scene: Scene) -> None:
     assert (scene.folder / "src/a.py").exists()
 
 
+@pytest.mark.parametrize(
+    ("made", "source", "target"),
+    [
+        *(("gh/workflows/x.yml", "gh", ".github"), ("gh/workflows/x.yml", "gh/workflows", ".github/workflows")),
+        *(("a/gh/workflows/x.yml", "a/gh", "b/.github"), ("aws/x/credentials", "aws", ".aws")),
+        *(("evil/hooks/pre-commit", "evil", "scripts"), ("evil/hooks/pre-commit", "evil/hooks", "scripts/hooks")),
+    ],
+)
+async def test_what_a_directory_would_become_under_its_new_name_is_asked_about(
+    made: str, source: str, target: str, scene: Scene
+) -> None:
+    (scene.folder / made).parent.mkdir(parents=True)
+    (scene.folder / made).write_text("x")
+    (scene.folder / ".git").mkdir()
+    (scene.folder / ".git/config").write_text("[core]\n\thooksPath = scripts/hooks\n")
+    scene.answer = "rejectOnce"
+    assert (await scene.use("move", source=source, target=target)).call.status is ToolStatus.DENIED
+    assert len(scene.asked) == 1
+    assert (scene.folder / made).exists()
+
+
+async def test_a_link_that_would_lead_to_what_is_run_is_asked_about(scene: Scene) -> None:
+    (scene.folder / "gh/workflows").mkdir(parents=True)
+    (scene.folder / "link").symlink_to("gh")
+    scene.answer = "rejectOnce"
+    assert (await scene.use("move", source="link", target=".github")).call.status is ToolStatus.DENIED
+    assert (scene.folder / "link").is_symlink()
+
+
 async def test_files_with_unsaved_changes_are_neither_moved_nor_deleted(scene: Scene) -> None:
     scene.documents[scene.folder / "src/a.py"] = Document(text="mine", version=1, dirty=True)
     assert "unsaved" in await failing(scene, "move", source="src", target="dst")
