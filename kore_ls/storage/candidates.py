@@ -26,7 +26,7 @@ from kore_ls.storage.unindexed import Unindexed
 NamedRow = tuple[int, SessionId, int]
 """Number, id and last change of a session."""
 
-CANDIDATES = 1_000
+CANDIDATES = 400
 NAMES = 200
 MATCHES_IN_SESSION = 200
 READ_ROWS = 2_000
@@ -37,7 +37,7 @@ ENOUGH = 50
 """With so many matches it is."""
 
 _LOOK_EVERY = 64
-_TRY_S = 0.005
+_TRY_S = 0.003
 _READ_S = 1.0
 """How long messages of an encrypted store are read that are not indexed yet."""
 _SPARSE = 40
