@@ -152,7 +152,7 @@ class Peer:
 
     async def initialize(self, **params: Any) -> Message:
         reply = await self.request(
-            "initialize", {"processId": None, "rootUri": "file:///work", "capabilities": {}} | params
+            "initialize", {"processId": None, "rootUri": "file:///code", "capabilities": {}} | params
         )
         self.notify("initialized", {})
         return reply

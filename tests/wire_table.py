@@ -45,8 +45,8 @@ class TableWorkspace:
         self.tell = tell
         self.folders: list[str] = []
         self.sessions = {
-            "one": Session(id="one", name="第一个会话", folder="file:///work", active=True),
-            "two": Session(id="two", name="second", folder="file:///work"),
+            "one": Session(id="one", name="第一个会话", folder="file:///code", active=True),
+            "two": Session(id="two", name="second", folder="file:///code"),
         }
         self.started = asyncio.Event()
         self.release = asyncio.Event()

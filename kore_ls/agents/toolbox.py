@@ -119,7 +119,7 @@ class _Use:
         except KoreError as error:
             await self.end(ToolStatus.FAILED, error.message)
             raise
-        except Exception as error:
+        except Exception as error:  # the boundary: the agent learns that the tool failed, the log where
             places = [f"{each.tb_frame.f_code.co_qualname}:{each.tb_lineno}" for each in _frames(error)]
             log.error("the tool of kind %s failed: %s at %s", self.call.kind.value, type(error).__name__, places[-3:])
             return await self.end(ToolStatus.FAILED, "The tool failed; Kore's log says where.")

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kore_ls.errors import FolderNotFound
+from kore_ls.errors import FolderNotFound, KoreError
 from kore_ls.lsp.capabilities import position_encoding, within
 from kore_ls.lsp.positions import in_utf16
 from kore_ls.lsp.text_edit import changed_stretch, from_utf16
@@ -173,9 +173,9 @@ def _names(uri: str, path: Path) -> bool:
         return False
     try:
         found = path_of(uri)
-    except Exception:  # whatever is wrong with a client's URI, it is not this file
+        return found == path or os.path.realpath(found) == str(path)
+    except (KoreError, ValueError):  # whatever is wrong with a client's URI, it is not this file
         return False
-    return found == path or os.path.realpath(found) == str(path)
 
 
 def _on_disk(path: Path) -> str | None:

@@ -320,7 +320,7 @@ class RunningTurn:
                 return None
             except KoreError as error:
                 self._host.store_failed(error)
-            except Exception as error:
+            except Exception as error:  # the turn has to end, with less of its message if need be
                 if isinstance(error, ValueError) and not isinstance(error, UnicodeError):  # the store is closed
                     return None
                 log.error("a turn's last message can't be stored: %s", type(error).__name__)

@@ -46,7 +46,7 @@ def test_shutdown_and_exit_in_one_write_are_answered_and_exit_0(server: Process)
 
 
 def test_a_whole_life_in_one_write_is_answered_in_full(server: Process) -> None:
-    hello: dict[str, Any] = {"processId": None, "rootUri": "file:///work", "capabilities": {}}
+    hello: dict[str, Any] = {"processId": None, "rootUri": "file:///code", "capabilities": {}}
     server.send(
         server.call("initialize", hello, 1),
         server.note("initialized", {}),

@@ -8,7 +8,7 @@ import pytest
 
 from tests.wire_peer import Message, Peer, titles
 
-FOLDERS = [{"uri": "file:///work", "name": "work"}, {"uri": "file:///work/inner", "name": "inner"}]
+FOLDERS = [{"uri": "file:///code", "name": "code"}, {"uri": "file:///code/inner", "name": "inner"}]
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def test_a_command_can_be_cancelled(peer: Peer) -> None:
     assert peer.workspace.cancelled.is_set()
 
 
-@pytest.mark.parametrize("arguments", [[], None, [None], ["file:///work/a.py"], ["untitled:Untitled-1"]])
+@pytest.mark.parametrize("arguments", [[], None, [None], ["file:///code/a.py"], ["untitled:Untitled-1"]])
 async def test_a_bare_command_that_lacks_nothing_runs_at_once(peer: Peer, arguments: Any) -> None:
     params = {"command": "kore.test.sum"} | ({} if arguments is None else {"arguments": arguments})
     assert await peer.result("workspace/executeCommand", params) == 0
@@ -72,7 +72,7 @@ async def test_a_bare_command_returns_at_once_and_asks_for_its_session(peer: Pee
 
 
 async def test_a_bare_command_asks_for_words_after_the_session(peer: Peer) -> None:
-    assert (await peer.command("kore.session.update", "file:///work/a.py"))["result"] is None
+    assert (await peer.command("kore.session.update", "file:///code/a.py"))["result"] is None
     await peer.choice("second")
     question = await peer.choice("plan")
     assert titles(question) == ["build", "plan"]
@@ -149,7 +149,7 @@ async def test_names_that_are_alike_or_hostile_can_be_told_apart_and_do_no_harm(
     sessions = peer.workspace.sessions
     for id_, name in (("a-1", "same"), ("a-2", "same"), ("b", "\x1b[31mred\u202e"), ("c", "长" * 200)):
         await peer.result("kore/session/rename", {"sessionId": "two", "name": name})
-        sessions[id_] = sessions["two"].__class__(id=id_, name=name, folder="file:///work")
+        sessions[id_] = sessions["two"].__class__(id=id_, name=name, folder="file:///code")
     await peer.command("kore.session.close")
     shown = titles(await peer.event("window/showMessageRequest"))
     assert len(set(shown)) == len(sessions)
@@ -160,10 +160,10 @@ async def test_names_that_are_alike_or_hostile_can_be_told_apart_and_do_no_harm(
 async def test_with_several_folders_the_document_tells_which(peer: Peer) -> None:
     many = Peer()
     await many.initialize(workspaceFolders=FOLDERS)
-    reply = await many.command("kore.session.create", "file:///work/inner/a.py")
-    assert reply["result"]["folder"] == "file:///work/inner"
-    reply = await many.command("kore.session.create", "file:///work/other.py")
-    assert reply["result"]["folder"] == "file:///work"
+    reply = await many.command("kore.session.create", "file:///code/inner/a.py")
+    assert reply["result"]["folder"] == "file:///code/inner"
+    reply = await many.command("kore.session.create", "file:///code/other.py")
+    assert reply["result"]["folder"] == "file:///code"
 
 
 async def test_with_several_folders_and_no_document_the_user_is_asked_which(peer: Peer) -> None:
@@ -171,9 +171,9 @@ async def test_with_several_folders_and_no_document_the_user_is_asked_which(peer
     await many.initialize(workspaceFolders=FOLDERS)
     assert (await many.command("kore.session.create"))["result"] is None
     question = await many.choice("inner")
-    assert titles(question) == ["work", "inner"]
+    assert titles(question) == ["code", "inner"]
     assert await many.shown() == "Session create: new"
-    assert list(many.workspace.sessions.values())[-1].folder == "file:///work/inner"
+    assert list(many.workspace.sessions.values())[-1].folder == "file:///code/inner"
 
 
 async def test_a_destructive_command_asks_for_its_folder_after_the_user_has_agreed(peer: Peer) -> None:
@@ -183,18 +183,18 @@ async def test_a_destructive_command_asks_for_its_folder_after_the_user_has_agre
     await many.choice("Yes")
     await many.choice("inner")
     assert await many.shown() == "Store adopt: done"
-    assert many.workspace.adopted == ["file:///work/inner"]
-    await many.command("kore.store.adopt", "file:///work/a.py")
+    assert many.workspace.adopted == ["file:///code/inner"]
+    await many.command("kore.store.adopt", "file:///code/a.py")
     await many.choice("Yes")
     assert await many.shown() == "Store adopt: done"
-    assert many.workspace.adopted[-1] == "file:///work"
+    assert many.workspace.adopted[-1] == "file:///code"
 
 
 async def test_with_several_folders_sessions_are_shown_with_theirs(peer: Peer) -> None:
     many = Peer()
     await many.initialize(workspaceFolders=FOLDERS)
     await many.command("kore.session.close")
-    assert titles(await many.event("window/showMessageRequest"))[1] == "second [work]"
+    assert titles(await many.event("window/showMessageRequest"))[1] == "second [code]"
 
 
 async def test_shutdown_ends_questions_that_are_open(peer: Peer) -> None:

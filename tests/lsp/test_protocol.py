@@ -16,7 +16,7 @@ from kore_ls.lsp.server import KoreServer
 from kore_ls.rpc.faults import ResponseError
 from tests.wire_peer import Peer
 
-URI = "file:///work/a.py"
+URI = "file:///code/a.py"
 
 
 async def started() -> tuple[Peer, KoreServer]:

@@ -67,7 +67,7 @@ async def test_optional_fields_without_a_value_are_left_out_of_a_result(peer: Pe
     assert page["sessions"][1] == {
         "id": "two",
         "name": "second",
-        "folder": "file:///work",
+        "folder": "file:///code",
         "mode": "build",
         "active": False,
     }
@@ -189,7 +189,7 @@ async def test_a_request_before_initialize_is_refused() -> None:
 
 async def test_a_second_initialize_is_refused_and_changes_nothing(peer: Peer) -> None:
     assert (await peer.error("initialize", {"capabilities": {}}))["code"] == -32600
-    assert await peer.result("kore/test/folders") == {"folders": ["file:///work"]}
+    assert await peer.result("kore/test/folders") == {"folders": ["file:///code"]}
 
 
 async def test_an_initialize_that_fails_may_be_tried_again() -> None:

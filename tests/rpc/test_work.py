@@ -57,7 +57,7 @@ async def test_a_request_that_is_cancelled_before_it_begins_is_answered_once(pee
 
 
 async def test_requests_wait_for_a_change_of_folders_that_came_before_them(peer: Peer) -> None:
-    event = {"added": [{"uri": "file:///new", "name": "new"}], "removed": [{"uri": "file:///work", "name": "work"}]}
+    event = {"added": [{"uri": "file:///new", "name": "new"}], "removed": [{"uri": "file:///code", "name": "work"}]}
     peer.notify("workspace/didChangeWorkspaceFolders", {"event": event})
     assert await peer.result("kore/test/folders") == {"folders": ["file:///new"]}
 
