@@ -19,6 +19,8 @@ from kore_ls.storage.migrations import APPLICATION_ID
 from kore_ls.storage.private_files import make_private_directory
 
 JOURNALS = ("-wal", "-journal")
+_ROLLBACK = bytes.fromhex("d9d505f920a163d7")
+"""What a rollback journal that holds anything begins with (SQLite file format, section 3)."""
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs", "fuse.sshfs", "fuse.rclone"})
@@ -72,14 +74,48 @@ def check_openable(path: Path) -> bool:
             raise StoreForeign("a file of the store is a link or no regular file", reason="link")
         size = status.st_size if not suffix else size
     if not size:
-        if has_journal(path):  # SQLite would throw the journal away, and it may hold everything
+        if _was_emptied(path):  # SQLite would throw the journal away, and it may hold everything
             raise StoreDamaged("the store's file is empty, but not its journal", reason="truncated")
-        return False
+        return _size(path) > 0
     if not os.access(path, os.R_OK):
         raise StoreReadOnly("the store can't be read", reason="permission")
     if _application(path) not in (APPLICATION_ID, None):
         raise UnsupportedStore("the store's file belongs to another program; import it instead", reason="application")
     return True
+
+
+def _was_emptied(path: Path) -> bool:
+    """Whether an empty file has lost what its journal belongs to, rather than being made at this moment.
+
+    Who makes a store gives the file its first page before there is a log, and out of a rollback journal that knows of
+    no page yet.
+    """
+    rollback = beside(path, "-journal")
+    if not _size(beside(path, "-wal")) and (not _size(rollback) or _pages_before(rollback) == 0):
+        return False
+    return _size(path) == 0  # looked at last: another process may have made the file since the journals were
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _pages_before(journal: Path) -> int:
+    """How many pages the database had when this rollback journal was begun; 0 where there is nothing to roll back.
+
+    Raises StoreReadOnly.
+    """
+    try:
+        with journal.open("rb") as file:
+            header = file.read(20)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise StoreReadOnly("the store can't be read", reason="permission") from error
+    return int.from_bytes(header[16:], "big") if header.startswith(_ROLLBACK) else 0
 
 
 def _application(path: Path) -> int | None:

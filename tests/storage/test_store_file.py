@@ -21,6 +21,7 @@ from kore_ls.errors import (
 )
 from kore_ls.model.ids import SessionId
 from kore_ls.storage.changes import StoreChange
+from kore_ls.storage.files import check_openable
 from kore_ls.storage.home import StoreHome
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
@@ -152,6 +153,40 @@ async def test_an_emptied_file_beside_its_journal_is_damaged_and_left_alone(path
     os.truncate(path, 0)
 
     await refused(path, StoreDamaged, "truncated")
+
+
+async def test_an_emptied_file_beside_its_rollback_journal_is_damaged_and_left_alone(path: Path) -> None:
+    await filled(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("PRAGMA cache_spill = 1")
+        db.execute("BEGIN")
+        db.execute("INSERT INTO meta VALUES ('large', zeroblob(100000))")
+        journal = path.with_name(path.name + "-journal").read_bytes()
+        db.execute("ROLLBACK")
+    path.with_name(path.name + "-journal").write_bytes(journal)
+    os.truncate(path, 0)
+
+    await refused(path, StoreDamaged, "truncated")
+
+
+async def test_a_store_that_is_being_made_is_none_yet_or_whole(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) / "sessions.db" for number in range(20)]
+
+    all_made = threading.Event()
+
+    def look() -> None:
+        for path in paths:
+            while not check_openable(path) and not all_made.is_set():
+                pass
+
+    looking = asyncio.create_task(asyncio.to_thread(look))
+    try:
+        await asyncio.gather(*(filled(path) for path in paths))
+    finally:
+        all_made.set()
+        await looking
 
 
 async def test_damage_that_sqlite_meets_ends_the_writing(path: Path, store: SQLiteStore) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from kore_ls.cli.caller import Json
@@ -17,11 +18,15 @@ _MOST_BYTES = 4096
 
 
 class Questions:
-    """Answers what the server asks. Without a terminal every request is refused: nothing else stands for its user."""
+    """Answers what the server asks. Without a terminal every request is refused: nothing else stands for its user.
 
-    def __init__(self, screen: Screen, *, interactive: bool) -> None:
+    `forget_typed` drops the keys that the prompt has read and not used yet: they are no answer to a question.
+    """
+
+    def __init__(self, screen: Screen, *, interactive: bool, forget_typed: Callable[[], None]) -> None:
         self._screen = screen
         self._interactive = interactive
+        self._forget_typed = forget_typed
         self._one = asyncio.Lock()
 
     async def asked(self, method: str, params: Any) -> Any | None:
@@ -35,6 +40,7 @@ class Questions:
             return await self._ask(params)
 
     async def _ask(self, request: Json) -> Json:
+        self._forget_typed()
         self._screen.show()
         self._screen.show(body(request["summary"]))
         if request.get("diff"):

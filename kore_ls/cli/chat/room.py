@@ -57,7 +57,7 @@ class Room:
         server: Server | None = None
         try:
             interactive = sys.stdin.isatty() and sys.stdout.isatty()
-            questions = Questions(self._screen, interactive=interactive)
+            questions = Questions(self._screen, interactive=interactive, forget_typed=self._forget_typed)
             server = await Server.start(self._folder, self._heard, questions.asked)
             return await self._talk(server, session, new=new)
         except ServerGone as gone:
@@ -133,6 +133,10 @@ class Room:
     def _prompt(self) -> str:
         session = self._conversation.session if self._conversation is not None else None
         return f"{shortened(line(session['name']), PROMPT_CHARS)} [{session['mode']}] " if session is not None else ""
+
+    def _forget_typed(self) -> None:
+        if self._terminal is not None:
+            self._terminal.forget_typed()
 
     def _heard(self, method: str, params: Any) -> None:
         """A turn is followed; another program's changes show at the next prompt, without a word."""

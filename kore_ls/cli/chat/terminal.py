@@ -9,6 +9,7 @@ from prompt_toolkit.completion import Completer, WordCompleter
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 CONTINUATION = "… "
@@ -49,6 +50,10 @@ class TerminalInput:
     def redraw(self) -> None:
         """Ask for the prompt's text again."""
         self._session.app.invalidate()
+
+    def forget_typed(self) -> None:
+        """Drop what was typed behind the last entry and read together with it."""
+        clear_typeahead(self._session.input)
 
     def interrupt(self) -> None:
         """Act as if Ctrl-C had been pressed."""

@@ -288,10 +288,12 @@ def test_what_was_typed_before_the_question_is_no_answer(folder: Path) -> None:
         assert not (folder / "a.txt").exists()
         chat.press(ENTER)
         chat.expect("denied")
+        chat.wait(lambda: prompted(chat) == 2)
         chat.press(CTRL_D)
         assert chat.exit_code() == 0
 
     assert not (folder / "a.txt").exists()
+    assert messages(folder) == ["/write a.txt hello"], "nor is it a message"
 
 
 def test_ctrl_c_at_a_question_stops_the_turn(folder: Path) -> None:
