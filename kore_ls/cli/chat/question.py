@@ -51,6 +51,7 @@ class Questions:
         options = request["options"]
         for number, option in enumerate(options, start=1):
             self._screen.show(f"  {number}  {line(option['name'])}")
+        _discard_typed(sys.stdin.fileno())  # and not after: who has seen the next line may answer at once
         self._screen.raw(f"1-{len(options)}, then Enter; words after the number are told to the agent; Enter refuses: ")
         chosen, _, feedback = (await _typed()).strip().partition(" ")
         if chosen not in (str(number) for number in range(1, len(options) + 1)):
@@ -71,7 +72,6 @@ async def _typed() -> str:
     """A line typed at the terminal from now on; empty where there is no more. Cancelling it leaves nothing behind."""
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()
-    _discard_typed(descriptor)
     ready: asyncio.Future[str] = loop.create_future()
 
     def read() -> None:
