@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from attrs import asdict, evolve, fields, frozen
 
 from kore_ls.errors import InvalidParams
-from kore_ls.model.limits import between, name_problem, one_of, unicode_problem
+from kore_ls.model.agent_settings import agent_problem, read_agent
+from kore_ls.model.limits import JsonObject, between, name_problem, one_of, unicode_problem
 from kore_ls.model.message import ToolKind
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.secret import Secret, key_problem, passphrase_problem
@@ -82,6 +83,7 @@ class _Options:
     events: Annotated[Any, Checked(_events_problem)] | None = None
     permissions: bool | None = None
     workspace_symbols: bool | None = None
+    agent: Annotated[JsonObject, Checked(agent_problem)] | None = None
     rules: tuple[_Rule, ...] | None = None
     lsp_bridge: tuple[Annotated[str, Checked(unicode_problem)], ...] | None = None
     passphrase: Annotated[str, Checked(passphrase_problem)] | None = None
@@ -141,6 +143,8 @@ def _read(section: Any, path: str, allowed: frozenset[str] | None = None) -> tup
             problems += [text.replace("params", path, 1) for text in error.problems]
     if "rules" in values:
         values["rules"] = tuple(UserRule(**asdict(rule, recurse=False)) for rule in values["rules"])
+    if "agent" in values:
+        values["agent"] = read_agent(values["agent"])
     if isinstance(values.get("events"), list):
         values["events"] = tuple(values["events"])
     return values, problems

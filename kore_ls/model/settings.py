@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from kore_ls.model.agent_settings import AgentSettings
 from kore_ls.model.message import ToolKind
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.secret import Secret
@@ -47,6 +48,8 @@ class ClientSettings:
     """Whether (or which types of) `kore/event` notifications are wanted."""
     permissions: bool = False
     workspace_symbols: bool = False
+    agent: AgentSettings | None = None
+    """How sessions are answered that chose nothing else; None: the user's own configuration decides."""
     rules: tuple[UserRule, ...] = ()
     """The user's own rules for the permission gate."""
     lsp_bridge: tuple[str, ...] = ()

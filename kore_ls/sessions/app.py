@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from kore_ls.agents.agent import AgentFactory
+from kore_ls.agents.endpoint import Endpoint, key_of
+from kore_ls.agents.keys import ProviderKeys
 from kore_ls.errors import FolderNotFound
+from kore_ls.model.provider import Provider
 from kore_ls.model.secret import Secret
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.client import Client
@@ -29,6 +32,7 @@ class App:
         self, state_dir: Path, agent_factory: AgentFactory | None = None, key_cost: Cost | None = None
     ) -> None:
         self.state_dir = state_dir
+        self.keys = ProviderKeys()
         self._key_cost = key_cost
         self._agent_factory = agent_factory
         self._folders: dict[Path, Folder] = {}
@@ -57,6 +61,10 @@ class App:
     def cipher(self, secret: Secret) -> Cipher:
         """What opens stores with a passphrase or key. Raises ValueError for one that is none."""
         return Cipher(secret.value, cost=self._key_cost)
+
+    def has_key(self, provider: Provider) -> bool:
+        """Whether a key is known for a provider, from the user's editor or the environment."""
+        return key_of(Endpoint(provider=provider, wire=provider.wire, model=""), self.keys, os.environ) is not None
 
     async def leave(self, folder: Folder) -> None:
         """The counterpart of `enter`."""

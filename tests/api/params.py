@@ -79,6 +79,9 @@ class Field:
             return session_id
         if self.kind is Enum:
             return next(iter(self.type)).value
+        for rule in self.rules:
+            if words := getattr(rule, "words", None):
+                return words[0]
         samples: dict[Any, Any] = {str: "x", int: 1, bool: False, Mapping: {}, tuple: []}
         return samples.get(self.kind, {})
 

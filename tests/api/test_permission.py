@@ -370,8 +370,3 @@ async def test_what_was_changed_since_is_a_conflict_and_is_left_alone(
     (folder / "a.txt").symlink_to(outside)
     assert await revert(client, turn) == {"reverted": [], "conflicts": ["a.txt"]}
     assert outside.read_text() == "after"
-
-
-async def test_the_agents_there_are(application: Application, folder: Path) -> None:
-    client, _ = await user(application, folder)
-    assert (await client.call("kore/agent/list"))["backends"] == [{"backend": "builtin", "available": True}]

@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 from kore_ls.lsp.settings import Reading, add_workspace_section, read_options
+from kore_ls.model.agent_settings import AgentSettings
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.secret import Secret
 from kore_ls.model.settings import ClientSettings
@@ -26,6 +27,7 @@ ALL = {
     "events": ["session.created", "some.later.type"],
     "permissions": True,
     "workspaceSymbols": True,
+    "agent": {"backend": "model", "model": "qwen3:8b", "baseUrl": "http://localhost:1/v1", "apiKeyEnv": "MY_KEY"},
 }
 TAKEN = ClientSettings(
     storage_dir=".kore/team",
@@ -40,6 +42,7 @@ TAKEN = ClientSettings(
     events=("session.created", "some.later.type"),
     permissions=True,
     workspace_symbols=True,
+    agent=AgentSettings(backend="model", model="qwen3:8b", base_url="http://localhost:1/v1", api_key_env="MY_KEY"),
 )
 
 
@@ -86,6 +89,15 @@ def test_without_options_there_are_defaults(params: Any) -> None:
         ("events", [1]),
         ("permissions", []),
         ("workspaceSymbols", {}),
+        ("agent", "model"),
+        ("agent", {"backend": "other"}),
+        ("agent", {"backend": "model", "model": 7}),
+        ("agent", {"backend": "model", "baseUrl": "ftp://x"}),
+        ("agent", {"backend": "model", "baseUrl": "http://name:word@host/v1"}),
+        ("agent", {"backend": "model", "apiKeyEnv": "sk-not-a-name"}),
+        ("agent", {"backend": "model", "contextWindow": 1}),
+        ("agent", {"backend": "acp", "args": "all"}),
+        ("agent", {"backend": "acp", "env": {"KORE_DB_KEY": "x"}}),
     ],
 )
 def test_a_bad_value_falls_back_alone_and_is_told_without_being_repeated(key: str, value: Any) -> None:
@@ -133,7 +145,7 @@ def test_the_workspace_adds_what_the_client_left_open() -> None:
 
 
 def test_the_workspace_never_decides_about_trust_storage_or_what_is_sent() -> None:
-    section = {key: ALL[key] for key in ("storageDir", "trusted", "events", "permissions")}
+    section = {key: ALL[key] for key in ("storageDir", "trusted", "events", "permissions", "agent")}
     assert add_workspace_section(read({}), section | {"trusted": True}).settings == DEFAULTS
 
 

@@ -33,9 +33,15 @@ export interface AgentFault {
   message: string;
 }
 
-/** All kinds of agents, the default first. */
+/** Whose key was set or forgotten. */
+export interface AgentKeySet {
+  provider: string;
+}
+
+/** All kinds of agents, the default first, and all providers whose key can be set. */
 export interface AgentList {
   backends: AgentBackend[];
+  providers: AgentProvider[];
 }
 
 /**
@@ -52,6 +58,19 @@ export interface AgentParams {
   backend: string;
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
   model?: string;
+}
+
+/** Who offers models, and whether a key for it is known: from `kore/agent/setKey` or the environment. */
+export interface AgentProvider {
+  provider: string;
+  hasKey: boolean;
+}
+
+/** Whose key, and the key; without one, the key that was set is forgotten. */
+export interface AgentSetKeyParams {
+  provider: "anthropic" | "openai" | "google" | "deepseek" | "qwen" | "moonshot" | "openrouter" | "ollama" | "vllm" | "llamacpp" | "custom";
+  /** Rule: visible ASCII characters. */
+  key?: string;
 }
 
 /** What a session's agent does. */
@@ -1025,6 +1044,8 @@ export interface KoreMethods {
   "kore/permission/log": { params: PermissionLogParams; result: PermissionLog };
   /** The agents that sessions can choose; asks nobody over a network. */
   "kore/agent/list": { params: NoParams; result: AgentList };
+  /** Use a provider's key, as the editor's secret store keeps it, in all sessions from their next turn on. */
+  "kore/agent/setKey": { params: AgentSetKeyParams; result: AgentKeySet };
   /** How the folder's store is. */
   "kore/store/status": { params: StoreParams; result: StoreStatus };
   /** Copy a foreign store's valid rows into a new store of this user's; the old files are kept aside. */

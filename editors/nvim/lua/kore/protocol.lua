@@ -28,9 +28,14 @@
 ---@field kind string
 ---@field message string
 
----All kinds of agents, the default first.
+---Whose key was set or forgotten.
+---@class kore.AgentKeySet
+---@field provider string
+
+---All kinds of agents, the default first, and all providers whose key can be set.
 ---@class kore.AgentList
 ---@field backends kore.AgentBackend[]
+---@field providers kore.AgentProvider[]
 
 ---What the agent of a session may do.
 ---@alias kore.AgentMode
@@ -42,6 +47,16 @@
 ---@class kore.AgentParams
 ---@field backend string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field model? string Rule: no lone surrogates, which can be neither stored nor sent.
+
+---Who offers models, and whether a key for it is known: from `kore/agent/setKey` or the environment.
+---@class kore.AgentProvider
+---@field provider string
+---@field hasKey boolean
+
+---Whose key, and the key; without one, the key that was set is forgotten.
+---@class kore.AgentSetKeyParams
+---@field provider "anthropic"|"openai"|"google"|"deepseek"|"qwen"|"moonshot"|"openrouter"|"ollama"|"vllm"|"llamacpp"|"custom"
+---@field key? string Rule: visible ASCII characters.
 
 ---What a session's agent does.
 ---@class kore.AgentStatus
@@ -808,6 +823,7 @@
 ---@field ["kore/permission/revoke"] fun(params: kore.PermissionRevokeParams): kore.PermissionRevoked
 ---@field ["kore/permission/log"] fun(params: kore.PermissionLogParams): kore.PermissionLog
 ---@field ["kore/agent/list"] fun(params: kore.NoParams): kore.AgentList
+---@field ["kore/agent/setKey"] fun(params: kore.AgentSetKeyParams): kore.AgentKeySet
 ---@field ["kore/store/status"] fun(params: kore.StoreParams): kore.StoreStatus
 ---@field ["kore/store/adopt"] fun(params: kore.StoreParams): kore.StoreStatus
 ---@field ["kore/store/check"] fun(params: kore.StoreCheckParams): kore.StoreChecked
@@ -915,6 +931,7 @@ M.methods = {
   "kore/permission/revoke",
   "kore/permission/log",
   "kore/agent/list",
+  "kore/agent/setKey",
   "kore/store/status",
   "kore/store/adopt",
   "kore/store/check",
