@@ -11,6 +11,7 @@ from tests.editors import missing
 from tests.editors.snippets import environment, snippet
 
 JOURNEY = """
+(setq eglot-connect-timeout 100 jsonrpc-default-request-timeout 100)
 (find-file "notes.txt")
 (let ((eglot-sync-connect t)) (apply #'eglot--connect (eglot--guess-contact)))
 (kore-new "登录")
@@ -43,7 +44,7 @@ def test_sessions_are_made_switched_and_searched(tmp_path: Path, project: Path) 
         env=environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

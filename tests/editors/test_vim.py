@@ -39,7 +39,7 @@ def test_sessions_are_made_switched_and_searched(tmp_path: Path, project: Path) 
         env=environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

@@ -22,7 +22,7 @@ from tests.project.source import ROOT
 msgpack: Any = import_module("msgpack") if find_spec("msgpack") else None
 
 PLUGIN = ROOT / "editors" / "nvim"
-LIMIT = 30.0
+LIMIT = 60.0
 """Seconds; they only matter where a test fails."""
 
 INIT = """
@@ -35,7 +35,8 @@ vim.g.kore = {
 }
 vim.o.swapfile = false
 vim.o.columns, vim.o.lines = 120, 40
-_G.said, _G.asked, _G.heard, _G.answers, _G.options = {}, {}, {}, {}, vim.g.kore
+_G.said, _G.asked, _G.heard, _G.answers, _G.options, _G.typed = {}, {}, {}, {}, vim.g.kore, 0
+vim.keymap.set({ 'n', 'x', 'o', 'i', 'c' }, '<F12>', '<Cmd>lua typed = typed + 1<CR>')
 vim.notify = function(text, level)
   table.insert(said, text)
 end
@@ -131,6 +132,7 @@ class Nvim:
         self.process = process
         self._input: IO[bytes] = process.stdin
         self._count = 0
+        self._typed = 0
         self._replies: Queue[Any] = Queue()
         threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
 
@@ -171,7 +173,13 @@ class Nvim:
         self.request("nvim_command", command)
 
     def type(self, keys: str) -> None:
-        """Type keys, as a user does; `<CR>` and the like are keys."""
+        """Type keys, as a user does, and wait until they were taken; `<CR>` and the like are keys."""
+        self._typed += 1
+        self.request("nvim_input", f"{keys}<F12>")
+        self.wait("return typed >= given[1]", self._typed)
+
+    def press(self, keys: str) -> None:
+        """Type keys into what takes keys and nothing else, such as a question for a passphrase; waits for nothing."""
         self.request("nvim_input", keys)
 
     def secret(self, *texts: str) -> None:
@@ -179,7 +187,7 @@ class Nvim:
         limit = time.monotonic() + LIMIT
         while self.request("nvim_get_mode")["mode"] != "c":
             assert time.monotonic() < limit, "no secret is asked for"
-        self.type("".join(f"{text}<CR>" for text in texts))
+        self.press("".join(f"{text}<CR>" for text in texts))
 
     def wait(self, condition: str, *arguments: Any) -> None:
         """Wait until the body of a Lua function returns true."""
@@ -201,16 +209,23 @@ class Nvim:
         """The current buffer."""
         return "\n".join(self.lines())
 
-    def said(self) -> str:
-        """What was notified so far; it is taken."""
-        told: list[str] = self.lua("local told = said; said = {}; return told")
-        return "\n".join(told)
+    def tells(self, *texts: str) -> None:
+        """Wait until its user was told all of these; what was told so far is taken."""
+        for text in texts:
+            self.wait("return table.concat(said, '\\n'):find(given[1], 1, true) ~= nil", text)
+        self.lua("said = {}")
 
     def kore(self, command: str) -> None:
         """Run `:Kore`, and wait until it is done; the chat it opens may still be read."""
-        done = self.times("KoreCommandDone")
-        self.ex(f"Kore {command}")
-        self.wait(f"return times('KoreCommandDone') > {done}")
+        with self.heard("KoreCommandDone"):
+            self.ex(f"Kore {command}")
+
+    @contextmanager
+    def heard(self, event: str) -> Iterator[None]:
+        """Do something, and wait until a `User` event was heard after it."""
+        before = self.times(event)
+        yield
+        self.wait("return times(given[1]) > given[2]", event, before)
 
     def times(self, event: str) -> int:
         """How often a `User` event was heard."""
@@ -224,9 +239,8 @@ class Nvim:
     def send(self, prompt: str) -> None:
         """Write a prompt into the current chat and send it; waits until it is shown and its turn has ended."""
         self.chat()
-        ended = self.times("KoreTurnFinished")
-        self.lua(CHAT + "chat.doc:set_prompt(...) chat:submit()", prompt)
-        self.wait(f"return times('KoreTurnFinished') > {ended}")
+        with self.heard("KoreTurnFinished"):
+            self.lua(CHAT + "chat.doc:set_prompt(...) chat:submit()", prompt)
         self.chat("not chat.sending and not require('kore.state').running(chat.id)")
 
     def note(self, content: str) -> None:

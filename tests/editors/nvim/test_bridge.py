@@ -32,6 +32,7 @@ def nvim(start: Start, project: Path) -> Nvim:
         local cmd = { vim.env.KORE_PYTHON, ... }
         vim.lsp.config('other', { cmd = cmd, filetypes = { 'text' }, root_markers = { '.git' } })
         vim.lsp.enable('other')
+        require('kore.bridge').wait_ms = 60000
         """,
         language_server.__file__,
     )

@@ -63,14 +63,16 @@ def test_what_a_message_says_is_no_header(nvim: Nvim) -> None:
 def test_an_address_that_is_no_session_opens_nothing(nvim: Nvim, project: Path) -> None:
     nvim.lua("vim.cmd.edit({ args = { [[kore://%{system('touch evil')}]] }, magic = { file = false } })")
 
-    assert "no session" in nvim.said()
+    nvim.tells("no session")
     assert not nvim.lua("return vim.bo.modifiable")
     assert not (project / ".kore").exists() and not (project / "evil").exists()
 
 
 def test_completion_offers_names_that_do_nothing_when_taken(nvim: Nvim, project: Path) -> None:
     nvim.kore("new a|quit\x1b:!touch evil")
-    nvim.type(":Kore switch a|<Tab><CR>")
+    nvim.kore("new another")
+    with nvim.heard("KoreCommandDone"):
+        nvim.type(":Kore switch a|<Tab><CR>")
     nvim.chat()
 
     assert nvim.lua("return require('kore').session().name") == "a|quit\x1b:!touch evil"

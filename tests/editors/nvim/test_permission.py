@@ -51,7 +51,7 @@ def test_a_question_takes_no_key_and_stays_open(asked: Nvim) -> None:
     assert asked.lua("return vim.api.nvim_get_mode().mode") == "i"
     assert "? write /project/a.txt␛[2J" in asked.text()
     assert ":Kore permission" in asked.lua("return require('kore').statusline()")
-    assert ":Kore permission" in asked.said()
+    asked.tells(":Kore permission")
 
 
 def test_several_long_questions_at_once_take_no_key_either(asked: Nvim) -> None:

@@ -30,7 +30,7 @@ def test_looking_at_a_folder_makes_no_store(nvim: Nvim, project: Path) -> None:
     nvim.wait("return vim.list_contains(heard, 'KoreState')")
     nvim.kore("sessions")
 
-    assert "no sessions yet" in nvim.said()
+    nvim.tells("no sessions yet")
     assert not (project / ".kore").exists()
 
 
@@ -64,7 +64,7 @@ def test_a_folder_without_marks_is_explained_and_can_be_taken(start: Start, tmp_
     bare.mkdir()
     nvim = start(bare)
     nvim.kore("")
-    assert "no .git or .kore" in (said := nvim.said()) and ":Kore folder" in said
+    nvim.tells("no .git or .kore", ":Kore folder")
     assert nvim.lua("return #vim.lsp.get_clients({ _uninitialized = true })") == 0
 
     nvim.kore("folder")
@@ -78,7 +78,7 @@ def test_a_missing_server_is_named(start: Start, project: Path) -> None:
     nvim.lua("vim.g.kore = { cmd = { '/nowhere/kore-ls', '--stdio' } }")
     nvim.kore("")
 
-    assert "`/nowhere/kore-ls` is not installed" in nvim.said()
+    nvim.tells("`/nowhere/kore-ls` is not installed")
     nvim.ex("checkhealth kore")
     assert "`/nowhere/kore-ls` is not installed" in nvim.text()
 
@@ -108,7 +108,7 @@ def test_the_command_completes(nvim: Nvim) -> None:
     assert nvim.request("nvim_call_function", "getcompletion", ["Kore switch my s", "cmdline"]) == ["session"]
     nvim.ex("Kore nonsense")
     nvim.wait("return #said > 0")
-    assert "there is no :Kore nonsense" in nvim.said()
+    nvim.tells("there is no :Kore nonsense")
 
 
 def test_help_is_there_in_both_languages(tmp_path: Path) -> None:
@@ -155,4 +155,4 @@ def test_a_chinese_user_reads_chinese(start: Start, project: Path) -> None:
     assert nvim.lines()[0].startswith("## 我 · ")
     assert nvim.lua("return require('kore').session().name") == "会话 1"
     nvim.kore("close")
-    assert "已关闭：会话 1" in nvim.said()
+    nvim.tells("已关闭：会话 1")

@@ -21,9 +21,10 @@ def nvim(nvim: Nvim, project: Path) -> Nvim:
 
 
 def begin(nvim: Nvim, prompt: str) -> None:
-    """Send a prompt whose turn will ask, and wait for the question."""
+    """Send a prompt whose turn will ask, and wait until the question is drawn below what led to it."""
+    nvim.chat()
     nvim.lua(CHAT + "chat.doc:set_prompt(...) chat:submit()", prompt)
-    nvim.wait("return #require('kore.permission').pending() == 1")
+    nvim.chat("#require('kore.permission').pending(chat.id) == 1 and chat.live and not chat.live.timer")
 
 
 def test_an_allowed_change_reaches_the_open_buffer_and_is_taken_back(nvim: Nvim, project: Path) -> None:
@@ -32,8 +33,8 @@ def test_an_allowed_change_reaches_the_open_buffer_and_is_taken_back(nvim: Nvim,
     assert chat.index("## Agent") < next(i for i, line in enumerate(chat) if line.startswith("? "))
     nvim.kore("permission")
     assert "+第二行" in nvim.lines()
-    nvim.type("1")
-    nvim.wait("return times('KoreTurnFinished') == 1")
+    with nvim.heard("KoreTurnFinished"):
+        nvim.type("1")
 
     assert (project / "notes.txt").read_text(encoding="utf-8") == "first line\n第二行\n"
     buffer = "local buf = vim.fn.bufnr('notes.txt') return "
@@ -50,8 +51,8 @@ def test_an_allowed_change_reaches_the_open_buffer_and_is_taken_back(nvim: Nvim,
 
 def test_a_rejected_change_is_not_made(nvim: Nvim, project: Path) -> None:
     begin(nvim, "/write new.txt text")
-    nvim.kore("reject please not")
-    nvim.wait("return times('KoreTurnFinished') == 1")
+    with nvim.heard("KoreTurnFinished"):
+        nvim.kore("reject please not")
 
     assert not (project / "new.txt").exists()
     assert "⊘" in nvim.text()
@@ -60,14 +61,14 @@ def test_a_rejected_change_is_not_made(nvim: Nvim, project: Path) -> None:
 
 def test_always_is_remembered_until_it_is_forgotten(nvim: Nvim, project: Path) -> None:
     begin(nvim, "/run true")
-    nvim.kore("allow!")
-    nvim.wait("return times('KoreTurnFinished') == 1")
+    with nvim.heard("KoreTurnFinished"):
+        nvim.kore("allow!")
     nvim.send("/run true")
     assert nvim.lua("return times('KorePermissionAsked')") == 1
 
     nvim.answer(1)
     nvim.kore("rules")
-    assert "forgotten: Allow, always: run_command true" in nvim.said()
+    nvim.tells("forgotten: Allow, always: run_command true")
     begin(nvim, "/run true")
 
 
@@ -75,12 +76,12 @@ def test_a_turn_is_stopped_by_a_key_and_a_queued_prompt_comes_back(nvim: Nvim) -
     begin(nvim, "/run sleep 60")
     nvim.lua(CHAT + "chat.doc:set_prompt('and then this') chat:submit()")
     nvim.wait("return require('kore').statusline():find('1 queued') ~= nil")
-    nvim.type("G<C-c>")
-    nvim.wait("return times('KoreTurnFinished') == 1")
+    with nvim.heard("KoreTurnFinished"):
+        nvim.type("G<C-c>")
     nvim.chat("chat.doc:prompt() == 'and then this'")
 
     assert "cancelled" in nvim.text()
-    assert nvim.lua("return require('kore').statusline()") == "work [general]"
+    nvim.wait("return require('kore').statusline() == 'work [general]'")
 
 
 def test_whether_a_folder_is_trusted_is_asked_without_taking_keys(start: Start, project: Path) -> None:
@@ -92,7 +93,7 @@ def test_whether_a_folder_is_trusted_is_asked_without_taking_keys(start: Start, 
     nvim.type("GiTrust<CR>1")
     nvim.chat("chat.doc:prompt() == 'Trust\\n1'")
     assert not (project / "new.txt").exists()  # plan mode so far
-    assert ":Kore permission" in nvim.said()
+    nvim.tells(":Kore permission")
 
     nvim.type("<Esc>")
     nvim.kore("permission")
@@ -109,7 +110,7 @@ def test_who_comes_later_sees_the_question_and_may_answer(nvim: Nvim, project: P
     begin(nvim, "/write late.txt text")
     nvim.ex("edit")
     nvim.chat("chat.doc:find('permission:' .. require('kore.permission').pending()[1].requestId) ~= nil")
-    nvim.kore("allow")
-    nvim.wait("return times('KoreTurnFinished') == 1")
+    with nvim.heard("KoreTurnFinished"):
+        nvim.kore("allow")
 
     assert (project / "late.txt").read_text(encoding="utf-8").strip() == "text"

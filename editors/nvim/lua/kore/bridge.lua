@@ -14,7 +14,8 @@ local METHODS = {
   rename = 'textDocument/rename',
 }
 
-local WAIT_MS = 3000
+---How long a server of the user's that is starting is waited for.
+M.wait_ms = 3000
 
 ---@param message string
 ---@return nil, lsp.ResponseError
@@ -101,7 +102,7 @@ end
 ---@param method string
 ---@return vim.lsp.Client?
 local function server(buf, method)
-  local deadline = vim.uv.now() + WAIT_MS
+  local deadline = vim.uv.now() + M.wait_ms
   repeat
     local starting = false
     for _, each in ipairs(vim.lsp.get_clients({ bufnr = buf, _uninitialized = true })) do

@@ -128,6 +128,13 @@ function Live:flush()
   self.show((render.message(self.message, self.lines)))
 end
 
+---Put what waits into the buffer now, if anything does.
+function Live:settle()
+  if self.timer then
+    self:flush()
+  end
+end
+
 ---Write nothing more.
 function Live:rest()
   if self.timer then

@@ -318,6 +318,9 @@ end
 ---Show what the agent asks for, below all messages.
 function Chat:show_permissions()
   local i18n = require('kore.i18n')
+  if self.live then
+    self.live:settle() -- what led to a question is shown before it
+  end
   local wanted = {}
   for _, request in ipairs(require('kore.permission').pending(self.id)) do
     local key = 'permission:' .. request.requestId
