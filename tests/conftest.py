@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from kore_ls.api.application import Application
+from kore_ls.storage.cipher import Cipher
+from tests.ciphers import IDS, PASSPHRASE, cipher_of
 from tests.client import Client, Connect, connected, served
 
 settings.register_profile("kore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,6 +30,18 @@ def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "state"
     monkeypatch.setenv("XDG_STATE_HOME", str(home))
     return home / "kore"
+
+
+@pytest.fixture(params=["", PASSPHRASE], ids=IDS)
+def passphrase(request: pytest.FixtureRequest) -> str:
+    """That of the test's stores, none for plain ones; what takes it holds for both."""
+    return str(request.param)
+
+
+@pytest.fixture
+def cipher(passphrase: str) -> Cipher | None:
+    """With what the test's stores are opened; what takes it holds for plain and for encrypted ones."""
+    return cipher_of(passphrase)
 
 
 @pytest.fixture

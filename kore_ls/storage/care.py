@@ -84,16 +84,16 @@ async def repair(file: StoreFile, now: int) -> list[str]:
     with contextlib.suppress(StoreDamaged):
         if not await _apart_from_readers(file, lambda db: damage_in(db) or sealed_problems(db), list[str]()):
             return await file.write(_recount_all)
-    key, at = await _key(file)
+    key, at = await _key(file, now)
     return await file.apart(lambda: repair_file(file.path, now, key, at))
 
 
-async def _key(file: StoreFile) -> tuple[StoreKey | None, int]:
+async def _key(file: StoreFile, now: int) -> tuple[StoreKey | None, int]:
     """The key of a damaged store, and the generation; as they were when it was opened, if it was."""
     opened = file.current
     if opened is not None:
         return opened.key, opened.generation
-    return await asyncio.to_thread(key_of, file.path, file.access)
+    return await asyncio.to_thread(key_of, file.path, file.access, now)
 
 
 async def backup(file: StoreFile, target: Path) -> int:

@@ -176,7 +176,7 @@ async def open_store(
         await reader.run(_only_query)
         opened = OpenStore(path, path, query, identity(path), reader, mode, key, codec, made, writer=writer)
         opened.refused = key is None and bool(access.ciphers) and not access.plain
-        opened.writing = Writer(writer, name, _guard(opened), _entered(opened))
+        opened.writing = Writer(writer, name, _guard(opened), _entered(opened), Budget(codec).spend)
         opened.searcher = _searcher(opened, access.indexed_messages)
         opened.seen_version, opened.seen_change = await writer.run(_seen)
         return opened
@@ -211,12 +211,9 @@ def _searcher(opened: OpenStore, indexed_messages: int) -> Searcher:
 
 
 def _entered(opened: OpenStore) -> Callable[[sqlite3.Connection], None]:
-    budget = Budget(opened.codec)
-
     def entered(db: sqlite3.Connection) -> None:
         if generation(db) != opened.generation:
             raise Stale
-        budget.spend(db)
 
     return entered
 

@@ -21,7 +21,7 @@ from kore_ls.storage.database import BUSY_TIMEOUT_MS
 from kore_ls.storage.faults import FAULTS, is_busy, translated
 from kore_ls.storage.files import SUFFIXES, beside, create_private
 from kore_ls.storage.home import make_dated_directory
-from kore_ls.storage.keys import StoreKey, insert_key
+from kore_ls.storage.keys import StoreKey, insert_key, new_key
 from kore_ls.storage.maintenance import damage_in, problems_in
 from kore_ls.storage.migrations import APPLICATION_ID, migrate
 from kore_ls.storage.salvage import salvage
@@ -33,15 +33,37 @@ _PAGE_COUNT_AT = 28
 _LOCKED_TRIES = 3
 
 
-def key_of(path: Path, access: Access) -> tuple[StoreKey | None, int]:
-    """The key and the generation in a damaged file. Raises StoreLocked, WrongKey, StoreDamaged."""
+def key_of(path: Path, access: Access, now: int) -> tuple[StoreKey | None, int]:
+    """The key and the generation in a damaged file; where they are lost, and all with them, new ones.
+
+    Raises StoreLocked, WrongKey, StoreBusy.
+    """
     try:
         with closing(_connect(path)) as db:
             return unlock(db, access, read_only=True)
-    except FAULTS as error:
-        if access.ciphers:
-            raise StoreDamaged("the store's key can't be read any more", reason="key") from error
+    except (StoreDamaged, *FAULTS) as error:
+        _only_damage(error)
+    try:
+        with _scratch(path.parent) as folder, _readable(path, _empty(folder / "empty.db")) as db:
+            return unlock(db, access, read_only=True)
+    except (StoreDamaged, *FAULTS) as error:
+        _only_damage(error)
+    if not access.ciphers:
         return None, 0
+    later = now // 1000  # than any number that counts changes: nobody who has the file open takes it for the same
+    return new_key(access.ciphers[0], later), later
+
+
+def _only_damage(error: Exception) -> None:
+    ours = translated(error) if isinstance(error, FAULTS) else error
+    if not isinstance(ours, StoreDamaged):
+        raise ours from error
+
+
+def _empty(path: Path) -> Path:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrate(db)
+    return path
 
 
 def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) -> list[str]:
@@ -95,10 +117,16 @@ def _keep_aside(path: Path) -> Path:
 
 
 @contextmanager
+def _scratch(beside: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".reading-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
 def _readable(damaged: Path, fresh: Path) -> Iterator[sqlite3.Connection]:
     """A connection to a copy of the damaged file; if its first page is lost, with that of `fresh` in its place."""
-    with tempfile.TemporaryDirectory(dir=damaged.parent, prefix=".reading-") as folder:
-        copy = Path(folder) / "copy.db"
+    with _scratch(damaged.parent) as folder:
+        copy = folder / "copy.db"
         for suffix in SUFFIXES:
             if beside(damaged, suffix).exists():
                 shutil.copyfile(beside(damaged, suffix), beside(copy, suffix))

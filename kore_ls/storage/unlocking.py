@@ -14,7 +14,7 @@ from kore_ls.storage.keys import GENERATION, StoreKey, generation, insert_key, n
 from kore_ls.storage.memory_index import INDEXED_MESSAGES
 from kore_ls.storage.migrations import SEARCH_TABLES
 
-BLOCK = 1 << 14
+BLOCK = 1 << 10
 """For so many values at once the use of the key is noted."""
 
 
@@ -104,14 +104,14 @@ class Budget:
         self._reserved = 0
 
     def spend(self, db: sqlite3.Connection) -> None:
-        """Called at the start of each transaction; notes the use ahead, in blocks. Raises StoreLocked.
+        """Called at the end of each transaction; notes the use, in blocks. Raises StoreLocked.
 
         Of a transaction that is undone the note goes too: with half of what would be safe as the limit, that is fine.
         """
         codec = self._codec
-        if codec is None or codec.sealed < self._reserved:
+        if codec is None or codec.sealed <= self._reserved:
             return
-        ahead = BLOCK + codec.sealed - self._reserved
+        ahead = -(-(codec.sealed - self._reserved) // BLOCK) * BLOCK
         total = reserve(db, codec.key_id, ahead)
         if total > self._limit:
             raise StoreLocked("the store's key was used as much as is safe; give the store another key", reason="worn")

@@ -50,7 +50,8 @@ class Writer:
     A piece of work that fails is undone alone. Cancelling the caller does not withdraw its work. A piece of work may
     run twice (when a neighbour failed, what both did is undone and done again), so it must change nothing but the
     database. `guard` runs in the connection's thread before and after each transaction and raises where the file is
-    not the one that was opened. `entered` runs within each transaction before anything else, and may refuse it.
+    not the one that was opened. `entered` runs within each transaction before anything else, `leaving` after all else;
+    both may refuse it.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class Writer:
         name: str,
         guard: Callable[[], None],
         entered: Callable[[sqlite3.Connection], None] = lambda db: None,
+        leaving: Callable[[sqlite3.Connection], None] = lambda db: None,
     ) -> None:
         self._database = database
         self._name = name
         self._guard = guard
         self._entered = entered
+        self._leaving = leaving
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[Work[Any], Then[Any] | None, asyncio.Future[Any]]] = deque()
         self._busy = False
@@ -152,6 +155,7 @@ class Writer:
                 transaction = Transaction(db)
                 outcomes = [_run_alone(transaction, work) for work in works]
             append_changes(db, self._name, transaction.changes)
+            self._leaving(db)
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:

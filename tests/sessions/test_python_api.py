@@ -15,6 +15,7 @@ import kore_ls
 from kore_ls import (
     AgentFactory,
     AgentMode,
+    Cipher,
     ManagerConfig,
     Message,
     Role,
@@ -55,10 +56,10 @@ def make_agent(session: SessionRecord) -> Agent:
 
 
 @pytest.fixture
-async def manager(tmp_path: Path) -> AsyncIterator[SessionManager]:
+async def manager(tmp_path: Path, cipher: Cipher | None) -> AsyncIterator[SessionManager]:
     config = ManagerConfig(data_dir=tmp_path, max_sessions=10, session_name_prefix="会话")
     factory: AgentFactory = make_agent
-    async with SessionManager(config, SQLiteStore(tmp_path / "sessions.db"), factory) as made:
+    async with SessionManager(config, SQLiteStore(tmp_path / "sessions.db", cipher), factory) as made:
         yield made
 
 
@@ -226,8 +227,12 @@ async def test_sessions_are_chosen_by_metadata(manager: SessionManager) -> None:
     assert [s.name for s in found] == ["a"]
 
 
-async def test_the_limit_is_told_in_the_words_of_the_guide_and_a_closed_session_makes_room(tmp_path: Path) -> None:
-    async with SessionManager(ManagerConfig(data_dir=tmp_path, max_sessions=2)) as manager:
+async def test_the_limit_is_told_in_the_words_of_the_guide_and_a_closed_session_makes_room(
+    tmp_path: Path, cipher: Cipher | None
+) -> None:
+    async with SessionManager(
+        ManagerConfig(data_dir=tmp_path, max_sessions=2), SQLiteStore(tmp_path / "sessions.db", cipher)
+    ) as manager:
         old = await manager.create_session("old")
         await manager.create_session("other")
         with pytest.raises(SessionLimitReached) as raised:
@@ -237,9 +242,11 @@ async def test_the_limit_is_told_in_the_words_of_the_guide_and_a_closed_session_
         assert (await manager.create_session("我的会话")).name == "我的会话"
 
 
-async def test_with_eviction_the_oldest_makes_room_and_is_loaded_again_by_a_switch(tmp_path: Path) -> None:
+async def test_with_eviction_the_oldest_makes_room_and_is_loaded_again_by_a_switch(
+    tmp_path: Path, cipher: Cipher | None
+) -> None:
     config = ManagerConfig(data_dir=tmp_path, max_sessions=1, evict_idle=True)
-    async with SessionManager(config, agent_factory=make_agent) as manager:
+    async with SessionManager(config, SQLiteStore(tmp_path / "sessions.db", cipher), make_agent) as manager:
         one = await manager.create_session("one")
         agent = one.agent
         two = await manager.create_session("two")
@@ -250,14 +257,16 @@ async def test_with_eviction_the_oldest_makes_room_and_is_loaded_again_by_a_swit
         assert two.agent is None
 
 
-async def test_a_factory_may_be_asynchronous_and_may_fail(tmp_path: Path) -> None:
+async def test_a_factory_may_be_asynchronous_and_may_fail(tmp_path: Path, cipher: Cipher | None) -> None:
     async def factory(session: SessionRecord) -> Agent:
         await asyncio.sleep(0)
         if session.agent_mode is AgentMode.PLAN:
             raise OSError("no such program: secret")
         return Agent(session)
 
-    async with SessionManager(ManagerConfig(data_dir=tmp_path), agent_factory=factory) as manager:
+    async with SessionManager(
+        ManagerConfig(data_dir=tmp_path), SQLiteStore(tmp_path / "sessions.db", cipher), factory
+    ) as manager:
         assert isinstance((await manager.create_session()).agent, Agent)
         with pytest.raises(AgentFailed) as raised:
             await manager.create_session(mode="plan")
@@ -266,15 +275,19 @@ async def test_a_factory_may_be_asynchronous_and_may_fail(tmp_path: Path) -> Non
         assert len(await manager.list_sessions()) == 1
 
 
-async def test_shutdown_releases_agents_closes_no_session_and_may_be_called_again(tmp_path: Path) -> None:
-    manager = SessionManager(ManagerConfig(data_dir=tmp_path), agent_factory=make_agent)
+async def test_shutdown_releases_agents_closes_no_session_and_may_be_called_again(
+    tmp_path: Path, cipher: Cipher | None
+) -> None:
+    manager = SessionManager(
+        ManagerConfig(data_dir=tmp_path), SQLiteStore(tmp_path / "sessions.db", cipher), make_agent
+    )
     session = await manager.create_session("s")
     agent = session.agent
     await session.add_message(Message(role="user", content="x"))
     await asyncio.gather(manager.shutdown(), manager.shutdown())
     await manager.shutdown()
     assert isinstance(agent, Agent) and agent.closed == 1
-    async with SessionManager(ManagerConfig(data_dir=tmp_path)) as again:
+    async with SessionManager(ManagerConfig(data_dir=tmp_path), SQLiteStore(tmp_path / "sessions.db", cipher)) as again:
         current = await again.current_session()
         assert current is not None
         assert (current.id, current.status, current.record.message_count) == (session.id, SessionStatus.IDLE, 1)
@@ -356,10 +369,14 @@ async def test_a_handle_shows_what_any_way_of_changing_it_did(manager: SessionMa
     assert session.record == await manager.storage.load_session(session.id)
 
 
-async def test_time_and_ids_come_from_where_they_are_told_to(tmp_path: Path) -> None:
+async def test_time_and_ids_come_from_where_they_are_told_to(tmp_path: Path, cipher: Cipher | None) -> None:
     times, ids = iter(range(1_000, 2_000)), iter(f"id-{n}" for n in range(100))
     manager = SessionManager(
-        ManagerConfig(data_dir=tmp_path), clock=lambda: next(times), ids=lambda: next(ids), agent_factory=make_agent
+        ManagerConfig(data_dir=tmp_path),
+        SQLiteStore(tmp_path / "sessions.db", cipher),
+        clock=lambda: next(times),
+        ids=lambda: next(ids),
+        agent_factory=make_agent,
     )
     async with manager:
         session = await manager.create_session()
@@ -367,7 +384,7 @@ async def test_time_and_ids_come_from_where_they_are_told_to(tmp_path: Path) -> 
         assert (await manager.fork_session(session.id)).id == "id-1"
 
 
-async def test_auto_save_runs_and_a_failing_one_is_told(tmp_path: Path) -> None:
+async def test_auto_save_runs_and_a_failing_one_is_told(tmp_path: Path, cipher: Cipher | None) -> None:
     from kore_ls.errors import StoreFull
     from kore_ls.model.event import Event, EventType
 
@@ -376,7 +393,7 @@ async def test_auto_save_runs_and_a_failing_one_is_told(tmp_path: Path) -> None:
             raise StoreFull
 
     heard: asyncio.Queue[Event] = asyncio.Queue()
-    manager = SessionManager(ManagerConfig(auto_save_interval=0.001), Full(tmp_path / "sessions.db"))
+    manager = SessionManager(ManagerConfig(auto_save_interval=0.001), Full(tmp_path / "sessions.db", cipher))
     manager.events.listen(heard.put_nowait)
     async with manager:
         event = await asyncio.wait_for(heard.get(), 30)
@@ -401,7 +418,7 @@ def test_a_setting_that_can_not_work_is_refused_at_once(wrong: dict[str, Any]) -
         ManagerConfig(**wrong)
 
 
-async def test_agents_are_let_go_together(tmp_path: Path) -> None:
+async def test_agents_are_let_go_together(tmp_path: Path, cipher: Cipher | None) -> None:
     """Each waits for the others to be closing, so that one after the other would never end."""
     closing = asyncio.Barrier(3)
 
@@ -409,7 +426,9 @@ async def test_agents_are_let_go_together(tmp_path: Path) -> None:
         async def close(self) -> None:
             await closing.wait()
 
-    manager = SessionManager(ManagerConfig(data_dir=tmp_path), agent_factory=lambda _: Slow())
+    manager = SessionManager(
+        ManagerConfig(data_dir=tmp_path), SQLiteStore(tmp_path / "sessions.db", cipher), lambda _: Slow()
+    )
     for _ in range(3):
         await manager.create_session()
     async with asyncio.timeout(4):

@@ -5,22 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from kore_ls.storage.cipher import Cipher, Cost
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.store import SQLiteStore
-
-CHEAP = Cost(n=2, r=1, p=1)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where a store's file is, or will be."""
     return tmp_path / "kore" / "sessions.db"
-
-
-@pytest.fixture(params=["plain", "encrypted"])
-def cipher(request: pytest.FixtureRequest) -> Cipher | None:
-    """With what the test's stores are opened; what takes it holds for plain and for encrypted stores."""
-    return Cipher("a passphrase", cost=CHEAP) if request.param == "encrypted" else None
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.convert import convert
 from kore_ls.storage.unlocking import Access
-from tests.storage.conftest import CHEAP
+from tests.ciphers import CHEAP
 
 
 def main(path: Path, old: str, new: str, last: str) -> None:

@@ -14,8 +14,11 @@ from kore_ls.model.message import Message, Role
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.search import SearchHit, SearchPage, SearchPosition, SearchQuery
 from kore_ls.model.session import SessionRecord
+from kore_ls.storage.codec import Codec, StoreConnection
+from kore_ls.storage.memory_index import attach_index
 from kore_ls.storage.message_rows import count_messages, insert_messages
 from kore_ls.storage.migrations import migrate
+from kore_ls.storage.sealing import install
 from kore_ls.storage.search_index import index_step
 from kore_ls.storage.search_rows import search
 from kore_ls.storage.session_rows import insert_session
@@ -40,10 +43,15 @@ def message(session_id: str, seq: int, content: str, role: Role = Role.USER, tim
 
 
 @contextmanager
-def database(texts: Sequence[str], *, sessions: int = 1, indexed: bool = True) -> Iterator[sqlite3.Connection]:
+def database(
+    texts: Sequence[str], *, sessions: int = 1, indexed: bool = True, encrypted: bool = False
+) -> Iterator[sqlite3.Connection]:
     """Sessions s0, s1, ... to which the messages are added in turns."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+    with closing(sqlite3.connect(":memory:", isolation_level=None, factory=StoreConnection)) as db:
         migrate(db)
+        if encrypted:
+            install(db, Codec(1, bytes(32)))
+            attach_index(db)
         db.execute("BEGIN")
         for number in range(sessions):
             insert_session(db, session(f"s{number}"))

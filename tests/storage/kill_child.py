@@ -1,6 +1,6 @@
 """The process that is killed: uses a store without pause and prints a line for everything that was acknowledged.
 
-`python -m tests.storage.kill_child PATH SEED`
+`python -m tests.storage.kill_child PATH SEED PASSPHRASE`
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from kore_ls.model.bundle import OnConflict
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import MessageId, SessionId, new_id
 from kore_ls.model.session import ForkPoint
-from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.store import SQLiteStore
-from tests.storage.conftest import CHEAP
+from tests.ciphers import cipher_of
 from tests.storage.values import bundle, message, record, tool_call
 
 
@@ -98,7 +97,7 @@ class User:
 
 async def main(path: Path, seed: int, passphrase: str) -> None:
     """Use the store until killed; it may be encrypted meanwhile."""
-    store = SQLiteStore(path, Cipher(passphrase, cost=CHEAP) if passphrase else None, plain=True)
+    store = SQLiteStore(path, cipher_of(passphrase), plain=True)
     store.listen(lambda _: None)
     users = [User(store, random.Random(seed * 10 + number)) for number in range(4)]
     await asyncio.gather(*(user.work() for user in users))

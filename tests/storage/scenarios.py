@@ -1,6 +1,6 @@
 """Scenes that need a process of their own: another user's rights, little room on the disk, an end without closing.
 
-`python -m tests.storage.scenarios NAME DIRECTORY` plays one and prints what happened as JSON.
+`python -m tests.storage.scenarios NAME DIRECTORY PASSPHRASE` plays one and prints what happened as JSON.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from typing import Any
 
 from kore_ls.errors import KoreError
 from kore_ls.model.ids import SessionId, new_id
+from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.keys import new_key
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
+from tests.ciphers import cipher_of
 from tests.storage.values import message, record
 
 Outcome = dict[str, Any]
@@ -32,10 +35,10 @@ async def told(work: Awaitable[Any]) -> str:
     return "ok"
 
 
-async def read_only(path: Path) -> Outcome:
+async def read_only(path: Path, cipher: Cipher | None) -> Outcome:
     """Use a store that this process may only read."""
     before = sorted(each.name for each in path.parent.iterdir())
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     try:
         page = await store.list_sessions(SessionQuery())
         return {
@@ -50,10 +53,10 @@ async def read_only(path: Path) -> Outcome:
         await store.close()
 
 
-async def writable_later(path: Path) -> Outcome:
+async def writable_later(path: Path, cipher: Cipher | None) -> Outcome:
     """Use a store that becomes writable after it was opened."""
     path.parent.chmod(0o500)
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     try:
         first = await told(store.add_message(message("s")))
         path.parent.chmod(0o700)
@@ -62,9 +65,9 @@ async def writable_later(path: Path) -> Outcome:
         await store.close()
 
 
-async def nowhere_to_write(path: Path) -> Outcome:
+async def nowhere_to_write(path: Path, cipher: Cipher | None) -> Outcome:
     """Make a store where this process may not."""
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     try:
         return {
             "list": await told(store.list_sessions(SessionQuery())),
@@ -74,22 +77,22 @@ async def nowhere_to_write(path: Path) -> Outcome:
         await store.close()
 
 
-async def unreadable(path: Path) -> Outcome:
+async def unreadable(path: Path, cipher: Cipher | None) -> Outcome:
     """Open a store that this process may not read."""
     path.chmod(0)
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     try:
         return {"list": await told(store.list_sessions(SessionQuery()))}
     finally:
         await store.close()
 
 
-async def full(path: Path) -> Outcome:
+async def full(path: Path, cipher: Cipher | None) -> Outcome:
     """Write until no file may grow any more, read on, and write again once there is room."""
     import resource
     import signal
 
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     acknowledged = []
     try:
         await store.create_session(record("s"))
@@ -116,9 +119,9 @@ async def full(path: Path) -> Outcome:
         await store.close()
 
 
-async def left_open(path: Path) -> Outcome:
+async def left_open(path: Path, cipher: Cipher | None) -> Outcome:
     """End with a store that nobody closed."""
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     FORGOTTEN.append(store)
     await store.create_session(record("s"))
     await store.add_message(message("s"))
@@ -128,7 +131,7 @@ async def left_open(path: Path) -> Outcome:
 
 FORGOTTEN: list[SQLiteStore] = []
 
-SCENES: dict[str, Callable[[Path], Awaitable[Outcome]]] = {
+SCENES: dict[str, Callable[[Path, Cipher | None], Awaitable[Outcome]]] = {
     each.__name__: each for each in (read_only, writable_later, nowhere_to_write, unreadable, full, left_open)
 }
 NOBODY = 65_534
@@ -137,6 +140,7 @@ NOBODY = 65_534
 def as_nobody() -> None:
     """Give up root's rights, which would make everything writable; what is imported later must be there by now."""
     new_id()
+    new_key(Cipher(bytes(32)), 1).codec()
     for late in ("concurrent.futures.thread", "shutil", "tempfile"):
         importlib.import_module(late)
     if os.geteuid() == 0:
@@ -148,4 +152,5 @@ def as_nobody() -> None:
 if __name__ == "__main__":
     if sys.argv[1] not in ("full", "left_open"):
         as_nobody()
-    print(json.dumps(asyncio.run(SCENES[sys.argv[1]](Path(sys.argv[2]) / "sessions.db"))))  # type: ignore[arg-type]
+    scene = SCENES[sys.argv[1]](Path(sys.argv[2]) / "sessions.db", cipher_of(sys.argv[3]))
+    print(json.dumps(asyncio.run(scene)))  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """The process that is killed while it indexes: writes, renames, removes and searches without pause.
 
-`python -m tests.storage.search_kill_child PATH SEED`; says a line for each search done.
+`python -m tests.storage.search_kill_child PATH SEED PASSPHRASE`; says a line for each search done.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from kore_ls.model.event import EventType
 from kore_ls.model.ids import SessionId, new_id
 from kore_ls.model.search import SearchQuery
 from kore_ls.storage.store import SQLiteStore
+from tests.ciphers import cipher_of
 from tests.storage.values import bundle, message, record
 
 WORDS = ("用户认证", "getUserName", "timeout", "数据库", "the end", "ガギ")
@@ -47,12 +48,12 @@ async def search(store: SQLiteStore, chance: random.Random) -> None:
         print("searched", flush=True)
 
 
-async def main(path: Path, seed: int) -> None:
+async def main(path: Path, seed: int, passphrase: str) -> None:
     """Work until killed."""
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher_of(passphrase))
     chance = random.Random(seed)
     await asyncio.gather(write(store, chance), write(store, chance), search(store, chance))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))

@@ -13,9 +13,11 @@ import pytest
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import SessionId
 from kore_ls.storage.changes import KEPT, StoreChange, append_changes, changes_after, newest_change
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.migrations import migrate
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
+from tests.ciphers import ENCRYPTED_IS_SLOW, cipher_of
 from tests.project.source import ROOT
 from tests.storage.values import message, record
 
@@ -64,9 +66,9 @@ def test_a_log_that_went_back_is_news_too(db: sqlite3.Connection) -> None:
 
 
 @pytest.fixture
-async def stores(path: Path) -> AsyncIterator[tuple[SQLiteStore, SQLiteStore]]:
+async def stores(path: Path, cipher: Cipher | None) -> AsyncIterator[tuple[SQLiteStore, SQLiteStore]]:
     """Two store objects on one file."""
-    first, second = SQLiteStore(path), SQLiteStore(path)
+    first, second = SQLiteStore(path, cipher), SQLiteStore(path, cipher)
     yield first, second
     await first.close()
     await second.close()
@@ -134,12 +136,15 @@ async def test_a_listener_that_stopped_hears_nothing(stores: tuple[SQLiteStore, 
     assert stopped == []
 
 
-async def test_two_processes_write_one_file_without_an_error(path: Path) -> None:
+@ENCRYPTED_IS_SLOW
+async def test_two_processes_write_one_file_without_an_error(
+    path: Path, cipher: Cipher | None, passphrase: str
+) -> None:
     """Both hear each other while they write."""
     scene = "import sys; from tests.storage.test_changes import busy; busy(*sys.argv[1:])"
     processes = [
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", scene, str(path), name), cwd=ROOT, stdout=-1, stderr=-1, stdin=-1
+            *(sys.executable, "-c", scene, str(path), name, passphrase), cwd=ROOT, stdout=-1, stderr=-1, stdin=-1
         )
         for name in ("a", "b")
     ]
@@ -150,7 +155,7 @@ async def test_two_processes_write_one_file_without_an_error(path: Path) -> None
 
     assert [errors for _, errors in outcomes] == [b"", b""]
     assert [json.loads(out) for out, _ in outcomes] == [{"heard": ["b"]}, {"heard": ["a"]}]
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     try:
         counts = {each.id: each.message_count for each in (await store.list_sessions(SessionQuery())).sessions}
         assert counts == {"a": 300, "b": 300}
@@ -159,11 +164,11 @@ async def test_two_processes_write_one_file_without_an_error(path: Path) -> None
         await store.close()
 
 
-def busy(path: str, name: str) -> None:
+def busy(path: str, name: str, passphrase: str) -> None:
     """The part of each process: write without pause, then wait until the other was heard."""
 
     async def play() -> None:
-        store = SQLiteStore(path)
+        store = SQLiteStore(path, cipher_of(passphrase))
         heard: asyncio.Queue[StoreChange] = asyncio.Queue()
         seen: set[str] = set()
         try:

@@ -180,11 +180,14 @@ def test_a_key_that_was_used_too_often_encrypts_nothing_more() -> None:
         migrate(db)
         insert_key(db, new_key(Cipher("right", cost=CHEAP), 1).wrapped, 1)
         budget = Budget(codec, limit=2 * BLOCK)
+        budget.spend(db)
+        assert used(db, 1) == 0
         for _ in range(2):
-            budget.spend(db)
             for _ in range(BLOCK):
                 codec.seal("place", "column", "text")
+                budget.spend(db)
         assert used(db, 1) == 2 * BLOCK
+        codec.seal("place", "column", "text")
         with pytest.raises(StoreLocked) as caught:
             budget.spend(db)
     assert caught.value.params == {"reason": "worn"}
@@ -195,5 +198,7 @@ def test_the_use_of_a_key_is_counted_over_all_processes(tmp_path: Path) -> None:
         migrate(db)
         insert_key(db, new_key(Cipher("right", cost=CHEAP), 1).wrapped, 1)
         for _ in range(3):
-            Budget(Codec(1, KEY)).spend(db)
+            codec = Codec(1, KEY)
+            codec.seal("place", "column", "text")
+            Budget(codec).spend(db)
         assert used(db, 1) == 3 * BLOCK

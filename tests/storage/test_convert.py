@@ -20,9 +20,9 @@ from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.convert import PREFIX
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
+from tests.ciphers import CHEAP
 from tests.project.source import ROOT
 from tests.storage.canaries import WORDS, plant, seen_in
-from tests.storage.conftest import CHEAP
 from tests.storage.searching import change as updated
 from tests.storage.searching import found, in_step, raw
 from tests.storage.test_kill import Acknowledged, verify

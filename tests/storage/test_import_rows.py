@@ -14,7 +14,11 @@ from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.message import Message
 from kore_ls.storage import import_rows
+from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.codec import StoreConnection
 from kore_ls.storage.import_rows import ABANDONED_MS
+from kore_ls.storage.keys import open_key, read_wrapped
+from kore_ls.storage.sealing import install
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.storage.values import bundle, message, record, tool_call
@@ -130,7 +134,7 @@ async def test_an_import_that_fails_leaves_nothing(store: SQLiteStore) -> None:
     assert await ids(store) == {"fine", "broken"}
 
 
-async def test_an_import_that_is_cancelled_leaves_nothing(path: Path) -> None:
+async def test_an_import_that_is_cancelled_leaves_nothing(path: Path, cipher: Cipher | None) -> None:
     loop, calls, under_way = asyncio.get_running_loop(), itertools.count(), asyncio.Event()
 
     def clock() -> int:  # asked once for each batch, in the store's thread
@@ -138,7 +142,7 @@ async def test_an_import_that_is_cancelled_leaves_nothing(path: Path) -> None:
             loop.call_soon_threadsafe(under_way.set)
         return 1_000
 
-    store = SQLiteStore(path, clock=clock)
+    store = SQLiteStore(path, cipher, clock=clock)
     try:
         importing = asyncio.create_task(store.import_sessions([bundle("s", 20_000)], OnConflict.ERROR))
         await under_way.wait()
@@ -165,18 +169,22 @@ async def test_nothing_shows_while_it_comes_in(store: SQLiteStore) -> None:
     await importing
 
 
-def left_behind(path: Path, session_id: str) -> None:
+def left_behind(path: Path, cipher: Cipher | None, session_id: str) -> None:
     """What an import leaves that was killed in the middle."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+    with closing(sqlite3.connect(path, isolation_level=None, factory=StoreConnection)) as db:
+        if cipher is not None and (wrapped := read_wrapped(db)) is not None:
+            install(db, open_key(wrapped, cipher).codec())
         db.execute("BEGIN")
         staged, _ = import_rows.stage(db, [bundle(session_id)], OnConflict.ERROR, lambda: "other", 1_000)
         import_rows.add_batch(db, staged[0], staged[0].bundle.messages[:2], 1_000)
         db.execute("COMMIT")
 
 
-async def test_what_a_killed_import_left_is_nowhere_and_in_nobodys_way(store: SQLiteStore, path: Path) -> None:
+async def test_what_a_killed_import_left_is_nowhere_and_in_nobodys_way(
+    store: SQLiteStore, path: Path, cipher: Cipher | None
+) -> None:
     await store.create_session(record("t"))
-    left_behind(path, "s")
+    left_behind(path, cipher, "s")
 
     assert await ids(store) == {"t"}
     with pytest.raises(SessionNotFound):
@@ -189,13 +197,13 @@ async def test_what_a_killed_import_left_is_nowhere_and_in_nobodys_way(store: SQ
 
 
 @pytest.mark.parametrize(("age", "left"), [(ABANDONED_MS + 1, 0), (ABANDONED_MS - 1, 1)])
-async def test_a_dead_import_is_swept_away_in_time(path: Path, age: int, left: int) -> None:
-    first = SQLiteStore(path)
+async def test_a_dead_import_is_swept_away_in_time(path: Path, age: int, left: int, cipher: Cipher | None) -> None:
+    first = SQLiteStore(path, cipher)
     await first.create_session(record("t"))
     await first.close()
-    left_behind(path, "s")
+    left_behind(path, cipher, "s")
 
-    later = SQLiteStore(path, clock=lambda: 1_000 + age)
+    later = SQLiteStore(path, cipher, clock=lambda: 1_000 + age)
     try:
         await later.load_session(SessionId("t"))
         assert later._purging is not None
@@ -208,8 +216,8 @@ async def test_a_dead_import_is_swept_away_in_time(path: Path, age: int, left: i
         assert db.execute("SELECT count(*) FROM messages").fetchone() == (2 * left,)
 
 
-async def test_of_two_imports_of_one_session_only_one_is_shown(path: Path) -> None:
-    stores = [SQLiteStore(path), SQLiteStore(path)]
+async def test_of_two_imports_of_one_session_only_one_is_shown(path: Path, cipher: Cipher | None) -> None:
+    stores = [SQLiteStore(path, cipher), SQLiteStore(path, cipher)]
     try:
         await stores[0].create_session(record("t"))
         results = await asyncio.gather(

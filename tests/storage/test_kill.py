@@ -16,11 +16,10 @@ from attrs import define, field
 from kore_ls.errors import SessionNotFound
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.session import SessionRecord
-from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
+from tests.ciphers import cipher_of
 from tests.project.source import ROOT
-from tests.storage.conftest import CHEAP
 
 
 @define
@@ -82,7 +81,7 @@ async def used_and_killed(path: Path, seed: int, acknowledged: Acknowledged, lin
 
 async def verify(path: Path, acknowledged: Acknowledged, passphrase: str = "") -> None:
     """Everything acknowledged is there, counters are right, and nothing half done shows."""
-    store = SQLiteStore(path, Cipher(passphrase, cost=CHEAP) if passphrase else None)
+    store = SQLiteStore(path, cipher_of(passphrase))
     try:
         assert await store.check() == []
         found: dict[SessionId, SessionRecord] = {}

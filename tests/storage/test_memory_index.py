@@ -14,7 +14,7 @@ from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.search import SearchPosition, SearchQuery
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.store import SQLiteStore
-from tests.storage.conftest import CHEAP
+from tests.ciphers import CHEAP
 from tests.storage.searching import add, change, found, in_step
 from tests.storage.values import message, record
 

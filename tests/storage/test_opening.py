@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from kore_ls.model.ids import SessionId
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.database import Database
 from kore_ls.storage.opening import OpenStore, open_store
 from kore_ls.storage.session_rows import insert_session, load_session
 from kore_ls.storage.store import SQLiteStore
+from tests.ciphers import ENCRYPTED_IS_SLOW
 from tests.project.source import ROOT
 from tests.storage.scenarios import NOBODY
 from tests.storage.values import message, record
@@ -24,10 +26,10 @@ from tests.storage.values import message, record
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX rights and limits")
 
 
-def play(scene: str, directory: Path) -> dict[str, Any]:
+def play(scene: str, directory: Path, passphrase: str) -> dict[str, Any]:
     """Play a scene in a process of its own."""
     process = subprocess.run(
-        [sys.executable, "-m", "tests.storage.scenarios", scene, str(directory)],
+        [sys.executable, "-m", "tests.storage.scenarios", scene, str(directory), passphrase],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -49,9 +51,9 @@ def open_directory() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def directory(open_directory: Path) -> AsyncIterator[Path]:
+async def directory(open_directory: Path, cipher: Cipher | None) -> AsyncIterator[Path]:
     """The same with a store in it: the session "s" with one message."""
-    store = SQLiteStore(open_directory / "sessions.db")
+    store = SQLiteStore(open_directory / "sessions.db", cipher)
     await store.create_session(record("s"))
     await store.add_message(message("s", "first"))
     await store.close()
@@ -71,11 +73,12 @@ def locked_away(directory: Path) -> None:
 
 
 @posix
-async def test_a_directory_that_cant_be_written_is_read_as_it_is(directory: Path) -> None:
+@ENCRYPTED_IS_SLOW
+async def test_a_directory_that_cant_be_written_is_read_as_it_is(directory: Path, passphrase: str) -> None:
     given_to_nobody(directory)
     locked_away(directory)
 
-    assert play("read_only", directory) == {
+    assert play("read_only", directory, passphrase) == {
         "sessions": ["s"],
         "messages": ["first"],
         "read_only": True,
@@ -86,10 +89,11 @@ async def test_a_directory_that_cant_be_written_is_read_as_it_is(directory: Path
 
 
 @posix
+@ENCRYPTED_IS_SLOW
 async def test_what_is_still_in_the_log_of_a_read_only_store_is_read_too(
-    directory: Path, tmp_path: Path, open_directory: Path
+    directory: Path, tmp_path: Path, open_directory: Path, cipher: Cipher | None, passphrase: str
 ) -> None:
-    store = SQLiteStore(directory / "sessions.db")
+    store = SQLiteStore(directory / "sessions.db", cipher)
     try:
         await store.add_message(message("s", "second"))
         copy = open_directory / "copy"
@@ -102,7 +106,7 @@ async def test_what_is_still_in_the_log_of_a_read_only_store_is_read_too(
     given_to_nobody(copy)
     locked_away(copy)
 
-    outcome = play("read_only", copy)
+    outcome = play("read_only", copy, passphrase)
     copy.chmod(0o700)
 
     assert outcome["messages"] == ["first", "second"]
@@ -110,38 +114,43 @@ async def test_what_is_still_in_the_log_of_a_read_only_store_is_read_too(
 
 
 @posix
-async def test_a_file_that_cant_be_written_is_read_only_in_any_directory(directory: Path) -> None:
+@ENCRYPTED_IS_SLOW
+async def test_a_file_that_cant_be_written_is_read_only_in_any_directory(directory: Path, passphrase: str) -> None:
     given_to_nobody(directory)
     (directory / "sessions.db").chmod(0o400)
 
-    assert play("read_only", directory)["write"] == "storeReadOnly"
+    assert play("read_only", directory, passphrase)["write"] == "storeReadOnly"
 
 
 @posix
-async def test_a_read_only_store_is_written_once_it_can_be(directory: Path) -> None:
+@ENCRYPTED_IS_SLOW
+async def test_a_read_only_store_is_written_once_it_can_be(directory: Path, passphrase: str) -> None:
     given_to_nobody(directory)
 
-    assert play("writable_later", directory) == {"first": "storeReadOnly", "later": "ok"}
+    assert play("writable_later", directory, passphrase) == {"first": "storeReadOnly", "later": "ok"}
 
 
 @posix
-async def test_a_store_that_cant_be_read_is_told(directory: Path) -> None:
+@ENCRYPTED_IS_SLOW
+async def test_a_store_that_cant_be_read_is_told(directory: Path, passphrase: str) -> None:
     given_to_nobody(directory)
 
-    assert play("unreadable", directory) == {"list": "storeReadOnly"}
+    assert play("unreadable", directory, passphrase) == {"list": "storeReadOnly"}
 
 
 @posix
-def test_where_no_store_can_be_made_there_is_none(open_directory: Path) -> None:
+@ENCRYPTED_IS_SLOW
+def test_where_no_store_can_be_made_there_is_none(open_directory: Path, passphrase: str) -> None:
     given_to_nobody(open_directory)
     open_directory.chmod(0o500)
 
-    assert play("nowhere_to_write", open_directory / "new") == {"list": "ok", "write": "storeReadOnly"}
+    assert play("nowhere_to_write", open_directory / "new", passphrase) == {"list": "ok", "write": "storeReadOnly"}
 
 
 @posix
-def test_a_full_disk_fails_the_write_and_nothing_else(tmp_path: Path) -> None:
-    assert play("full", tmp_path) == {
+@ENCRYPTED_IS_SLOW
+def test_a_full_disk_fails_the_write_and_nothing_else(tmp_path: Path, passphrase: str) -> None:
+    assert play("full", tmp_path, passphrase) == {
         "kind": "storeFull",
         "again": ["storeFull"] * 3,
         "kept": True,
@@ -150,10 +159,13 @@ def test_a_full_disk_fails_the_write_and_nothing_else(tmp_path: Path) -> None:
     }
 
 
-async def test_a_store_that_nobody_closed_neither_holds_up_the_process_nor_loses_anything(tmp_path: Path) -> None:
-    play("left_open", tmp_path)
+@ENCRYPTED_IS_SLOW
+async def test_a_store_that_nobody_closed_neither_holds_up_the_process_nor_loses_anything(
+    tmp_path: Path, cipher: Cipher | None, passphrase: str
+) -> None:
+    play("left_open", tmp_path, passphrase)
 
-    store = SQLiteStore(tmp_path / "sessions.db")
+    store = SQLiteStore(tmp_path / "sessions.db", cipher)
     try:
         assert (await store.load_session(SessionId("s"))).message_count == 1
     finally:

@@ -14,6 +14,7 @@ from kore_ls.errors import StoreBusy, StoreDamaged
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.message import Message
 from kore_ls.storage.changes import StoreChange
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.storage.values import message, record, tool_call
@@ -23,9 +24,9 @@ SESSIONS, MESSAGES = 8, 60
 
 
 @pytest.fixture
-async def filled(path: Path) -> Path:
+async def filled(path: Path, cipher: Cipher | None) -> Path:
     """A closed store: 8 sessions with 60 messages each, every tenth with a tool call."""
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     try:
         for number in range(SESSIONS):
             await store.create_session(record(f"s{number}", name=f"name {number}", metadata={"n": number}))
@@ -70,9 +71,9 @@ def destroyed(path: Path, pages: list[int]) -> None:
             file.write(random.Random(page).randbytes(PAGE))
 
 
-async def repaired(path: Path) -> tuple[list[str], dict[str, list[Message]]]:
+async def repaired(path: Path, cipher: Cipher | None) -> tuple[list[str], dict[str, list[Message]]]:
     """Repair; what was said, and the messages of every session afterwards."""
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     try:
         assert await store.check() != []
         said = await store.repair()
@@ -99,8 +100,8 @@ def kept_aside(path: Path) -> Path:
     return aside / path.name
 
 
-async def test_a_sound_store_is_left_alone(filled: Path) -> None:
-    store = SQLiteStore(filled)
+async def test_a_sound_store_is_left_alone(filled: Path, cipher: Cipher | None) -> None:
+    store = SQLiteStore(filled, cipher)
     try:
         assert await store.repair() == []
     finally:
@@ -108,12 +109,12 @@ async def test_a_sound_store_is_left_alone(filled: Path) -> None:
     assert [each.name for each in filled.parent.iterdir()] == [filled.name]
 
 
-async def test_wrong_counters_are_set_right_in_place(filled: Path) -> None:
+async def test_wrong_counters_are_set_right_in_place(filled: Path, cipher: Cipher | None) -> None:
     with closing(sqlite3.connect(filled, isolation_level=None)) as db:
         db.execute("UPDATE sessions SET message_count = 3, last_seq = 4 WHERE id = 's1'")
         db.execute("DELETE FROM messages WHERE session_id = 's2' AND seq IN (1, 7, 59)")
 
-    said, found = await repaired(filled)
+    said, found = await repaired(filled, cipher)
 
     assert said == [f"session {each}: its counters were set right" for each in ("s1", "s2")]
     assert [len(found[each]) for each in ("s1", "s2")] == [MESSAGES, MESSAGES - 3]
@@ -122,7 +123,7 @@ async def test_wrong_counters_are_set_right_in_place(filled: Path) -> None:
 
 
 @pytest.mark.parametrize("share", ["first", "last", "middle", "scattered"])
-async def test_messages_on_sound_pages_are_saved(filled: Path, share: str) -> None:
+async def test_messages_on_sound_pages_are_saved(filled: Path, share: str, cipher: Cipher | None) -> None:
     pages = pages_of(filled, "messages")
     chosen = {
         "first": pages[:3],
@@ -133,7 +134,7 @@ async def test_messages_on_sound_pages_are_saved(filled: Path, share: str) -> No
     destroyed(filled, chosen)
     damaged = filled.read_bytes()
 
-    said, found = await repaired(filled)
+    said, found = await repaired(filled, cipher)
 
     total = sum(map(len, found.values()))
     lost_most = len(chosen) * (SESSIONS * MESSAGES / len(pages)) * 2
@@ -147,17 +148,17 @@ async def test_messages_on_sound_pages_are_saved(filled: Path, share: str) -> No
     assert any("messages could not be read" in line for line in said)
 
 
-async def test_damaged_indexes_cost_nothing(filled: Path) -> None:
+async def test_damaged_indexes_cost_nothing(filled: Path, cipher: Cipher | None) -> None:
     with closing(sqlite3.connect(filled)) as db:
         roots = [row[0] for row in db.execute("SELECT rootpage FROM sqlite_master WHERE type = 'index'")]
     destroyed(filled, [root - 1 for root in roots])
 
-    _, found = await repaired(filled)
+    _, found = await repaired(filled, cipher)
 
     assert {key: len(value) for key, value in found.items()} == {f"s{n}": MESSAGES for n in range(SESSIONS)}
 
 
-async def test_of_a_session_whose_row_is_lost_the_messages_are_saved(filled: Path) -> None:
+async def test_of_a_session_whose_row_is_lost_the_messages_are_saved(filled: Path, cipher: Cipher | None) -> None:
     with closing(sqlite3.connect(filled, isolation_level=None)) as db:
         db.execute("UPDATE sessions SET status = 'rotten' WHERE id = 's2'")
         db.execute("UPDATE sessions SET name = 'other' WHERE id = 's1'")
@@ -165,18 +166,19 @@ async def test_of_a_session_whose_row_is_lost_the_messages_are_saved(filled: Pat
         db.execute("PRAGMA writable_schema = ON")
         db.execute("INSERT INTO sqlite_master VALUES ('view', 'v', 'v', 0, 'CREATE VIEW v AS SELECT 1')")
 
-    said, found = await repaired(filled)
+    said, found = await repaired(filled, cipher)
 
     assert len(found["s2"]) == MESSAGES
     assert "session s2: only its messages were left" in said
-    assert "up to 1 sessions could not be read" in said
+    lost = 1 if cipher is None else 2  # a name that was not encrypted there is none
+    assert f"up to {lost} sessions could not be read" in said
 
 
-async def test_a_planted_trigger_goes_and_the_rows_stay(filled: Path) -> None:
+async def test_a_planted_trigger_goes_and_the_rows_stay(filled: Path, cipher: Cipher | None) -> None:
     with closing(sqlite3.connect(filled, isolation_level=None)) as db:
         db.execute("CREATE TRIGGER t AFTER INSERT ON messages BEGIN DELETE FROM messages; END")
 
-    _, found = await repaired(filled)
+    _, found = await repaired(filled, cipher)
 
     assert {len(value) for value in found.values()} == {MESSAGES}
     with closing(sqlite3.connect(filled)) as db:
@@ -184,15 +186,15 @@ async def test_a_planted_trigger_goes_and_the_rows_stay(filled: Path) -> None:
 
 
 @pytest.mark.parametrize("bytes_lost", [16, 100, PAGE])
-async def test_a_lost_header_costs_nothing(filled: Path, bytes_lost: int) -> None:
+async def test_a_lost_header_costs_nothing(filled: Path, bytes_lost: int, cipher: Cipher | None) -> None:
     with filled.open("r+b") as file:
         file.write(b"\xa5" * bytes_lost)
 
-    said, found = await repaired(filled)
+    said, found = await repaired(filled, cipher)
 
     assert {key: len(value) for key, value in found.items()} == {f"s{n}": MESSAGES for n in range(SESSIONS)}
     assert said[1] == f"{SESSIONS} sessions and {SESSIONS * MESSAGES} messages were saved"
-    store = SQLiteStore(filled)
+    store = SQLiteStore(filled, cipher)
     try:
         assert await store.active_session() == "s3"
         assert (await store.load_session(SessionId("s5"))).metadata == {"n": 5}
@@ -200,27 +202,27 @@ async def test_a_lost_header_costs_nothing(filled: Path, bytes_lost: int) -> Non
         await store.close()
 
 
-async def test_a_truncated_file_gives_what_is_left(filled: Path) -> None:
+async def test_a_truncated_file_gives_what_is_left(filled: Path, cipher: Cipher | None) -> None:
     os.truncate(filled, filled.stat().st_size * 2 // 3 // PAGE * PAGE)
 
-    _, found = await repaired(filled)
+    _, found = await repaired(filled, cipher)
 
     assert set(found) == {f"s{n}" for n in range(SESSIONS)}
     assert sum(map(len, found.values())) > SESSIONS * MESSAGES / 4
 
 
-async def test_what_is_no_store_at_all_becomes_an_empty_one_and_is_kept(path: Path) -> None:
+async def test_what_is_no_store_at_all_becomes_an_empty_one_and_is_kept(path: Path, cipher: Cipher | None) -> None:
     path.parent.mkdir()
     path.write_bytes(b"not a database at all " * 1_000)
 
-    _, found = await repaired(path)
+    _, found = await repaired(path, cipher)
 
     assert found == {}
     assert kept_aside(path).read_bytes() == b"not a database at all " * 1_000
 
 
-async def test_another_process_hears_of_a_repair_and_reads_on(filled: Path) -> None:
-    other, store = SQLiteStore(filled), SQLiteStore(filled)
+async def test_another_process_hears_of_a_repair_and_reads_on(filled: Path, cipher: Cipher | None) -> None:
+    other, store = SQLiteStore(filled, cipher), SQLiteStore(filled, cipher)
     heard: asyncio.Queue[StoreChange] = asyncio.Queue()
     try:
         await other.load_session(SessionId("s1"))
@@ -243,12 +245,14 @@ async def test_another_process_hears_of_a_repair_and_reads_on(filled: Path) -> N
         await store.close()
 
 
-async def test_a_repair_does_not_wait_for_ever_for_a_lock(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_repair_does_not_wait_for_ever_for_a_lock(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, cipher: Cipher | None
+) -> None:
     monkeypatch.setattr("kore_ls.storage.repair.BUSY_TIMEOUT_MS", 50)
     with closing(sqlite3.connect(filled, isolation_level=None)) as db:
         db.execute("CREATE VIEW v AS SELECT 1")
         db.execute("BEGIN IMMEDIATE")
-        store = SQLiteStore(filled)
+        store = SQLiteStore(filled, cipher)
         try:
             with pytest.raises(StoreBusy):
                 await store.repair()
@@ -259,14 +263,14 @@ async def test_a_repair_does_not_wait_for_ever_for_a_lock(filled: Path, monkeypa
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_random_damage_never_ends_in_an_unsound_store(filled: Path, seed: int) -> None:
+async def test_random_damage_never_ends_in_an_unsound_store(filled: Path, seed: int, cipher: Cipher | None) -> None:
     chance = random.Random(seed)
     size = filled.stat().st_size
     with filled.open("r+b") as file:
         for _ in range(chance.choice([3, 30, 300])):
             file.seek(chance.randrange(size))
             file.write(chance.randbytes(chance.choice([1, 8, 64])))
-    store = SQLiteStore(filled)
+    store = SQLiteStore(filled, cipher)
     try:
         try:
             await store.repair()

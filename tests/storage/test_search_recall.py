@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kore_ls.storage import candidates
 from kore_ls.storage.segment import folded, normalized
 from tests.bench.search_text import Writer
+from tests.ciphers import IDS
 from tests.storage.found import database, hits, message_ids
 
 SESSIONS = 7
@@ -39,9 +40,9 @@ def corpus() -> list[str]:
 TEXTS = corpus()
 
 
-@pytest.fixture(scope="module")
-def searched() -> Iterator[sqlite3.Connection]:
-    with database(TEXTS, sessions=SESSIONS) as db:
+@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=IDS)
+def searched(request: pytest.FixtureRequest) -> Iterator[sqlite3.Connection]:
+    with database(TEXTS, sessions=SESSIONS, encrypted=request.param) as db:
         yield db
 
 

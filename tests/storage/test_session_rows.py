@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 from attrs import evolve
@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord, SessionStatus
+from kore_ls.storage.codec import Codec, StoreConnection
 from kore_ls.storage.migrations import migrate
+from kore_ls.storage.sealing import install
 from kore_ls.storage.session_rows import Hidden, SessionQuery, insert_session, list_sessions, position_of
 from tests.storage.values import record
 
@@ -69,18 +71,27 @@ def matches(each: SessionRecord, query: SessionQuery) -> bool:
     )
 
 
-@pytest.fixture
-def db() -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+@contextmanager
+def database(encrypted: bool) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None, factory=StoreConnection)) as db:
         migrate(db)
+        if encrypted:
+            install(db, Codec(1, bytes(32)))
+        yield db
+
+
+@pytest.fixture
+def db(passphrase: str) -> Iterator[sqlite3.Connection]:
+    with database(bool(passphrase)) as db:
         yield db
 
 
 @settings(max_examples=60, deadline=None)
-@given(records=RECORDS, query=QUERIES)
-def test_pages_hold_every_match_once_and_in_order(records: list[SessionRecord], query: SessionQuery) -> None:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        migrate(db)
+@given(records=RECORDS, query=QUERIES, encrypted=st.booleans())
+def test_pages_hold_every_match_once_and_in_order(
+    records: list[SessionRecord], query: SessionQuery, encrypted: bool
+) -> None:
+    with database(encrypted) as db:
         for each in records:
             insert_session(db, each)
         expected = sorted((each for each in records if matches(each, query)), key=position_of, reverse=True)

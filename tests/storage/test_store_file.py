@@ -21,6 +21,7 @@ from kore_ls.errors import (
 )
 from kore_ls.model.ids import SessionId
 from kore_ls.storage.changes import StoreChange
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.files import check_openable
 from kore_ls.storage.home import StoreHome
 from kore_ls.storage.session_rows import SessionQuery
@@ -28,9 +29,9 @@ from kore_ls.storage.store import SQLiteStore
 from tests.storage.values import message, record
 
 
-async def filled(path: Path, count: int = 0) -> None:
+async def filled(path: Path, cipher: Cipher | None, count: int = 0) -> None:
     """A closed store with the session "s" and `count` messages in it."""
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     try:
         await store.create_session(record("s"))
         await asyncio.gather(*(store.add_message(message("s", f"message {n} " * 40)) for n in range(count)))
@@ -38,10 +39,10 @@ async def filled(path: Path, count: int = 0) -> None:
         await store.close()
 
 
-async def refused(path: Path, kind: type[KoreError], reason: str | None = None) -> None:
+async def refused(path: Path, cipher: Cipher | None, kind: type[KoreError], reason: str | None = None) -> None:
     """Reading and writing both fail so, and the files stay as they are, byte for byte."""
     before = {each.name: each.read_bytes() for each in path.parent.iterdir()}
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     try:
         for attempt in (lambda: store.list_sessions(SessionQuery()), lambda: store.create_session(record())):
             with pytest.raises(kind) as caught:
@@ -68,27 +69,29 @@ async def test_an_empty_file_is_a_new_store(store: SQLiteStore, path: Path) -> N
 @pytest.mark.parametrize(
     "content", [b"x", b"a text file\n" * 100, b"SQLite format 3", b"SQLite format 3\0" + b"x" * 90]
 )
-async def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path, content: bytes) -> None:
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(
+    path: Path, content: bytes, cipher: Cipher | None
+) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
 
-    await refused(path, StoreDamaged, "header")
+    await refused(path, cipher, StoreDamaged, "header")
 
 
-async def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
+async def test_another_programs_database_is_refused_and_left_alone(path: Path, cipher: Cipher | None) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE sessions (id TEXT)")
 
-    await refused(path, UnsupportedStore, "application")
+    await refused(path, cipher, UnsupportedStore, "application")
 
 
-async def test_a_newer_store_is_refused_and_left_alone(path: Path) -> None:
-    await filled(path)
+async def test_a_newer_store_is_refused_and_left_alone(path: Path, cipher: Cipher | None) -> None:
+    await filled(path, cipher)
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 99")
 
-    await refused(path, UnsupportedStore)
+    await refused(path, cipher, UnsupportedStore)
 
 
 @pytest.mark.parametrize(
@@ -102,38 +105,40 @@ async def test_a_newer_store_is_refused_and_left_alone(path: Path) -> None:
         "ALTER TABLE sessions ADD COLUMN extra TEXT",
     ],
 )
-async def test_a_schema_that_is_not_ours_to_the_letter_is_refused_and_left_alone(path: Path, planted: str) -> None:
-    await filled(path)
+async def test_a_schema_that_is_not_ours_to_the_letter_is_refused_and_left_alone(
+    path: Path, planted: str, cipher: Cipher | None
+) -> None:
+    await filled(path, cipher)
     with closing(sqlite3.connect(path)) as db:
         db.execute(planted)
 
-    await refused(path, StoreDamaged, "schema")
+    await refused(path, cipher, StoreDamaged, "schema")
 
 
-async def test_a_trigger_with_one_of_sqlites_own_names_is_found(path: Path) -> None:
-    await filled(path)
+async def test_a_trigger_with_one_of_sqlites_own_names_is_found(path: Path, cipher: Cipher | None) -> None:
+    await filled(path, cipher)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("CREATE TRIGGER harmless AFTER INSERT ON messages BEGIN SELECT 1; END")
         db.execute("PRAGMA writable_schema = ON")
         db.execute("UPDATE sqlite_master SET name = 'sqlite_autoindex_x_1' WHERE name = 'harmless'")
 
-    await refused(path, StoreDamaged)
+    await refused(path, cipher, StoreDamaged)
 
 
-async def test_statistics_that_a_tool_gathered_are_fine(path: Path, store: SQLiteStore) -> None:
-    await filled(path, 3)
+async def test_statistics_that_a_tool_gathered_are_fine(path: Path, store: SQLiteStore, cipher: Cipher | None) -> None:
+    await filled(path, cipher, 3)
     with closing(sqlite3.connect(path)) as db:
         db.execute("ANALYZE")
 
     assert (await store.load_session(SessionId("s"))).message_count == 3
 
 
-async def test_a_truncated_file_is_damaged_and_left_alone(path: Path) -> None:
-    await filled(path, 200)
+async def test_a_truncated_file_is_damaged_and_left_alone(path: Path, cipher: Cipher | None) -> None:
+    await filled(path, cipher, 200)
     os.truncate(path, path.stat().st_size // 2)
 
     before = path.read_bytes()
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     try:
         with pytest.raises(StoreDamaged):
             await store.create_session(record())
@@ -143,8 +148,10 @@ async def test_a_truncated_file_is_damaged_and_left_alone(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-async def test_an_emptied_file_beside_its_journal_is_damaged_and_left_alone(path: Path, tmp_path: Path) -> None:
-    running = SQLiteStore(tmp_path / "other" / "sessions.db")
+async def test_an_emptied_file_beside_its_journal_is_damaged_and_left_alone(
+    path: Path, tmp_path: Path, cipher: Cipher | None
+) -> None:
+    running = SQLiteStore(tmp_path / "other" / "sessions.db", cipher)
     try:
         await running.create_session(record("s"))
         shutil.copytree(tmp_path / "other", path.parent)
@@ -152,11 +159,13 @@ async def test_an_emptied_file_beside_its_journal_is_damaged_and_left_alone(path
         await running.close()
     os.truncate(path, 0)
 
-    await refused(path, StoreDamaged, "truncated")
+    await refused(path, cipher, StoreDamaged, "truncated")
 
 
-async def test_an_emptied_file_beside_its_rollback_journal_is_damaged_and_left_alone(path: Path) -> None:
-    await filled(path)
+async def test_an_emptied_file_beside_its_rollback_journal_is_damaged_and_left_alone(
+    path: Path, cipher: Cipher | None
+) -> None:
+    await filled(path, cipher)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = DELETE")
         db.execute("PRAGMA cache_size = 1")
@@ -168,10 +177,10 @@ async def test_an_emptied_file_beside_its_rollback_journal_is_damaged_and_left_a
     path.with_name(path.name + "-journal").write_bytes(journal)
     os.truncate(path, 0)
 
-    await refused(path, StoreDamaged, "truncated")
+    await refused(path, cipher, StoreDamaged, "truncated")
 
 
-async def test_a_store_that_is_being_made_is_none_yet_or_whole(tmp_path: Path) -> None:
+async def test_a_store_that_is_being_made_is_none_yet_or_whole(tmp_path: Path, cipher: Cipher | None) -> None:
     paths = [tmp_path / str(number) / "sessions.db" for number in range(20)]
 
     all_made = threading.Event()
@@ -183,14 +192,14 @@ async def test_a_store_that_is_being_made_is_none_yet_or_whole(tmp_path: Path) -
 
     looking = asyncio.create_task(asyncio.to_thread(look))
     try:
-        await asyncio.gather(*(filled(path) for path in paths))
+        await asyncio.gather(*(filled(path, cipher) for path in paths))
     finally:
         all_made.set()
         await looking
 
 
-async def test_damage_that_sqlite_meets_ends_the_writing(path: Path, store: SQLiteStore) -> None:
-    await filled(path, 400)
+async def test_damage_that_sqlite_meets_ends_the_writing(path: Path, store: SQLiteStore, cipher: Cipher | None) -> None:
+    await filled(path, cipher, 400)
     size = path.stat().st_size
     with path.open("r+b") as file:
         for at in range(16 * 4096, size, 4096):
@@ -222,9 +231,9 @@ async def test_damage_that_sqlite_meets_ends_the_writing(path: Path, store: SQLi
     ],
 )
 async def test_a_row_that_has_rotted_is_named_as_damage(
-    path: Path, store: SQLiteStore, statement: str, reads: str
+    path: Path, store: SQLiteStore, statement: str, reads: str, cipher: Cipher | None
 ) -> None:
-    await filled(path, 1)
+    await filled(path, cipher, 1)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute(statement)
 
@@ -236,8 +245,10 @@ async def test_a_row_that_has_rotted_is_named_as_damage(
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
-async def test_a_link_in_place_of_a_file_is_not_followed(path: Path, tmp_path: Path, suffix: str) -> None:
-    await filled(path)
+async def test_a_link_in_place_of_a_file_is_not_followed(
+    path: Path, tmp_path: Path, suffix: str, cipher: Cipher | None
+) -> None:
+    await filled(path, cipher)
     target = tmp_path / "target"
     linked = path.with_name(path.name + suffix)
     target.write_bytes(linked.read_bytes() if linked.exists() else b"")
@@ -245,15 +256,15 @@ async def test_a_link_in_place_of_a_file_is_not_followed(path: Path, tmp_path: P
     linked.unlink(missing_ok=True)
     linked.symlink_to(target)
 
-    await refused(path, StoreForeign, "link")
+    await refused(path, cipher, StoreForeign, "link")
     assert target.read_bytes() == before
 
 
-async def test_a_foreign_store_is_not_opened(path: Path, tmp_path: Path) -> None:
-    await filled(path)
+async def test_a_foreign_store_is_not_opened(path: Path, tmp_path: Path, cipher: Cipher | None) -> None:
+    await filled(path, cipher)
     path.with_name(path.name + "-journal").write_bytes(b"hostile")
     before = {each.name: each.read_bytes() for each in path.parent.iterdir()}
-    store = SQLiteStore(path, gate=StoreHome(path.parent, tmp_path / "state"))
+    store = SQLiteStore(path, cipher, gate=StoreHome(path.parent, tmp_path / "state"))
     try:
         for attempt in (lambda: store.status(), lambda: store.create_session(record()), lambda: store.check()):
             with pytest.raises(StoreForeign):
@@ -263,10 +274,12 @@ async def test_a_foreign_store_is_not_opened(path: Path, tmp_path: Path) -> None
     assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
 
 
-async def test_a_gated_store_becomes_its_users_own_with_the_first_write(path: Path, tmp_path: Path) -> None:
+async def test_a_gated_store_becomes_its_users_own_with_the_first_write(
+    path: Path, tmp_path: Path, cipher: Cipher | None
+) -> None:
     home = StoreHome(path.parent, tmp_path / "state")
     for _ in range(2):
-        store = SQLiteStore(path, gate=home)
+        store = SQLiteStore(path, cipher, gate=home)
         try:
             await store.create_session(record())
         finally:
@@ -295,11 +308,11 @@ async def test_a_file_removed_under_us_fails_the_write_and_is_made_anew_by_the_n
 
 
 async def test_nothing_is_written_into_a_file_that_was_replaced(
-    plain_store: SQLiteStore, path: Path, tmp_path: Path
+    store: SQLiteStore, path: Path, tmp_path: Path, cipher: Cipher | None
 ) -> None:
-    await plain_store.create_session(record("old"))
-    await plain_store.flush()
-    await filled(tmp_path / "new" / path.name)
+    await store.create_session(record("old"))
+    await store.flush()
+    await filled(tmp_path / "new" / path.name, cipher)
     kept = tmp_path / "kept"
     os.link(path, kept)
     before = kept.read_bytes()
@@ -309,14 +322,14 @@ async def test_nothing_is_written_into_a_file_that_was_replaced(
     (tmp_path / "copy").replace(path)
 
     with pytest.raises(StoreDamaged) as caught:
-        await plain_store.create_session(record("lost"))
+        await store.create_session(record("lost"))
 
     assert caught.value.params["reason"] == "replaced"
     assert kept.read_bytes() == before
-    assert [each.id for each in (await plain_store.list_sessions(SessionQuery())).sessions] == ["s"]
-    await plain_store.create_session(record("kept"))
-    assert (await plain_store.load_session(SessionId("kept"))).id == "kept"
-    assert await plain_store.check() == []
+    assert [each.id for each in (await store.list_sessions(SessionQuery())).sessions] == ["s"]
+    await store.create_session(record("kept"))
+    assert (await store.load_session(SessionId("kept"))).id == "kept"
+    assert await store.check() == []
 
 
 async def test_reading_looks_afresh_at_a_path_whose_file_is_gone(store: SQLiteStore, path: Path) -> None:
@@ -362,9 +375,9 @@ async def test_readers_and_writers_at_once_survive_a_file_that_goes(store: SQLit
 # --- locks and ends
 
 
-async def test_a_lock_held_for_too_long_is_told_and_the_store_goes_on(path: Path) -> None:
-    await filled(path)
-    store = SQLiteStore(path, busy_timeout_ms=50)
+async def test_a_lock_held_for_too_long_is_told_and_the_store_goes_on(path: Path, cipher: Cipher | None) -> None:
+    await filled(path, cipher)
+    store = SQLiteStore(path, cipher, busy_timeout_ms=50)
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -378,8 +391,8 @@ async def test_a_lock_held_for_too_long_is_told_and_the_store_goes_on(path: Path
         await store.close()
 
 
-async def test_a_second_store_object_takes_no_lock_from_the_first(path: Path) -> None:
-    first, second = SQLiteStore(path), SQLiteStore(path)
+async def test_a_second_store_object_takes_no_lock_from_the_first(path: Path, cipher: Cipher | None) -> None:
+    first, second = SQLiteStore(path, cipher), SQLiteStore(path, cipher)
     try:
         await first.create_session(record("s"))
         await second.load_session(SessionId("s"))
@@ -393,9 +406,9 @@ async def test_a_second_store_object_takes_no_lock_from_the_first(path: Path) ->
         await second.close()
 
 
-async def test_closing_ends_every_thread_and_takes_the_journals_away(path: Path) -> None:
+async def test_closing_ends_every_thread_and_takes_the_journals_away(path: Path, cipher: Cipher | None) -> None:
     before = set(threading.enumerate())
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, cipher)
     store.listen(lambda _: None)
     await store.create_session(record("s"))
     adding = [asyncio.create_task(store.add_message(message("s"))) for _ in range(20)]
@@ -411,9 +424,9 @@ async def test_closing_ends_every_thread_and_takes_the_journals_away(path: Path)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
-async def test_a_place_where_nothing_can_be_made_is_read_only(tmp_path: Path) -> None:
+async def test_a_place_where_nothing_can_be_made_is_read_only(tmp_path: Path, cipher: Cipher | None) -> None:
     (tmp_path / "file").write_bytes(b"")
-    store = SQLiteStore(tmp_path / "file" / "sessions.db")
+    store = SQLiteStore(tmp_path / "file" / "sessions.db", cipher)
     try:
         with pytest.raises(StoreReadOnly):
             await store.create_session(record())

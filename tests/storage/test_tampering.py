@@ -16,7 +16,7 @@ from kore_ls.model.search import SearchQuery
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
-from tests.storage.conftest import CHEAP
+from tests.ciphers import CHEAP
 from tests.storage.values import message, record, tool_call
 
 CIPHER = Cipher("a passphrase", cost=CHEAP)

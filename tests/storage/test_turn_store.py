@@ -25,10 +25,12 @@ from kore_ls.model.message import MessageState, Role, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionStatus, Usage
 from kore_ls.model.turn import AuditEntry, Draft, StopReason, TurnState
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.lease_rows import EXPIRY_MS
 from kore_ls.storage.process import ProcessMark, this_process
 from kore_ls.storage.store import SQLiteStore
 from kore_ls.storage.turn_rows import BegunTurn
+from tests.ciphers import ENCRYPTED_IS_SLOW
 from tests.storage.values import bundle, message, record
 
 S = SessionId("s")
@@ -48,17 +50,17 @@ def time() -> Time:
 
 
 @pytest.fixture
-async def store(path: Path, time: Time) -> AsyncIterator[SQLiteStore]:
-    store = SQLiteStore(path, clock=time)
+async def store(path: Path, time: Time, cipher: Cipher | None) -> AsyncIterator[SQLiteStore]:
+    store = SQLiteStore(path, cipher, clock=time)
     await store.create_session(record("s"))
     yield store
     await store.close()
 
 
 @pytest.fixture
-async def other(path: Path, time: Time, store: SQLiteStore) -> AsyncIterator[SQLiteStore]:
+async def other(path: Path, time: Time, store: SQLiteStore, cipher: Cipher | None) -> AsyncIterator[SQLiteStore]:
     """Another server on the same file."""
-    other = SQLiteStore(path, clock=time)
+    other = SQLiteStore(path, cipher, clock=time)
     await other.load_session(S)
     yield other
     await other.close()
@@ -68,8 +70,8 @@ async def begun(store: SQLiteStore, turn: str = "t") -> BegunTurn:
     return await store.turns.begin(message("s", "prompt", id=MessageId(f"p-{turn}")), TurnId(turn))
 
 
-async def killed_in_mid_turn(path: Path) -> None:
-    arguments = [sys.executable, "-m", "tests.storage.turn_child", str(path)]
+async def killed_in_mid_turn(path: Path, passphrase: str) -> None:
+    arguments = [sys.executable, "-m", "tests.storage.turn_child", str(path), passphrase]
     await asyncio.to_thread(subprocess.run, arguments, check=False, timeout=60)
 
 
@@ -198,9 +200,12 @@ async def test_an_expiry_far_ahead_is_not_believed(store: SQLiteStore, other: SQ
     assert (await other.turns.look()).sessions == (S,)
 
 
-async def test_what_a_killed_process_left_is_ended_by_whoever_opens_the_store_next(path: Path) -> None:
-    await killed_in_mid_turn(path)
-    store = SQLiteStore(path)
+@ENCRYPTED_IS_SLOW
+async def test_what_a_killed_process_left_is_ended_by_whoever_opens_the_store_next(
+    path: Path, cipher: Cipher | None, passphrase: str
+) -> None:
+    await killed_in_mid_turn(path, passphrase)
+    store = SQLiteStore(path, cipher)
     try:
         assert (await store.load_session(S)).status is SessionStatus.IDLE
         turn = await store.turns.find(TurnId("t"))
@@ -215,11 +220,11 @@ async def test_what_a_killed_process_left_is_ended_by_whoever_opens_the_store_ne
 
 
 async def test_a_killed_process_is_noticed_by_those_who_have_the_store_open(
-    path: Path, store: SQLiteStore, time: Time
+    path: Path, store: SQLiteStore, time: Time, passphrase: str
 ) -> None:
     time.now = 1  # so that no clock plays a part
     await store.remove_session(S)
-    await killed_in_mid_turn(path)
+    await killed_in_mid_turn(path, passphrase)
     recovery = await store.turns.look()
     assert [each.turn.turn_id for each in recovery.turns] == ["t"]
     assert (await store.load_session(S)).status is SessionStatus.IDLE

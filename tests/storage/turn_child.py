@@ -1,4 +1,4 @@
-"""A process that begins a turn, saves a draft and is killed by itself: `python -m tests.storage.turn_child PATH`."""
+"""A process that begins a turn, saves a draft and is killed by itself: `... turn_child PATH PASSPHRASE`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from kore_ls.model.ids import MessageId, TurnId
 from kore_ls.model.message import ToolStatus
 from kore_ls.model.turn import Draft
 from kore_ls.storage.store import SQLiteStore
+from tests.ciphers import cipher_of
 from tests.storage.values import message, record, tool_call
 
 
-async def main(path: Path) -> None:
-    store = SQLiteStore(path)
+async def main(path: Path, passphrase: str) -> None:
+    store = SQLiteStore(path, cipher_of(passphrase))
     await store.create_session(record("s"))
     begun = await store.turns.begin(message("s", "prompt", id=MessageId("p")), TurnId("t"))
     calls = (tool_call("one"), tool_call("two", ToolStatus.IN_PROGRESS))
@@ -26,4 +27,4 @@ async def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
