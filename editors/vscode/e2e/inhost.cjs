@@ -34,7 +34,7 @@ const steps = {
   async "a session made by the server's command can be read as a document"() {
     const session = await vscode.commands.executeCommand("kore.session.create", { name: "登录接口" });
     await vscode.commands.executeCommand("kore.message.add", { sessionId: session.id, role: "user", content: "限流" });
-    const uri = vscode.Uri.from({ scheme: "kore", path: `/${session.id}.md`, query: session.folder });
+    const uri = vscode.Uri.from({ scheme: "kore", path: `/${session.id}/name`, query: session.folder });
     const document = await vscode.workspace.openTextDocument(uri);
     assert.match(document.getText(), /^# 登录接口\n[\s\S]*限流/);
     await vscode.commands.executeCommand("kore.message.add", { sessionId: session.id, role: "assistant", content: "好的" });

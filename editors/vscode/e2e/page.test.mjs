@@ -40,7 +40,7 @@ beforeEach(async () => {
 });
 
 const names = ["you", "agent", "system", "tool", "prompt", "note", "send", "stop", "thinking", "older", "newer", "latest", "copy", "copied", "insert",
-  "fork", "cut", "openTranscript", "interrupted", "cancelled", "permission", "feedback", "diff", "changed", "revert", "empty", "working", "input", "output",
+  "fork", "cut", "openTranscript", "interrupted", "cancelled", "permission", "feedback", "diff", "changed", "revert", "revertThese", "cancel", "empty", "working", "input", "output",
   "switchSession", "changeMode", "newSession"];
 const calls = { pending: "pending", inProgress: "running", completed: "done", failed: "failed", denied: "denied", cancelled: "cancelled" };
 const strings = { ...Object.fromEntries(names.map((name) => [name, name])), queued: "{0} waiting", calls };
@@ -234,11 +234,21 @@ test("a running turn can be stopped, prompts wait in line, and a refused one com
 test("what a turn changed stands under it and can be reverted", async () => {
   await show({ messages: [message(1, "a"), message(2, "b")], changes: [{ turnId: "t1", lastSeq: 1, files: ["src/a.py"], revertable: true }] });
   const card = page.locator('[data-seq="1"] .changes');
-  await card.getByRole("button", { name: "revert" }).click();
   await card.getByRole("button", { name: "src/a.py" }).click();
-  assert.deepEqual([await said("revert"), await said("file")], [[{ type: "revert", turnId: "t1" }], [{ type: "file", path: "src/a.py" }]]);
+  await card.getByRole("button", { name: "revert" }).click();
+  assert.deepEqual([await said("preview"), await said("file")], [[{ type: "preview", turnId: "t1" }], [{ type: "file", path: "src/a.py" }]]);
+  await tell({ type: "preview", turnId: "t1", text: "src/a.py would be as before", possible: true });
+  assert.match(await card.innerText(), /would be as before/);
+  await card.getByRole("button", { name: "cancel" }).click();
+  assert.doesNotMatch(await card.innerText(), /would be as before/);
+  await tell({ type: "preview", turnId: "t1", text: "nothing", possible: false });
+  assert.equal(await card.getByRole("button", { name: "revertThese" }).count(), 0);
+  await tell({ type: "preview", turnId: "t1", text: "src/a.py would be as before", possible: true });
+  assert.deepEqual(await said("revert"), []);
+  await card.getByRole("button", { name: "revertThese" }).click();
+  assert.deepEqual(await said("revert"), [{ type: "revert", turnId: "t1" }]);
   await tell({ type: "reverted", turnId: "t1", text: "Reverted" });
-  assert.equal(await card.getByRole("button", { name: "revert" }).count(), 0);
+  assert.equal(await card.locator("button:not(.link)").count(), 0);
 });
 
 test("an unsent prompt belongs to its session", async () => {

@@ -2,11 +2,17 @@
 import * as vscode from "vscode";
 import { ChatCommands } from "./chat/commands";
 import { Permissions } from "./chat/permissions";
+import { PermissionCommands } from "./chat/remembered";
 import { CHAT_VIEW, ChatView } from "./chat/view";
 import { ServerCommands } from "./server/commands";
+import { EncryptionCommands } from "./server/encryption";
+import { showFailure } from "./server/failures";
+import { Passphrases } from "./server/passphrases";
 import { Server } from "./server/server";
 import { Unlocker } from "./server/unlock";
-import { SessionCommands } from "./sessions/commands";
+import { AgentCommands } from "./sessions/agents";
+import { SessionCommands, type Meant } from "./sessions/commands";
+import { LabelCommands } from "./sessions/labels";
 import { Library } from "./sessions/library";
 import { StatusBar } from "./sessions/statusBar";
 import { Transcripts } from "./sessions/transcript";
@@ -20,7 +26,8 @@ export function activate(context: vscode.ExtensionContext): void {
   server = new Server(log, serverLog);
   const library = new Library(server);
   const transcripts = new Transcripts(server);
-  const unlocker = new Unlocker(library, context.secrets);
+  const passphrases = new Passphrases(context.secrets);
+  const unlocker = new Unlocker(library, passphrases);
   const tree = new SessionTree(library);
   const chat = new ChatView(vscode.Uri.joinPath(context.extensionUri, "dist", "webview"), library, transcripts);
   const permissions = new Permissions(
@@ -38,7 +45,13 @@ export function activate(context: vscode.ExtensionContext): void {
     await chat.open(session, seq);
   }
 
+  const sessions = new SessionCommands(library, jump);
+  const meant: Meant = (target, question) => sessions.meant(target, question);
+
   context.subscriptions.push(
+    library.server.onEvent((event) => {
+      if (event.type === "store.error") void showFailure({ data: event.data.error });
+    }),
     log,
     serverLog,
     server,
@@ -52,9 +65,13 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.window.createTreeView<Node>("kore.sessions", { treeDataProvider: tree }),
     vscode.window.registerWebviewViewProvider(CHAT_VIEW, chat),
     new StatusBar(library, () => permissions.count, permissions.onChange),
-    new SessionCommands(library, jump).register(),
+    sessions.register(),
+    new LabelCommands(library, meant, jump).register(),
+    new AgentCommands(library, meant).register(),
     new ChatCommands(library, chat, transcripts).register(),
-    new ServerCommands(library, unlocker, log).register(),
+    new PermissionCommands(library).register(),
+    new EncryptionCommands(library, passphrases, unlocker).register(),
+    new ServerCommands(library, log).register(),
   );
   void server.start();
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { decisionLog, ruleText } from "../src/chat/decisions";
 import { openable, readViewMessage } from "../src/chat/messages";
 import { chatPage } from "../src/chat/page";
 import { MOST_TEXT, shownCall, shownMessage } from "../src/chat/present";
@@ -85,8 +86,34 @@ test("what is stable ends with a block, outside of fences and lists", () => {
   assert.equal(stableLength("one\n\ntwo\n\nthree", 5), "one\n\ntwo\n\n".length);
 });
 
+const words = { role: ({ role }: Message) => role, status: ({ status }: ToolCall) => status, input: "In", output: "Out" };
+
 test("a transcript tells on which line each message begins", () => {
-  const { text, lines } = transcriptOf("Title", [message({ content: "a\nb" }), message({ seq: 2, role: "user", content: "c" })], ({ role }) => role);
-  for (const [seq, line] of lines) assert.match(text.split("\n")[line]!, new RegExp(`^## ${seq} · `));
-  assert.equal(lines.size, 2);
+  const { text, headings } = transcriptOf("Title", [message({ content: "a\nb" }), message({ seq: 2, role: "user", content: "c" })], words);
+  for (const { seq, line, title } of headings) assert.equal(text.split("\n")[line], `## ${title}`, String(seq));
+  assert.deepEqual(headings.map(({ seq }) => seq), [1, 2]);
+});
+
+test("a transcript holds what tools were given and what they gave, in fences that nothing in them closes", () => {
+  const call = { id: "c", name: "run", title: "Run tests", status: "failed", arguments: { argv: ["make"] }, result: { text: "```\nout\n" } } as unknown as ToolCall;
+  const { text } = transcriptOf("Title", [message({ toolCalls: [call] })], words);
+  assert.match(text, /### `run` Run tests \(failed\)/);
+  assert.match(text, /In:\n\n```\n\{[\s\S]*"make"[\s\S]*\n```/);
+  assert.match(text, /Out:\n\n````\n```\nout\n````/);
+});
+
+test("a logged decision says when and how it fell, about what, and why", () => {
+  const toolCall = { id: "c", name: "write_file", kind: "edit", title: "a\u202e.txt", arguments: { path: "a.txt" } };
+  const decision = { sessionId: "s", turnId: "t", toolCall, mode: "general", decision: "asked", rule: "general.edit", outcome: "rejectOnce", timestamp: 0 } as const;
+  const names = { outcome: () => "rejected", session: () => "Session 1", mode: () => "general", none: "none" };
+  assert.equal(
+    decisionLog("Title", [decision], names),
+    'Title\n\n1970-01-01 00:00:00Z  rejected  (general, general.edit)  Session 1\n    write_file  a\ufffd.txt\n    {"path":"a.txt"}\n',
+  );
+  assert.equal(decisionLog("Title", [], names), "Title\n\nnone\n");
+});
+
+test("a remembered answer is told by exactly what it is about", () => {
+  assert.equal(ruleText({ tool: "run", paths: [], argv: ["git", "commit", "-m", "a b"] }), 'run git commit -m "a b"');
+  assert.equal(ruleText({ tool: "write_file", paths: ["a.txt"], argv: [] }), "write_file a.txt");
 });

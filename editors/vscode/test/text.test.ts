@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SearchResult, Session } from "../src/protocol";
 import { hitRows, marked } from "../src/sessions/hits";
+import { tagsIn } from "../src/sessions/tags";
 import { label, plain, shortened, visible } from "../src/text";
 
 test("control and reordering signs of foreign names are shown, not obeyed", () => {
@@ -31,4 +32,11 @@ test("each matching message has a row, and a session only where its name matches
     hitRows({ hits: [{ session, score: 1, matches, ...(nameRanges ? { nameRanges } : {}) }], truncated: false } as SearchResult);
   assert.deepEqual(rows([[0, 1]]).map((row) => [row.kind, row.label]), [["session", "\\$(x)"], ["message", "‹a›bc"]]);
   assert.deepEqual(rows().map((row) => row.kind), ["message"]);
+});
+
+test("tags are typed between commas of either width, each counts once", () => {
+  assert.deepEqual(tagsIn(" api, #登录，api、 "), ["api", "登录"]);
+  assert.deepEqual(tagsIn(" "), []);
+  assert.equal(tagsIn(Array.from({ length: 65 }, (_, index) => index).join()), "tooMany");
+  assert.equal(tagsIn("x".repeat(101)), "tooLong");
 });

@@ -1,6 +1,6 @@
 // The session that the chat shows: read from the server, followed by events, written to by prompts. Knows no page.
 import * as vscode from "vscode";
-import type { KoreErrorKind, Message, Session, TurnList } from "../protocol";
+import type { KoreErrorKind, Message, Session, TurnList, TurnReverted } from "../protocol";
 import { errorKind, type AnyEvent } from "../server/contract";
 import { failureText } from "../server/failures";
 import type { Library } from "../sessions/library";
@@ -149,13 +149,21 @@ export class Conversation {
     return dropped.map(({ prompt }) => prompt).join("\n\n");
   }
 
-  async revert(turnId: string): Promise<void> {
+  /** Say what reverting the turn would do; nothing is changed. */
+  async preview(turnId: string): Promise<void> {
     if (!this.key) return;
     const { t } = vscode.l10n;
-    const { reverted, conflicts } = await this.library.server.request("kore/turn/revert", { turnId, folder: this.key.folder });
-    const words = [t("Reverted: {0}", reverted.length ? reverted.join(", ") : "–")];
-    if (conflicts.length) words.push(t("Changed since, left as they are: {0}", conflicts.join(", ")));
-    this.post({ type: "reverted", turnId, text: words.join(" ") });
+    const found = await this.library.server.request("kore/turn/revert", { turnId, folder: this.key.folder, dryRun: true });
+    const possible = found.reverted.length > 0;
+    const words = [possible ? t("Would be as before the turn: {0}", found.reverted.join(", ")) : t("Nothing can be brought back.")];
+    this.post({ type: "preview", turnId, text: [...words, ...left(found)].join("\n"), possible });
+  }
+
+  async revert(turnId: string): Promise<void> {
+    if (!this.key) return;
+    const done = await this.library.server.request("kore/turn/revert", { turnId, folder: this.key.folder });
+    const words = vscode.l10n.t("Reverted: {0}", done.reverted.length ? done.reverted.join(", ") : "–");
+    this.post({ type: "reverted", turnId, text: [words, ...left(done)].join("\n") });
   }
 
   async fork(messageId: string): Promise<Session | undefined> {
@@ -223,4 +231,8 @@ export class Conversation {
     const folder = this.library.folders.length > 1 ? visible(this.library.folderName(session.folder)) : "";
     return { id, name: visible(session.name), folder, mode, modeName: modeName(mode), status, statusName: statusName(status) };
   }
+}
+
+function left({ conflicts }: TurnReverted): string[] {
+  return conflicts.length ? [vscode.l10n.t("Changed since, left as they are: {0}", conflicts.join(", "))] : [];
 }

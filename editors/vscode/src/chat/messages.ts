@@ -82,6 +82,8 @@ export type HostMessage =
   | { type: "done"; stopReason: StopReason; text: string; changes?: ShownChanges }
   | { type: "failed"; text: string }
   | { type: "permissions"; requests: PermissionRequest[] }
+  /** What reverting would do; `possible`: it would do something. */
+  | { type: "preview"; turnId: string; text: string; possible: boolean }
   | { type: "reverted"; turnId: string; text: string }
   | { type: "refused"; prompt: string; text: string };
 
@@ -103,6 +105,7 @@ export type ViewMessage =
   | { type: "file"; path: string }
   | { type: "fork"; messageId: string }
   | { type: "answer"; requestId: string; optionId: string; feedback: string }
+  | { type: "preview"; turnId: string }
   | { type: "revert"; turnId: string }
   | { type: "transcript" }
   | { type: "command"; command: NoticeCommand | (typeof HEAD_COMMANDS)[number] };
@@ -119,6 +122,7 @@ const FIELDS: Record<ViewMessage["type"], Record<string, "string" | "number">> =
   file: { path: "string" },
   fork: { messageId: "string" },
   answer: { requestId: "string", optionId: "string", feedback: "string" },
+  preview: { turnId: "string" },
   revert: { turnId: "string" },
   command: { command: "string" },
 };
@@ -168,6 +172,8 @@ export interface ChatStrings {
   diff: string;
   changed: string;
   revert: string;
+  revertThese: string;
+  cancel: string;
   empty: string;
   working: string;
   input: string;

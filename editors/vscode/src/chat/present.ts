@@ -1,5 +1,6 @@
 // Messages and tool calls as the chat's page gets them: cut to what can be shown. Pure.
 import type { Message, ToolCall } from "../protocol";
+import { textOf } from "../sessions/document";
 import type { ShownCall, ShownMessage } from "./messages";
 
 export const MOST_TEXT = 200_000;
@@ -21,16 +22,7 @@ export function shownMessage(message: Message): ShownMessage {
 
 export function shownCall(call: ToolCall): ShownCall {
   const { id, messageId, name, kind, title, status } = call;
-  return { id, messageId, name, kind, title, status, input: asText(call.arguments), output: asText(call.result) };
-}
-
-/** A text as it stands; of an object its one text, if it has no more, else all of it as JSON. */
-function asText(value: unknown): string {
-  if (value === undefined || value === null) return "";
-  if (typeof value === "string") return cut(value);
-  if (typeof value === "object" && !Object.keys(value).length) return "";
-  const only = typeof value === "object" && Object.keys(value).length === 1 ? Object.values(value)[0] : undefined;
-  return cut(typeof only === "string" ? only : JSON.stringify(value, undefined, 2));
+  return { id, messageId, name, kind, title, status, input: cut(textOf(call.arguments)), output: cut(textOf(call.result)) };
 }
 
 function cut(text: string): string {

@@ -118,6 +118,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
       case "file": return this.openFile(message.path);
       case "fork": return this.fork(message.messageId);
       case "answer": return this.permissions?.answer(message.requestId, message.optionId, message.feedback);
+      case "preview": return this.conversation.preview(message.turnId);
       case "revert": return this.conversation.revert(message.turnId);
       case "transcript": return this.library.session && this.transcripts.open(this.library.session);
       case "command": return void (await vscode.commands.executeCommand(message.command));

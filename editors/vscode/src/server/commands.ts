@@ -1,10 +1,10 @@
-// Commands about the server itself: restart, install, log, passphrases.
+// Commands about the server itself: restart, install, log; and taking over a store that somebody else made.
 import * as vscode from "vscode";
 import type { Library } from "../sessions/library";
 import { pickFolder } from "../sessions/picks";
 import { PINNED } from "./locate";
 import { failureText, showFailure } from "./failures";
-import type { Unlocker } from "./unlock";
+import { plain } from "../text";
 
 const { t } = vscode.l10n;
 const INSTALL = `pip install ${PINNED}`;
@@ -12,7 +12,6 @@ const INSTALL = `pip install ${PINNED}`;
 export class ServerCommands {
   constructor(
     private readonly library: Library,
-    private readonly unlocker: Unlocker,
     private readonly log: vscode.LogOutputChannel,
   ) {}
 
@@ -21,9 +20,7 @@ export class ServerCommands {
       restart: () => this.restart(),
       install: () => this.install(),
       log: () => this.log.show(),
-      unlock: (target) => this.withFolder(target, (folder) => this.unlocker.ask(folder)),
       adopt: (target) => this.withFolder(target, (folder) => this.adopt(folder)),
-      forgetPassphrase: (target) => this.withFolder(target, (folder) => this.unlocker.forget(folder)),
     };
     return vscode.Disposable.from(
       ...Object.entries(table).map(([name, run]) => vscode.commands.registerCommand(`kore.ui.${name}`, run)),
@@ -62,7 +59,7 @@ export class ServerCommands {
     }
     const setting = failure?.missing === "setting";
     const text = setting
-      ? t("There is no server to run at “{0}”, which the setting kore.path names.", failure.path)
+      ? t("There is no server to run at “{0}”, which the setting kore.path names.", plain(failure.path))
       : t("The Kore server was not found: not in your Python environment, not in this folder, not on the search path.");
     const chosen = await vscode.window.showWarningMessage(text, ...(setting ? [settings, log] : [copy, uvx, settings]));
     if (chosen === copy) await vscode.env.clipboard.writeText(INSTALL);
@@ -76,7 +73,7 @@ export class ServerCommands {
   /** Sessions that came with somebody's folder are copied row by row, once the user says so. */
   private async adopt(folder: string): Promise<void> {
     const adopt = t("Take over");
-    const text = t("The sessions of “{0}” were made by somebody else. Copy them into a store of your own?", this.library.folderName(folder));
+    const text = t("The sessions of “{0}” were made by somebody else. Copy them into a store of your own?", plain(this.library.folderName(folder)));
     if ((await vscode.window.showWarningMessage(text, { modal: true }, adopt)) !== adopt) return;
     try {
       const { sessions } = await this.library.server.request("kore/store/adopt", { folder });

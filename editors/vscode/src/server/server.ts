@@ -1,7 +1,8 @@
 // The language server's life: found, started, watched, restarted; and every request to it. Knows no view.
 import * as os from "node:os";
+import * as path from "node:path";
 import * as vscode from "vscode";
-import { CloseAction, ErrorAction, LanguageClient, State } from "vscode-languageclient/node";
+import { CloseAction, ErrorAction, LanguageClient, State, WorkDoneProgress } from "vscode-languageclient/node";
 import { serveBridge } from "./bridge";
 import { readOffer, type AnyEvent, type Method, type Methods, type Offer, type PermissionAnswer } from "./contract";
 import { locate, locateByUvx, type Command, type Missing } from "./locate";
@@ -32,6 +33,7 @@ export class Server implements vscode.Disposable {
   private current: ServerState = "stopped";
   private crashes: number[] = [];
   private byUvx = false;
+  private works = 0;
   private disposed = false;
   private readonly starting = new Single(() => this.replace());
 
@@ -72,6 +74,19 @@ export class Server implements vscode.Disposable {
     return token ? client.sendRequest(method, params, token) : client.sendRequest(method, params);
   }
 
+  /** As `request`; `report` is told how much is done, in percent. */
+  async requestWithProgress<M extends Method>(method: M, params: Methods[M]["params"], report: (percentage: number) => void): Promise<Methods[M]["result"]> {
+    const workDoneToken = `${method}#${++this.works}`;
+    const listening = this.client?.onProgress(WorkDoneProgress.type, workDoneToken, (value) => {
+      if (value.kind === "report" && value.percentage !== undefined) report(value.percentage);
+    });
+    try {
+      return await this.request(method, { ...params, workDoneToken });
+    } finally {
+      listening?.dispose();
+    }
+  }
+
   /** When the state is no longer `starting`. */
   private settled(): Promise<void> {
     return new Promise((resolve) => {
@@ -88,8 +103,9 @@ export class Server implements vscode.Disposable {
     await this.stopClient();
     if (this.disposed) return;
     const around = await surroundings();
-    const found = this.byUvx ? await locateByUvx(around) : await locate(around);
-    if (!found || "missing" in found) return this.fail(found ?? { missing: "everywhere" });
+    const installed = await locate(around);
+    const found = "missing" in installed && this.byUvx ? ((await locateByUvx(around)) ?? installed) : installed;
+    if ("missing" in found) return this.fail(found);
     this.log.info(`starting ${found.command} ${found.args.join(" ")} (from: ${found.from})`);
     const client = this.build(found);
     this.client = client;
@@ -112,8 +128,8 @@ export class Server implements vscode.Disposable {
     const client = new LanguageClient(
       "kore",
       "Kore",
-      // The working directory is outside the workspace: nothing there is imported or run by accident.
-      { command: found.command, args: found.args, options: { cwd: os.homedir(), env: environment } },
+      // The working directory is outside of every workspace: nothing there is imported or run by accident.
+      { command: found.command, args: found.args, options: { cwd: path.parse(os.homedir()).root, env: environment } },
       {
         documentSelector: [{ scheme: "file" }],
         initializationOptions: initializationOptions(),

@@ -1,21 +1,21 @@
-// Opens encrypted stores: by the passphrase kept in the editor's secrets, else by asking. Never logs or stores it elsewhere.
+// Opens encrypted stores: by the passphrase that is kept, else by asking. Asks nobody twice unbidden.
 import * as vscode from "vscode";
 import type { Library } from "../sessions/library";
 import { plain } from "../text";
 import { errorKind } from "./contract";
 import { showFailure } from "./failures";
+import type { Passphrases } from "./passphrases";
 
 const { t } = vscode.l10n;
-const PREFIX = "kore.passphrase:";
 
 export class Unlocker implements vscode.Disposable {
   private readonly listening: vscode.Disposable;
-  /** Folders already tried or asked about since the server started; nobody is asked twice unbidden. */
+  /** Folders already tried or asked about since the server started. */
   private readonly seen = new Set<string>();
 
   constructor(
     private readonly library: Library,
-    private readonly secrets: vscode.SecretStorage,
+    private readonly passphrases: Passphrases,
   ) {
     this.listening = vscode.Disposable.from(
       library.onChange(() => void this.tryAll()),
@@ -23,6 +23,11 @@ export class Unlocker implements vscode.Disposable {
         if (state === "starting") this.seen.clear();
       }),
     );
+  }
+
+  /** The user locked this folder: it stays so until the user opens it. */
+  leave(folder: string): void {
+    this.seen.add(folder);
   }
 
   private async tryAll(): Promise<void> {
@@ -39,11 +44,11 @@ export class Unlocker implements vscode.Disposable {
 
   private async byKept(folder: string): Promise<boolean> {
     try {
-      const kept = await this.secrets.get(PREFIX + folder);
+      const kept = await this.passphrases.kept(folder);
       if (kept === undefined) return false;
       await this.library.server.request("kore/store/unlock", { folder, passphrase: kept });
     } catch (error) {
-      if (errorKind(error) === "wrongKey") await this.forget(folder);
+      if (errorKind(error) === "wrongKey") await this.passphrases.forget(folder);
       return false;
     }
     await this.library.refresh();
@@ -57,8 +62,8 @@ export class Unlocker implements vscode.Disposable {
       return;
     }
     for (let prompt = t("Passphrase of the sessions of “{0}”", this.library.folderName(folder)); ; prompt = t("The passphrase is wrong. Try again.")) {
-      const passphrase = await vscode.window.showInputBox({ title: t("Unlock the sessions"), prompt, password: true, ignoreFocusOut: true });
-      if (!passphrase) return;
+      const passphrase = await this.passphrases.ask(t("Unlock the sessions"), prompt);
+      if (passphrase === undefined) return;
       try {
         await this.library.server.request("kore/store/unlock", { folder, passphrase });
       } catch (error) {
@@ -66,23 +71,8 @@ export class Unlocker implements vscode.Disposable {
         return showFailure(error);
       }
       await this.library.refresh();
-      return this.keep(folder, passphrase);
+      return this.passphrases.offerToKeep(folder, passphrase);
     }
-  }
-
-  private async keep(folder: string, passphrase: string): Promise<void> {
-    const remember = t("Remember");
-    const chosen = await vscode.window.showInformationMessage(t("Remember the passphrase on this machine?"), remember);
-    if (chosen !== remember) return;
-    try {
-      await this.secrets.store(PREFIX + folder, passphrase);
-    } catch {
-      void vscode.window.showWarningMessage(t("This machine has no place for secrets; the passphrase will be asked for each time."));
-    }
-  }
-
-  async forget(folder: string): Promise<void> {
-    await Promise.resolve(this.secrets.delete(PREFIX + folder)).catch(() => undefined);
   }
 
   dispose(): void {

@@ -11,7 +11,9 @@ import type { Node } from "./tree";
 const { t } = vscode.l10n;
 const MAX_NAME = 200;
 
-type Target = Session | Node | undefined;
+export type Target = Session | Node | undefined;
+/** The session a command is about: the row's, else the active one, else one that the user picks. */
+export type Meant = (target: Target, question: string) => Promise<Session | undefined>;
 
 export class SessionCommands {
   constructor(
@@ -73,7 +75,7 @@ export class SessionCommands {
   private async mode(target: Target): Promise<void> {
     const session = await this.meant(target, t("Change the mode of which session?"));
     const mode = session && (await pickMode(session.mode, t("What may the agent do?")));
-    if (session && mode) await this.library.server.request("kore/session/update", { ...key(session), mode });
+    if (session && mode) await this.library.server.request("kore/session/update", { ...keyOf(session), mode });
   }
 
   private async actions(): Promise<void> {
@@ -90,42 +92,42 @@ export class SessionCommands {
       validateInput: (text) => (text.trim() && text.length <= MAX_NAME ? undefined : t("1 to {0} characters", MAX_NAME)),
     });
     if (name !== undefined && name !== session.name) {
-      await this.library.server.request("kore/session/rename", { ...key(session), name: name.trim() });
+      await this.library.server.request("kore/session/rename", { ...keyOf(session), name: name.trim() });
     }
   }
 
   private async fork(target: Target): Promise<void> {
     const session = await this.meant(target, t("Fork which session?"));
     if (!session) return;
-    const copy = await this.library.server.request("kore/session/fork", key(session));
+    const copy = await this.library.server.request("kore/session/fork", keyOf(session));
     await this.jump(copy);
   }
 
   private async update(target: Target, change: { pinned: boolean }): Promise<void> {
     const session = await this.meant(target, t("Which session?"));
-    if (session) await this.library.server.request("kore/session/update", { ...key(session), ...change });
+    if (session) await this.library.server.request("kore/session/update", { ...keyOf(session), ...change });
   }
 
   private async step(target: Target, method: "kore/session/pause" | "kore/session/resume" | "kore/session/close"): Promise<void> {
     const session = await this.meant(target, t("Which session?"));
-    if (session) await this.library.server.request(method, key(session));
+    if (session) await this.library.server.request(method, keyOf(session));
   }
 
   /** No question before: what is deleted is hidden, and the notice brings it back. */
   private async remove(target: Target): Promise<void> {
     const session = await this.meant(target, t("Delete which session?"));
     if (!session) return;
-    await this.library.server.request("kore/session/delete", key(session));
+    await this.library.server.request("kore/session/delete", keyOf(session));
     const undo = t("Undo");
     void vscode.window.showInformationMessage(t("Deleted “{0}”", plain(session.name)), undo).then(async (chosen) => {
       if (chosen !== undo) return;
-      await this.library.server.request("kore/session/restore", key(session)).catch(showFailure);
+      await this.library.server.request("kore/session/restore", keyOf(session)).catch(showFailure);
     });
   }
 
   private async restore(): Promise<void> {
     const session = await pickDeleted(this.library);
-    if (session) await this.library.server.request("kore/session/restore", key(session));
+    if (session) await this.library.server.request("kore/session/restore", keyOf(session));
   }
 
   private async export(target: Target): Promise<void> {
@@ -135,7 +137,7 @@ export class SessionCommands {
     const file = await vscode.window.showSaveDialog({ defaultUri: start, filters: { JSON: ["json"] } });
     if (!file) return;
     // The dialog has asked whether to replace a file that is there.
-    const done = await this.library.server.request("kore/session/export", { ...key(session), path: file.fsPath, overwrite: true });
+    const done = await this.library.server.request("kore/session/export", { ...keyOf(session), path: file.fsPath, overwrite: true });
     void vscode.window.showInformationMessage(t("Exported {0} messages to {1}", done.messages ?? 0, plain(file.fsPath)));
   }
 
@@ -154,7 +156,7 @@ export class SessionCommands {
   }
 
   /** The session of the tree's row, else the active one, else one the user picks. */
-  private async meant(target: Target, question: string): Promise<Session | undefined> {
+  async meant(target: Target, question: string): Promise<Session | undefined> {
     return asSession(target) ?? this.library.session ?? (await pickSession(this.library, question));
   }
 }
@@ -165,6 +167,6 @@ export function asSession(target: Target): Session | undefined {
   return "id" in target ? target : undefined;
 }
 
-function key(session: Session): { sessionId: string; folder: string } {
+export function keyOf(session: Session): { sessionId: string; folder: string } {
   return { sessionId: session.id, folder: session.folder };
 }

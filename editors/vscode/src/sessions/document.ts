@@ -1,22 +1,68 @@
 // A session as a text to read, and on which line each message begins. Pure.
-import type { Message } from "../protocol";
+import type { Message, ToolCall } from "../protocol";
+
+export interface Heading {
+  seq: number;
+  /** From 0. */
+  line: number;
+  title: string;
+}
 
 export interface Transcript {
   text: string;
-  /** By seq, the line (from 0) of the message's heading. */
-  lines: Map<number, number>;
+  /** Of each message, in order. */
+  headings: Heading[];
 }
 
-/** `title` and `role` are the words to use; contents stand as they are. */
-export function transcriptOf(title: string, messages: readonly Message[], role: (message: Message) => string): Transcript {
+export interface TranscriptWords {
+  role(message: Message): string;
+  status(call: ToolCall): string;
+  input: string;
+  output: string;
+}
+
+/** `title` and `words` are what to call things; contents stand as they are. */
+export function transcriptOf(title: string, messages: readonly Message[], words: TranscriptWords): Transcript {
   const out = [`# ${title}`, ""];
-  const lines = new Map<number, number>();
+  const headings: Heading[] = [];
   for (const message of messages) {
-    lines.set(message.seq, out.length);
-    out.push(`## ${message.seq} · ${role(message)} · ${new Date(message.timestamp).toISOString().replace("T", " ").slice(0, 16)}`, "");
-    if (message.thinking) out.push(...message.thinking.split("\n").map((line) => `> ${line}`), "");
-    if (message.content) out.push(...message.content.split(/\r\n|\r|\n/), "");
-    for (const call of message.toolCalls ?? []) out.push(`- \`${call.name}\` ${call.title} (${call.status})`, "");
+    const heading = `${message.seq} · ${words.role(message)} · ${new Date(message.timestamp).toISOString().replace("T", " ").slice(0, 16)}`;
+    headings.push({ seq: message.seq, line: out.length, title: heading });
+    out.push(`## ${heading}`, "");
+    if (message.thinking) out.push(...linesOf(message.thinking).map((line) => `> ${line}`), "");
+    if (message.content) out.push(...linesOf(message.content), "");
+    for (const call of message.toolCalls ?? []) out.push(...callLines(call, words));
   }
-  return { text: out.join("\n"), lines };
+  return { text: out.join("\n"), headings };
+}
+
+function callLines(call: ToolCall, { status, input, output }: TranscriptWords): string[] {
+  const title = call.title && call.title !== call.name ? ` ${linesOf(call.title).join(" ")}` : "";
+  return [
+    `### \`${call.name}\`${title} (${status(call)})`, "",
+    ...fenced(input, textOf(call.arguments)),
+    ...fenced(output, textOf(call.result)),
+  ];
+}
+
+/** In a fence that is longer than any in the text. */
+function fenced(name: string, text: string): string[] {
+  if (!text) return [];
+  const longest = Math.max(2, ...[...text.matchAll(/`{3,}/g)].map(([ticks]) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  return [`${name}:`, "", fence, ...linesOf(text.replace(/\n$/, "")), fence, ""];
+}
+
+/** A text as it stands; of an object its one text, if it has no more, else all of it as JSON. */
+export function textOf(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  if (typeof value === "string") return value;
+  if (typeof value !== "object") return String(value);
+  const values = Object.values(value);
+  if (!values.length) return "";
+  return values.length === 1 && typeof values[0] === "string" ? values[0] : JSON.stringify(value, undefined, 2);
+}
+
+function linesOf(text: string): string[] {
+  return text.split(/\r\n|\r|\n/);
 }

@@ -79,13 +79,23 @@ export class Library implements vscode.Disposable {
     this.book.keep(folders);
     for (const folder of folders) {
       try {
-        const page = await this.server.request("kore/session/list", { folder, limit: PAGE });
-        this.book.read(folder, page.sessions, page.nextCursor);
+        await this.read(folder, this.book.shelf(folder)?.sessions.length ?? 0);
       } catch (error) {
         this.book.trouble(folder, errorKind(error) ?? "internal");
       }
     }
     this.changes.fire();
+  }
+
+  /** Read the folder anew, as far as it was shown before. */
+  private async read(folder: string, shown: number): Promise<void> {
+    let page = await this.server.request("kore/session/list", { folder, limit: PAGE });
+    const sessions = [...page.sessions];
+    while (page.nextCursor && sessions.length < shown) {
+      page = await this.server.request("kore/session/list", { folder, limit: PAGE, cursor: page.nextCursor });
+      sessions.push(...page.sessions);
+    }
+    this.book.read(folder, sessions, page.nextCursor);
   }
 
   private follow(editor: vscode.TextEditor | undefined): void {

@@ -8,7 +8,7 @@ import { MODES, modeDetail, modeName, statusName } from "./words";
 
 const { t } = vscode.l10n;
 
-type Pick<T> = vscode.QuickPickItem & { value?: T };
+export type Pick<T> = vscode.QuickPickItem & { value?: T };
 
 /** A session of any open folder, chosen by the user. */
 export async function pickSession(library: Library, title: string): Promise<Session | undefined> {
@@ -17,13 +17,24 @@ export async function pickSession(library: Library, title: string): Promise<Sess
 
 /** A session that was deleted and can come back. */
 export async function pickDeleted(library: Library): Promise<Session | undefined> {
+  const groups = await listed(library, { deleted: true });
+  return pickOne(t("Restore a deleted session"), sessionRows(library, groups), t("No session was deleted"));
+}
+
+/** A session that was archived. */
+export async function pickArchived(library: Library): Promise<Session | undefined> {
+  const groups = await listed(library, { archived: true });
+  return pickOne(t("Bring an archived session back"), sessionRows(library, groups), t("No session is archived"));
+}
+
+async function listed(library: Library, filter: { deleted: true } | { archived: true }): Promise<{ folder: string; sessions: readonly Session[] }[]> {
   const groups = [];
   for (const { folder, trouble } of library.shelves) {
     if (trouble) continue;
-    const { sessions } = await library.server.request("kore/session/list", { folder, deleted: true, limit: 100 });
+    const { sessions } = await library.server.request("kore/session/list", { folder, ...filter, limit: 200 });
     groups.push({ folder, sessions });
   }
-  return pickOne(t("Restore a deleted session"), sessionRows(library, groups), t("No session was deleted"));
+  return groups;
 }
 
 function sessionRows(library: Library, groups: { folder: string; sessions: readonly Session[] }[]): Pick<Session>[] {
@@ -90,7 +101,7 @@ export async function pickAction(library: Library): Promise<string | undefined> 
   return pickOne("Kore", rows);
 }
 
-async function pickOne<T>(title: string, rows: Pick<T>[], empty = t("There is nothing to choose from")): Promise<T | undefined> {
+export async function pickOne<T>(title: string, rows: Pick<T>[], empty = t("There is nothing to choose from")): Promise<T | undefined> {
   if (!rows.some((row) => row.value !== undefined)) {
     void vscode.window.showInformationMessage(empty);
     return undefined;

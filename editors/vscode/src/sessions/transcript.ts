@@ -1,33 +1,42 @@
 // `kore:` documents: a session's transcript, read-only, kept up to date while it is open.
+// Its language is our own: in Markdown, links that others wrote could be followed, and run commands, and pictures be loaded.
 import * as vscode from "vscode";
 import type { Message, Session } from "../protocol";
 import type { Server } from "../server/server";
 import { failureText } from "../server/failures";
-import { visible } from "../text";
-import { transcriptOf } from "./document";
+import { shortened, visible } from "../text";
+import { transcriptOf, type Heading } from "./document";
 import { roleName } from "./search";
+import { callStatusName } from "./words";
 
+const { t } = vscode.l10n;
 const SCHEME = "kore";
+const LANGUAGE = "kore-transcript";
+const NAME_CHARS = 40;
 const REFRESH_MS = 200;
 const PAGE = 1000;
 /** Enough to read; what is longer is exported. */
 const MOST_MESSAGES = 20_000;
 
-export class Transcripts implements vscode.TextDocumentContentProvider, vscode.Disposable {
+export class Transcripts implements vscode.TextDocumentContentProvider, vscode.DocumentSymbolProvider, vscode.Disposable {
   private readonly changes = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.changes.event;
-  private readonly lines = new Map<string, Map<number, number>>();
+  private readonly headings = new Map<string, Heading[]>();
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(private readonly server: Server) {
     this.subscriptions = [
       vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
+      vscode.languages.registerDocumentSymbolProvider({ scheme: SCHEME }, this),
       server.onEvent((event) => {
         if (event.type === "message.added" || event.type === "session.updated") this.refreshLater(event.sessionId);
       }),
+      vscode.workspace.onDidOpenTextDocument((document) => {
+        if (document.uri.scheme === SCHEME && document.languageId !== LANGUAGE) void vscode.languages.setTextDocumentLanguage(document, LANGUAGE);
+      }),
       vscode.workspace.onDidCloseTextDocument(({ uri }) => {
-        if (uri.scheme === SCHEME) this.lines.delete(uri.toString());
+        if (uri.scheme === SCHEME) this.headings.delete(uri.toString());
       }),
     ];
   }
@@ -37,19 +46,31 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
     try {
       const session = await this.server.request("kore/session/get", key, token);
       const messages = await this.messages(key, token);
-      const { text, lines } = transcriptOf(visible(session.name), messages, (message) => roleName(message.role));
-      this.lines.set(uri.toString(), lines);
+      const words = { role: (message: Message) => roleName(message.role), status: callStatusName, input: t("Input"), output: t("Output") };
+      const { text, headings } = transcriptOf(visible(session.name), messages, words);
+      this.headings.set(uri.toString(), headings);
       return text;
     } catch (error) {
       return failureText(error);
     }
   }
 
+  /** The outline: a line for each message. */
+  provideDocumentSymbols(document: vscode.TextDocument): vscode.DocumentSymbol[] {
+    const headings = this.headings.get(document.uri.toString()) ?? [];
+    return headings.map(({ line, title }, index) => {
+      const last = (headings[index + 1]?.line ?? document.lineCount) - 1;
+      const range = new vscode.Range(line, 0, Math.max(line, last), 0);
+      return new vscode.DocumentSymbol(title, "", vscode.SymbolKind.String, range, new vscode.Range(line, 0, line, 0));
+    });
+  }
+
   /** Open the transcript, at a message if one is named. */
-  async open(session: { id: string; folder: string }, seq?: number): Promise<void> {
-    const uri = uriOf(session);
-    const document = await vscode.languages.setTextDocumentLanguage(await vscode.workspace.openTextDocument(uri), "markdown");
-    const line = seq === undefined ? undefined : this.lines.get(uri.toString())?.get(seq);
+  async open(session: Pick<Session, "id" | "folder" | "name">, seq?: number): Promise<void> {
+    const known = vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === SCHEME && readUri(uri).sessionId === session.id);
+    const uri = known?.uri ?? uriOf(session);
+    const document = await vscode.workspace.openTextDocument(uri);
+    const line = this.headings.get(uri.toString())?.find((each) => each.seq === seq)?.line;
     const place = line === undefined ? undefined : new vscode.Range(line, 0, line, 0);
     await vscode.window.showTextDocument(document, { preview: true, ...(place ? { selection: place } : {}) });
   }
@@ -83,10 +104,12 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
   }
 }
 
-function uriOf(session: Pick<Session, "id" | "folder">): vscode.Uri {
-  return vscode.Uri.from({ scheme: SCHEME, path: `/${session.id}.md`, query: session.folder });
+/** The name is there for the editor's tab; only the id counts. */
+function uriOf(session: Pick<Session, "id" | "folder" | "name">): vscode.Uri {
+  const name = shortened(visible(session.name), NAME_CHARS).replace(/[\\/]/g, "∕");
+  return vscode.Uri.from({ scheme: SCHEME, path: `/${session.id}/${name}`, query: session.folder });
 }
 
 function readUri(uri: vscode.Uri): { sessionId: string; folder: string } {
-  return { sessionId: uri.path.slice(1).replace(/\.md$/, ""), folder: uri.query };
+  return { sessionId: uri.path.split("/")[1] ?? "", folder: uri.query };
 }

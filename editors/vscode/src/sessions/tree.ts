@@ -63,6 +63,7 @@ export class SessionTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
     item.contextValue = look.context;
     const words = [modeName(session.mode)];
     if (session.status !== "idle") words.push(statusName(session.status));
+    if (session.pinned) words.unshift(vscode.l10n.t("pinned"));
     if (session.active) words.unshift(vscode.l10n.t("active"));
     item.description = words.join(" · ");
     item.tooltip = this.tooltip(session);

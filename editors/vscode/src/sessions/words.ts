@@ -1,6 +1,6 @@
 // The words for modes, statuses and troubles, in the user's language.
 import * as vscode from "vscode";
-import type { AgentMode, KoreErrorKind, SessionStatus } from "../protocol";
+import type { AgentMode, KoreErrorKind, SessionStatus, ToolCall } from "../protocol";
 import { failureText } from "../server/failures";
 
 const { t } = vscode.l10n;
@@ -21,6 +21,12 @@ export function modeDetail(mode: AgentMode): string {
 
 export function statusName(status: SessionStatus): string {
   return { idle: t("idle"), running: t("running"), paused: t("paused"), closed: t("closed") }[status];
+}
+
+export function callStatusName({ status }: Pick<ToolCall, "status">): string {
+  return {
+    pending: t("pending"), inProgress: t("running"), completed: t("done"), failed: t("failed"), denied: t("denied"), cancelled: t("cancelled"),
+  }[status];
 }
 
 export function troubleText(kind: KoreErrorKind): string {

@@ -56,6 +56,7 @@ class Chat {
         return this.ended(message.text);
       case "failed": return this.ended(message.text);
       case "permissions": return this.permissions.show(message.requests);
+      case "preview": return this.transcript.preview(message.turnId, message.text, message.possible);
       case "reverted": return this.transcript.reverted(message.turnId, message.text);
       case "refused": return this.prompt.refused(message.prompt, message.text);
       case "setup": return;

@@ -140,16 +140,31 @@ export class Transcript {
     if (!last) return;
     const list = h("ul", "", ...files.map((path) => h("li", "", button(path, "link", () => say({ type: "file", path })))));
     const card = h("section", "changes", h("strong", "", this.strings.changed), list);
-    if (revertable) card.append(button(this.strings.revert, "", () => say({ type: "revert", turnId })));
+    if (revertable) card.append(this.way(turnId));
     this.changes.set(turnId, card);
     last.element.append(card);
     this.follow().keep();
   }
 
+  /** The way back begins with a look at what it would do. */
+  private way(turnId: string, ...inside: HTMLElement[]): HTMLElement {
+    const first = button(this.strings.revert, "", () => say({ type: "preview", turnId }));
+    return h("div", "way", ...(inside.length ? inside : [first]));
+  }
+
+  private setWay(turnId: string, ...inside: HTMLElement[]): void {
+    this.changes.get(turnId)?.querySelector(".way")?.replaceWith(this.way(turnId, ...inside));
+    this.follow().keep();
+  }
+
+  preview(turnId: string, text: string, possible: boolean): void {
+    const cancel = button(this.strings.cancel, possible ? "primary" : "", () => this.setWay(turnId));
+    const revert = button(this.strings.revertThese, "", () => say({ type: "revert", turnId }));
+    this.setWay(turnId, h("p", "plain", text), h("div", "buttons", cancel, ...(possible ? [revert] : [])));
+  }
+
   reverted(turnId: string, text: string): void {
-    const card = this.changes.get(turnId);
-    card?.querySelector("button:not(.link)")?.remove();
-    card?.append(h("p", "", text));
+    this.setWay(turnId, h("p", "plain", text));
   }
 
   reveal(seq: number): void {
