@@ -31,7 +31,8 @@ const SETTINGS = {
 
 /** One installation of the editor with the extension in it, serving folders to browsers until it is closed. */
 export class Editor {
-  static async start(name, { settings = {}, locale = "en" } = {}) {
+  /** `environment` is what its processes find besides ours. */
+  static async start(name, { settings = {}, locale = "en", environment = {} } = {}) {
     const home = join(DIRECTORY, name);
     const [data, extensions] = [join(home, "data"), join(home, "extensions")];
     mkdirSync(join(data, "User"), { recursive: true });
@@ -44,6 +45,7 @@ export class Editor {
       // Or a login shell would set the search path anew.
       VSCODE_CLI: "1",
       EXTENSIONS_GALLERY: '{"serviceUrl":"","itemUrl":"","resourceUrlTemplate":""}',
+      ...environment,
     };
     await finished(spawn(process.execPath, [...common, "--install-extension", VSIX], { env, stdio: "ignore" }));
     const port = await freePort();
@@ -60,7 +62,7 @@ export class Editor {
     Object.assign(this, { child, port, browser, outside: new Set() });
   }
 
-  /** A window on the folder; with `tests`, one that runs them in its extension host, with the `extension` of that path. */
+  /** A window on the folder, or on the file of a workspace of several; with `tests`, one that runs them in its extension host, with the `extension` of that path. */
   async open(folder, { locale = "en-US", extension, tests } = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 900 }, locale, permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
@@ -68,7 +70,8 @@ export class Editor {
       const { hostname } = new URL(request.url());
       if (!["127.0.0.1", ""].includes(hostname) && !hostname.endsWith("vscode-cdn.net")) this.outside.add(hostname);
     });
-    let address = `http://127.0.0.1:${this.port}/?folder=${encodeURIComponent(folder)}`;
+    const what = folder.endsWith(".code-workspace") ? "workspace" : "folder";
+    let address = `http://127.0.0.1:${this.port}/?${what}=${encodeURIComponent(folder)}`;
     if (tests) {
       const remote = `vscode-remote://127.0.0.1:${this.port}`;
       const payload = [["extensionDevelopmentPath", `${remote}${extension}`], ["extensionTestsPath", `${remote}${tests}`]];
@@ -124,11 +127,37 @@ export class Window {
 
   /** Run a command from the palette, by its title. */
   async command(title) {
-    await this.page.keyboard.press("F1");
-    await this.input.waitFor();
+    await this.palette();
     await this.input.fill(`>${title}`);
     await this.picks.filter({ hasText: title }).first().waitFor({ timeout: LONG });
     await this.page.keyboard.press("Enter");
+  }
+
+  /** The palette; its key is lost while the focus is on its way to a page that is still loading. */
+  async palette() {
+    for (const end = Date.now() + LONG; Date.now() < end; ) {
+      await this.page.keyboard.press("F1");
+      if (await this.input.waitFor({ timeout: 5_000 }).then(() => true, () => false)) return;
+    }
+    throw new Error("the palette did not come up");
+  }
+
+  /** Open a file by its name, and give its editor the focus. */
+  async openFile(name) {
+    await this.palette();
+    await this.input.fill(name);
+    await this.pick(name);
+    await this.page.locator(".editor-instance .view-lines").first().click({ timeout: LONG });
+  }
+
+  /** What the open editor shows. */
+  get lines() {
+    return this.page.locator(".editor-instance .view-lines").first();
+  }
+
+  /** The button of a question that keeps all else from going on. */
+  modal(name) {
+    return this.page.locator(".monaco-dialog-box").getByRole("button", { name });
   }
 
   async type(text) {

@@ -1,6 +1,6 @@
 // A user's way through sessions in the real editor, from a fresh folder on. Each step goes on where the last one ended.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { Editor, LONG } from "./editor.mjs";
@@ -12,6 +12,7 @@ let editor, window, chat, box;
 
 before(async () => {
   mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "long.txt"), Array.from({ length: 2_000 }, (_, index) => `line ${index} 中文`).join("\n"));
   editor = await Editor.start("editor");
   window = await editor.open(folder);
 });
@@ -27,6 +28,8 @@ async function prompt(text) {
 const said = (text) => chat.locator(".message", { hasText: text }).first().waitFor({ timeout: LONG });
 const answered = (text) => chat.locator('.message[data-role="assistant"]:not(.draft)', { hasText: text }).last().waitFor({ timeout: LONG });
 const status = (text) => window.status(text);
+const top = () => chat.locator(".scroller").evaluate((each) => Math.round(each.scrollTop));
+const distance = () => chat.locator(".scroller").evaluate((each) => Math.round(each.scrollHeight - each.clientHeight - each.scrollTop));
 
 async function openChat() {
   chat = await window.openChat();
@@ -39,13 +42,51 @@ step("in a fresh folder the server is found, and nothing is made there by lookin
   assert.equal(existsSync(join(folder, ".kore")), false);
 });
 
-step("a prompt makes the session, and the agent answers", async () => {
-  await prompt("帮我加上登录限流 rateLimiter");
+step("Enter that ends a composition sends nothing; the next one does, into a session of its own", async () => {
+  await box.focus();
+  const keys = await window.context.newCDPSession(window.page);
+  await keys.send("Input.imeSetComposition", { text: "bang wo", selectionStart: 7, selectionEnd: 7 });
+  await window.page.keyboard.press("Enter");
+  await keys.send("Input.insertText", { text: "帮我加上登录限流 rateLimiter" });
+  assert.match(await box.inputValue(), /登录限流/);
+  assert.equal(await chat.locator(".message").count(), 0);
+  await box.fill("帮我加上登录限流 rateLimiter");
+  await box.press("Enter");
   await said("登录限流");
   await answered("");
   await window.row("Session 1").waitFor();
   await status("project · Session 1 · build · idle");
   await window.shot("1-answer");
+});
+
+step("a long answer ends in view, its tool call folded", async () => {
+  await prompt("/read long.txt");
+  await answered("line 1");
+  await status("build · idle");
+  assert.ok((await distance()) <= 4);
+  assert.equal(await chat.locator("details.call").last().evaluate((each) => each.open), false);
+});
+
+step("what comes bit by bit is shown bit by bit, and who scrolled up meanwhile stays there", async () => {
+  await prompt("/run sh -c 'for i in 1 2 3 4 5 6; do echo step $i; sleep 0.5; done'");
+  const call = chat.locator("details.call", { hasText: "sh" }).last();
+  const allow = chat.locator('.permission button[data-kind="allowOnce"]');
+  await call.or(allow).first().waitFor({ timeout: LONG });
+  if (await allow.count()) await allow.click(); // where no sandbox works
+  await call.locator("summary").click();
+  const output = call.locator("pre").last();
+  await output.getByText("step 2").waitFor({ timeout: LONG });
+  assert.doesNotMatch(await output.innerText(), /step 6/);
+  await chat.locator(".scroller").hover();
+  await window.page.mouse.wheel(0, -600);
+  await chat.locator(".to-end").waitFor({ timeout: LONG });
+  const before = await top();
+  await window.shot("2-streaming");
+  await output.getByText("step 6").waitFor({ timeout: LONG });
+  await status("build · idle");
+  assert.equal(await top(), before);
+  await chat.locator(".to-end").click();
+  assert.ok((await distance()) <= 4);
 });
 
 step("the mode is chosen from a list", async () => {
@@ -58,7 +99,7 @@ step("what the user rejects does not happen, and the agent is told why", async (
   await prompt("/write no.txt never");
   await chat.locator(".permission").waitFor({ timeout: LONG });
   await status("Permission needed");
-  await window.shot("2-permission");
+  await window.shot("3-permission");
   assert.equal(await box.evaluate((each) => document.activeElement === each), true);
   await chat.locator(".feedback").fill("not there");
   await chat.locator(".permission button.primary").click();
@@ -72,8 +113,11 @@ step("what the user allows happens, is shown as the turn's change, and can be re
   const card = chat.locator(".changes").last();
   await card.waitFor({ timeout: LONG });
   assert.match(readFileSync(join(folder, "yes.txt"), "utf8"), /你好/);
-  await window.shot("3-changed");
-  await card.getByRole("button", { name: "Revert" }).click();
+  await card.getByRole("button", { name: "Revert…" }).click();
+  await card.getByText("Would be as before the turn: yes.txt").waitFor({ timeout: LONG });
+  await window.shot("4-changed");
+  assert.equal(existsSync(join(folder, "yes.txt")), true);
+  await card.getByRole("button", { name: "Revert these" }).click();
   await card.getByText("Reverted: yes.txt").waitFor({ timeout: LONG });
   assert.equal(existsSync(join(folder, "yes.txt")), false);
 });
@@ -85,6 +129,7 @@ step("a session is renamed and forked from its row", async () => {
   await window.page.keyboard.press("Enter");
   await window.row("登录接口").waitFor({ timeout: LONG });
   await window.row("登录接口").first().hover();
+  await window.shot("5-row");
   await window.row("登录接口").first().locator('.action-label[aria-label^="Fork"]').click();
   await window.rows.nth(1).waitFor({ timeout: LONG });
   assert.equal(await window.rows.count(), 2);
@@ -103,7 +148,7 @@ step("two Chinese characters are found as they are typed, and the hit leads to i
   await window.command("Kore: Search All Sessions");
   await window.type("限流");
   await window.picks.filter({ hasText: "‹限流›" }).first().waitFor({ timeout: LONG });
-  await window.shot("4-search");
+  await window.shot("6-search");
   await window.picks.filter({ hasText: "‹限流›" }).first().click();
   await chat.locator(".revealed", { hasText: "登录限流" }).waitFor({ timeout: LONG });
 });
@@ -119,14 +164,15 @@ step("a deleted session is gone at once and comes back by Undo", async () => {
   assert.equal(await window.rows.count(), rows);
 });
 
-step("the transcript is a document that can't be written to", async () => {
+step("the transcript is a document that can't be written to, with what tools were given and gave", async () => {
   await window.command("Kore: Open Transcript");
-  const lines = window.page.locator(".editor-instance .view-lines");
-  await lines.getByText("登录限流").first().waitFor({ timeout: LONG });
-  await lines.click();
+  await window.lines.getByText("登录限流").first().waitFor({ timeout: LONG });
+  await window.lines.click();
+  await window.page.keyboard.press("Control+End");
+  await window.lines.getByText("Output:").first().waitFor({ timeout: LONG });
   await window.page.keyboard.type("x");
   await window.page.getByText("Cannot edit in read-only editor").first().waitFor({ timeout: LONG });
-  await window.shot("5-transcript");
+  await window.shot("7-transcript");
 });
 
 step("after the window was closed all is there again", async () => {

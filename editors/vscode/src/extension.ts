@@ -7,6 +7,7 @@ import { CHAT_VIEW, ChatView } from "./chat/view";
 import { ServerCommands } from "./server/commands";
 import { EncryptionCommands } from "./server/encryption";
 import { showFailure } from "./server/failures";
+import { ProviderKeys } from "./server/keys";
 import { Passphrases } from "./server/passphrases";
 import { Server } from "./server/server";
 import { Unlocker } from "./server/unlock";
@@ -71,6 +72,7 @@ export function activate(context: vscode.ExtensionContext): void {
     new ChatCommands(library, chat, transcripts).register(),
     new PermissionCommands(library).register(),
     new EncryptionCommands(library, passphrases, unlocker).register(),
+    new ProviderKeys(server, context.secrets),
     new ServerCommands(library, log).register(),
   );
   void server.start();

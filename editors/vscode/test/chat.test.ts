@@ -44,10 +44,13 @@ test("a long message is cut for the page, and says so", () => {
   assert.deepEqual([shown.text.length, shown.cut], [MOST_TEXT, true]);
 });
 
-test("a tool call's one text stands as it is, all else as JSON", () => {
+test("a tool's text stands as it is, with its diff; what has none stands as JSON", () => {
   const call: ToolCall = { id: "c", messageId: "m", name: "read", kind: "read", title: "", arguments: {}, status: "completed" };
   assert.equal(shownCall({ ...call, result: { text: "a\nb" } }).output, "a\nb");
-  assert.equal(shownCall({ ...call, result: { text: "a", lines: 2 } }).output, '{\n  "text": "a",\n  "lines": 2\n}');
+  assert.equal(shownCall({ ...call, result: { text: "a", exitCode: 2 } }).output, "a");
+  assert.equal(shownCall({ ...call, result: { text: "a", diff: "+b\n" } }).output, "a\n\n+b\n");
+  assert.equal(shownCall({ ...call, result: { lines: 2 } }).output, '{\n  "lines": 2\n}');
+  assert.equal(shownCall({ ...call, arguments: { path: "a", text: "b" } }).input, '{\n  "path": "a",\n  "text": "b"\n}');
   assert.deepEqual([shownCall(call).input, shownCall(call).output], ["", ""]);
 });
 

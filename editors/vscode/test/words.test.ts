@@ -42,6 +42,16 @@ test("the manifest's texts exist in English and in Chinese, and none is left ove
   assert.deepEqual(Object.keys(json("package.nls.zh-cn.json")).sort(), keys);
 });
 
+test("every page of the walkthrough is there in Chinese, too", () => {
+  const { walkthroughs } = JSON.parse(readFileSync("package.json", "utf8")).contributes;
+  const pages: string[] = walkthroughs[0].steps.map((step: { media: { markdown: string } }) => step.media.markdown);
+  assert.ok(pages.length > 3);
+  for (const page of pages) {
+    assert.doesNotMatch(readFileSync(page, "utf8"), /[\u4e00-\u9fff]/, page);
+    assert.match(readFileSync(page.replace(/\.md$/, ".nls.zh-cn.md"), "utf8"), /[\u4e00-\u9fff]/, page);
+  }
+});
+
 test("the manifest declares every command that it shows, under an id of its own", () => {
   const { contributes } = JSON.parse(readFileSync("package.json", "utf8"));
   const declared: string[] = contributes.commands.map((each: { command: string }) => each.command);
@@ -52,5 +62,5 @@ test("the manifest declares every command that it shows, under an id of its own"
 
 test("settings that give authority can't be set by a workspace", () => {
   const { properties } = JSON.parse(readFileSync("package.json", "utf8")).contributes.configuration;
-  for (const name of ["path", "agent", "rules", "lspBridge", "trace.server"]) assert.equal(properties[`kore.${name}`].scope, "machine", name);
+  for (const name of ["path", "agent", "rules", "lspBridge", "defaultMode", "trace.server"]) assert.equal(properties[`kore.${name}`].scope, "machine", name);
 });

@@ -1,6 +1,6 @@
 // Messages and tool calls as the chat's page gets them: cut to what can be shown. Pure.
 import type { Message, ToolCall } from "../protocol";
-import { textOf } from "../sessions/document";
+import { resultText, textOf } from "../sessions/document";
 import type { ShownCall, ShownMessage } from "./messages";
 
 export const MOST_TEXT = 200_000;
@@ -22,7 +22,7 @@ export function shownMessage(message: Message): ShownMessage {
 
 export function shownCall(call: ToolCall): ShownCall {
   const { id, messageId, name, kind, title, status } = call;
-  return { id, messageId, name, kind, title, status, input: cut(textOf(call.arguments)), output: cut(textOf(call.result)) };
+  return { id, messageId, name, kind, title, status, input: cut(textOf(call.arguments)), output: cut(resultText(call.result)) };
 }
 
 function cut(text: string): string {

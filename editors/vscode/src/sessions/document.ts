@@ -41,7 +41,7 @@ function callLines(call: ToolCall, { status, input, output }: TranscriptWords): 
   return [
     `### \`${call.name}\`${title} (${status(call)})`, "",
     ...fenced(input, textOf(call.arguments)),
-    ...fenced(output, textOf(call.result)),
+    ...fenced(output, resultText(call.result)),
   ];
 }
 
@@ -51,6 +51,13 @@ function fenced(name: string, text: string): string[] {
   const longest = Math.max(2, ...[...text.matchAll(/`{3,}/g)].map(([ticks]) => ticks.length));
   const fence = "`".repeat(longest + 1);
   return [`${name}:`, "", fence, ...linesOf(text.replace(/\n$/, "")), fence, ""];
+}
+
+/** What a tool gave: the text it is told in, with the diff, if it has one; else all of it. */
+export function resultText(value: unknown): string {
+  const { text, diff } = (typeof value === "object" && value !== null ? value : {}) as { text?: unknown; diff?: unknown };
+  if (typeof text !== "string") return textOf(value);
+  return typeof diff === "string" && diff ? `${text}\n\n${diff}` : text;
 }
 
 /** A text as it stands; of an object its one text, if it has no more, else all of it as JSON. */

@@ -11,7 +11,7 @@ const TAGS = [
   "table", "thead", "tbody", "tr", "th", "td", "a", "span",
 ];
 
-const parser = new MarkdownIt({ html: false, linkify: false, typographer: false });
+const parser = new MarkdownIt({ html: false, linkify: false, typographer: false, breaks: true });
 parser.validateLink = (target) => openable(target) !== undefined;
 parser.renderer.rules["image"] = (tokens, index) => `<span>[${parser.utils.escapeHtml(tokens[index]?.content || "…")}]</span>`;
 

@@ -171,7 +171,9 @@ export class Transcript {
     const message = this.stored.find((each) => (each.seq ?? 0) >= seq);
     if (!message) return;
     message.element.classList.add("revealed");
-    message.element.scrollIntoView({ block: "start" });
+    const scroller = this.element.parentElement;
+    // Not by scrollIntoView, which would scroll the page around it, too.
+    if (scroller) scroller.scrollTop += message.element.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
   }
 
   /** Deltas are gathered; a long answer is rendered less often, so that the page stays responsive. */
