@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from enum import Enum
 from fnmatch import translate
-from functools import cache
+from functools import cache, lru_cache
 
 
 class Guard(Enum):
@@ -60,6 +60,11 @@ def plain_name(segment: str) -> str:
 
 def guards_of(segments: Sequence[str]) -> frozenset[Guard]:
     """What is special about a path, given as its segments below the folder (or below the root, for one outside)."""
+    return _guards(tuple(segments))
+
+
+@lru_cache(maxsize=1 << 15)
+def _guards(segments: tuple[str, ...]) -> frozenset[Guard]:
     names = [plain_name(each) for each in segments]
     found: set[Guard] = set()
     if any(name in _INTERNAL_NAMES for name in names):
@@ -77,6 +82,12 @@ def guards_of(segments: Sequence[str]) -> frozenset[Guard]:
 def holds_code(name: str) -> bool:
     """Whether a directory of this name has a place for what is run; it may hold other things as well."""
     return plain_name(name) in _CODE_HOLDERS
+
+
+def may_hold_special(name: str) -> bool:
+    """Whether something special has its place below a directory of this name."""
+    plain = plain_name(name)
+    return plain in _CODE_HOLDERS or plain in _beginnings(_SECRET_PLACES)
 
 
 def _fits(name: str, patterns: tuple[str, ...]) -> bool:

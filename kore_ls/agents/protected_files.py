@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
 
+from kore_ls.agents.git_settings import obeyed
 from kore_ls.agents.protected import Guard, guards_of, holds_code
-from kore_ls.agents.repository import is_git_directory, obeyed
+from kore_ls.agents.repository import is_git_directory, repository_of
 
 MOST_ENTRIES = 200_000
-GIT_READ_ONLY = ("config", "config.worktree", "hooks", "commondir", "info/attributes")
-"""What git runs or obeys of a git directory."""
+GIT_READ_ONLY = (
+    *("config", "config.worktree", "hooks", "commondir", "info/attributes"),
+    *("objects/info/alternates", "objects/info/http-alternates"),
+)
+"""What git runs, obeys or takes for its own of a git directory."""
 _MADE_BY_TOOLS = frozenset({"node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "objects"})
+_PACKAGES = _MADE_BY_TOOLS | {"site-packages", "vendor", ".venv", "venv"}
+_MOST_NAMED = 300
+_LEFT_OUT = frozenset({"objects", "refs", "logs", "lfs"})
+"""Directories of a git directory that hold no secrets of the user, but many files."""
 
 
 @frozen(kw_only=True)
@@ -23,18 +32,23 @@ class ProtectedFiles:
 
     `links` are symlinks in the place of something that is not to be written.
 
-    `linked` files have a further name somewhere else: outside, or in a directory of packages or caches,
-    whose own files share their contents with a tool's store by the thousand and are not among them.
-    `complete` is False where the folder is too big, or something in it can't be protected by its path: a symlink
-    in the place of a file that is not to be written. `identities` are device and inode of secrets with several names.
+    `linked` are files with a further name somewhere else, or, where they are many, directories that hold such files.
+    `whole` is False where the folder is too big to be looked through; `exposed`: the folder itself, or a repository
+    in it, is what git runs things from. `identities` are device and inode of secrets with several names.
     """
 
     secrets: tuple[Path, ...] = ()
     fixed: tuple[Path, ...] = ()
     linked: tuple[Path, ...] = ()
     links: tuple[Path, ...] = ()
-    complete: bool = True
+    whole: bool = True
+    exposed: bool = False
     identities: frozenset[tuple[int, int]] = field(factory=frozenset)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it can be protected by its path."""
+        return self.whole and not self.exposed and not self.links
 
     def secret_identities(self) -> frozenset[tuple[int, int]]:
         """Device and inode of the secret files that have more than one name."""
@@ -47,26 +61,36 @@ class _Walk:
         self.secrets: list[Path] = []
         self.fixed: list[Path] = []
         self.links: list[Path] = []
-        self.complete = True
+        self.closed: list[Path] = []
+        self.whole = True
+        self.exposed = False
         self.shared: set[tuple[int, int]] = set()
         self.names: dict[tuple[int, int], tuple[int, list[Path]]] = {}
 
     def run(self) -> ProtectedFiles:
         self._take_bare(self.folder)
+        around = repository_of(self.folder)
+        if around is not None and around.top != self.folder:
+            self._take_named(around.shared, around.top)
         pending = [(self.folder, False)]
         while pending:
             directory, made = pending.pop()
             for entry in self._entries(directory):
                 if self._take(entry, directory, made=made):
                     pending.append((Path(entry.path), made or entry.name in _MADE_BY_TOOLS))
+        for directory in self.closed:
+            self._take_within(directory)
         if self.shared:
             self._find_other_names()
         return ProtectedFiles(
             secrets=tuple(sorted(set(self.secrets))),
             fixed=tuple(sorted(set(self.fixed))),
-            linked=tuple(sorted(path for links, paths in self.names.values() if len(paths) < links for path in paths)),
+            linked=_gathered(
+                self.folder, [path for links, paths in self.names.values() if len(paths) < links for path in paths]
+            ),
             links=tuple(sorted(self.links)),
-            complete=self.complete and not self.links,
+            whole=self.whole,
+            exposed=self.exposed,
             identities=frozenset(self.shared),
         )
 
@@ -76,7 +100,7 @@ class _Walk:
                 for entry in entries:
                     self.left -= 1
                     if self.left < 0:
-                        self.complete = False
+                        self.whole = False
                         return
                     yield entry
         except OSError:
@@ -91,6 +115,7 @@ class _Walk:
                 self.links.append(Path(entry.path))
             return False
         if not guards and not is_folder and made:
+            self._note_link(entry)
             return False
         path = Path(entry.path)
         if path in self.internal:
@@ -98,7 +123,7 @@ class _Walk:
             return False
         if not guards:
             if not is_folder:
-                self._note_link(entry, path)
+                self._note_link(entry)
             else:
                 self._take_bare(path)
             return is_folder
@@ -112,10 +137,14 @@ class _Walk:
         if Guard.SECRET in guards:
             self.secrets.append(path)
             self._note_names(entry, is_folder)
+            if Guard.CODE in guards:  # what a command makes of that name is to be noticed, too
+                self.fixed.append(path)
             return False
         if Guard.INTERNAL in guards:
             return self._take_internal(path, entry.name, is_folder)
         self.fixed.append(path)
+        if is_folder:
+            self.closed.append(path)
         return False
 
     def _take_internal(self, path: Path, name: str, is_folder: bool) -> bool:
@@ -124,7 +153,33 @@ class _Walk:
             return False
         for repository in [path, *_repositories_within(path)]:
             self._take_settings(repository, path.parent)
+        self.closed.append(path)
         return False
+
+    def _take_within(self, top: Path) -> None:
+        """Secrets in what may be read but not written, and what links in it lead to."""
+        pending = [top]
+        while pending:
+            directory = pending.pop()
+            for entry in self._entries(directory):
+                path = Path(entry.path)
+                secret = Guard.SECRET in guards_of((directory.name, entry.name))
+                if entry.is_symlink():
+                    self._take_target(path, top, secret=secret)
+                elif secret:
+                    self.secrets.append(path)
+                    self._note_names(entry, entry.is_dir())
+                elif entry.is_dir() and not (top.name == ".git" and entry.name in _LEFT_OUT):
+                    pending.append(path)
+
+    def _take_target(self, link: Path, top: Path, *, secret: bool) -> None:
+        target = Path(os.path.realpath(link))
+        if self.folder not in target.parents or top in (target, *target.parents):
+            return
+        if secret and target.exists():
+            self.secrets.append(target)
+        elif top.name != ".git":
+            (self.fixed if target.exists() else self.links).append(target if target.exists() else link)
 
     def _take_bare(self, directory: Path) -> None:
         if is_git_directory(directory):
@@ -133,10 +188,13 @@ class _Walk:
     def _take_settings(self, repository: Path, top: Path) -> None:
         for each in settings_of(repository):
             (self.links if each.is_symlink() else self.fixed).append(each)
+        self._take_named(repository, top)
+
+    def _take_named(self, repository: Path, top: Path) -> None:
         for each in obeyed(repository, top):
             real = Path(os.path.realpath(each))
-            if real == self.folder or (real / ".git").exists():
-                self.complete = False  # where the work is done can't be kept from being written
+            if real == self.folder or (self.folder in real.parents and (real / ".git").exists()):
+                self.exposed = True  # where the work is done can't be kept from being written
             elif self.folder in real.parents and real.exists():
                 self.fixed.append(real)
 
@@ -154,10 +212,10 @@ class _Walk:
                     if (found.st_dev, found.st_ino) in self.shared:
                         self.secrets.append(Path(entry.path))
 
-    def _note_link(self, entry: os.DirEntry[str], path: Path) -> None:
+    def _note_link(self, entry: os.DirEntry[str]) -> None:
         found = entry.stat(follow_symlinks=False)
-        if found.st_nlink > 1:
-            self.names.setdefault((found.st_dev, found.st_ino), (found.st_nlink, []))[1].append(path)
+        if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
+            self.names.setdefault((found.st_dev, found.st_ino), (found.st_nlink, []))[1].append(Path(entry.path))
 
     def _note_names(self, entry: os.DirEntry[str], is_folder: bool) -> None:
         if is_folder:
@@ -165,6 +223,24 @@ class _Walk:
         found = entry.stat(follow_symlinks=False)
         if found.st_nlink > 1:
             self.shared.add((found.st_dev, found.st_ino))
+
+
+def _gathered(folder: Path, linked: list[Path]) -> tuple[Path, ...]:
+    """Files that share their contents with a tool's store come by the thousand: then whole packages are named, else
+    all packages together.
+    """
+    for level in (None, 1, 0):
+        found = {path if level is None else _package(folder, path, level) for path in linked}
+        if len(found) <= _MOST_NAMED:
+            break
+    return tuple(sorted(path for path in found if not found.intersection(path.parents)))
+
+
+def _package(folder: Path, path: Path, level: int) -> Path:
+    """The directory of packages that a file lies in (`level` 0), or what of that; other files stay themselves."""
+    names = path.relative_to(folder).parts
+    at = next((number for number, name in enumerate(names[:-1]) if name in _PACKAGES), None)
+    return path if at is None else folder.joinpath(*names[: at + 1 + level])
 
 
 def settings_of(repository: Path) -> list[Path]:

@@ -9,9 +9,6 @@ from pathlib import Path
 from attrs import frozen
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_HOOKS = re.compile(r"^[ \t]*(?:\[.*\])?[ \t]*hookspath[ \t]*=[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
-_MORE = re.compile(r"^[ \t]*(?:\[.*\])?[ \t]*path[ \t]*=[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
-_MOST_OBEYED = 50
 
 
 @frozen(kw_only=True)
@@ -75,29 +72,6 @@ def commit_of(repository: Repository) -> str:
         packed = re.search(rf"^([0-9a-f]+) {re.escape(name)}$", _small(repository.shared / "packed-refs"), re.MULTILINE)
         head = loose.strip() or (packed[1] if packed else "")
     return head if _COMMIT.fullmatch(head) else ""
-
-
-def obeyed(git: Path, top: Path) -> list[Path]:
-    """What a git directory's settings name for git to run or to read as settings: hooks, and further settings.
-
-    `top` is where relative hooks are looked for. The paths are normal, not real, and need not exist; a setting that
-    git would not take may be among them.
-    """
-    found: list[Path] = []
-    pending = [git / "config", git / "config.worktree"]
-    while pending and len(found) < _MOST_OBEYED:
-        file = pending.pop()
-        text = _small(file).replace("\\\n", "")
-        found += [_named(top, value) for value in _HOOKS.findall(text)]
-        more = [_named(file.parent, value) for value in _MORE.findall(text)]
-        pending += [each for each in more if each not in found]
-        found += more
-    return list(dict.fromkeys(found))
-
-
-def _named(base: Path, value: str) -> Path:
-    text = value.split(" #")[0].split(" ;")[0].strip().replace('"', "")
-    return Path(os.path.normpath(base / Path(text.replace("~/", f"{_home()}/", 1) if text.startswith("~/") else text)))
 
 
 def is_git_directory(directory: Path, *, but: str = "") -> bool:

@@ -132,7 +132,7 @@ class _Use:
         tool = kind(self.call.arguments, self.desk())
         aim = await tool.aim()
         self.call = evolve(self.call, title=visible(aim.title)[:_TITLE_CHARS])
-        action = evolve(aim.action, declared=self.declared)
+        action = evolve(await self.as_linked(aim.action), declared=self.declared)
         refusal, feedback = await self.ruling(tool, aim, action)
         if refusal is not None:
             return await self.end(ToolStatus.DENIED, refusal)
@@ -141,6 +141,14 @@ class _Use:
         result = await tool.run()
         text = f"{result.text}\n\nThe user allowed this and says: {feedback}" if feedback else result.text
         return await self.end(ToolStatus.FAILED if result.failed else ToolStatus.COMPLETED, text, result)
+
+    async def as_linked(self, action: Action) -> Action:
+        """The action on what its paths really are, whatever links lead to them."""
+        from kore_ls.agents.aliases import as_linked
+
+        if action.argv or not action.places:
+            return action
+        return evolve(action, places=await asyncio.to_thread(as_linked, self.around.folder, action.places))
 
     async def ruling(self, tool: Tool, aim: Aim, action: Action) -> tuple[str | None, str]:
         """Why the call may not go ahead, if so; and what the user said when allowing it."""
@@ -190,6 +198,7 @@ class _Use:
         """Whether a running tool may do something more."""
         from kore_ls.agents.asking import Question
 
+        action = await self.as_linked(action)
         question = Question(turn_id=self.turn_id, call=self.call, action=action, words=words)
         ruling = await self.asking.rule(question, self.asking.verdict(action, sandboxed=False))
         return ruling.allowed

@@ -10,6 +10,8 @@ from kore_ls.agents.paths import Access, locate
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard, guards_of, plain_name
 from kore_ls.agents.protected_files import find_protected
+from kore_ls.agents.sandbox.confine import can_confine
+from kore_ls.agents.sandbox.kinds import SandboxKind
 from kore_ls.model.message import ToolStatus
 from kore_ls.model.mode import AgentMode
 from tests.agents.scene import Scene
@@ -157,11 +159,17 @@ def test_no_name_of_a_directory_hides_what_is_protected_in_it(name: str, work: P
     assert not find_protected(work, most=8).complete
 
 
-def test_a_package_manager_s_shared_files_cost_no_sandbox(work: Path, tmp_path: Path) -> None:
-    (work / "node_modules/x").mkdir(parents=True)
+def test_files_that_a_package_manager_shares_are_not_written_and_cost_no_sandbox(work: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("x")
-    (work / "node_modules/x/index.js").hardlink_to(tmp_path / "cache")
-    assert find_protected(work).linked == ()
+    for number in range(400):
+        path = work / f"node_modules/.pnpm/p{number % 3}/{number}.js"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.hardlink_to(tmp_path / "cache")
+    (work / "node_modules/own.js").write_text("x")
+    (work / "few").hardlink_to(tmp_path / "cache")
+    found = find_protected(work)
+    assert found.linked == (work / "few", work / "node_modules/.pnpm")
+    assert can_confine(SandboxKind.BUBBLEWRAP, found)
 
 
 def test_the_protected_files_of_a_folder_are_found_wherever_they_are(work: Path) -> None:

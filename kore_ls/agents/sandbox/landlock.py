@@ -29,16 +29,17 @@ class _Grants:
         """Grant a directory without its hidden files, and without the right to change its fixed ones."""
         apart = hidden | (fixed if writable else frozenset())
         around = {parent for path in apart for parent in path.parents}
-        pending = [directory]
+        pending = [(directory, writable)]
         while pending:
-            place = pending.pop()
+            place, may_write = pending.pop()
             if place in hidden or len(self.read) + len(self.write) > MOST_GRANTS:
                 continue
+            may_write = may_write and place not in fixed
             if place in around:
                 self.list.append(str(place))
-                pending.extend(_children(place))
+                pending.extend((each, may_write) for each in _children(place))
             else:
-                (self.write if writable and place not in fixed else self.read).append(str(place))
+                (self.write if may_write else self.read).append(str(place))
 
 
 def _children(directory: Path) -> list[Path]:

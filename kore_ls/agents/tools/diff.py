@@ -14,13 +14,17 @@ from pathlib import Path
 
 from attrs import frozen
 
+from kore_ls.agents.aliases import secret_targets
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, find_program
 from kore_ls.agents.paths import Access
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard, guards_of
+from kore_ls.agents.protected_files import ProtectedFiles
 from kore_ls.agents.repository import Repository, commit_of, repository_of
-from kore_ls.agents.sandbox.confine import Confined
+from kore_ls.agents.sandbox.confine import confine
+from kore_ls.agents.sandbox.kinds import Sandbox, SandboxKind
+from kore_ls.agents.sandbox.profile import Profile
 from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
 from kore_ls.model.message import ToolKind
 
@@ -62,7 +66,17 @@ class Diff(Tool):
         with tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True) as name:
             private = Path(name)
             await asyncio.to_thread(_prepare, private, repository)
-            git = _Git(program=program, private=private, top=repository.top, folder=self.desk.folder)
+            self.secrets = await asyncio.to_thread(secret_targets, self.desk.folder)
+            sandbox = self.desk.around.sandbox
+            if sandbox.kind is SandboxKind.NONE and await asyncio.to_thread(_borrows, repository.shared / "objects"):
+                raise ToolProblem("Not available: this repository keeps objects somewhere else.")
+            git = _Git(
+                program=program,
+                private=private.resolve(),
+                repository=repository,
+                folder=self.desk.folder,
+                sandbox=sandbox,
+            )
             where = f":(literal){self.place.path.relative_to(repository.top).as_posix()}"
             where = where if self.place.path != repository.top else "."
             changed = self._shown(await git("diff", "--name-only", "-z", *_PLAIN, "HEAD", "--", where), repository)
@@ -76,31 +90,53 @@ class Diff(Tool):
     def _shown(self, done: CommandResult, repository: Repository) -> list[str]:
         names = [each for each in done.output.split("\ufffd") if each]
         folder = self.desk.folder
-        return [name for name in names if not _guarded(repository.top / name, folder)][:_MOST_FILES]
+        return [name for name in names if not _guarded(repository.top / name, folder, self.secrets)][:_MOST_FILES]
 
 
 _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=all")
 
 
-def _guarded(path: Path, folder: Path) -> bool:
+def _guarded(path: Path, folder: Path, secrets: frozenset[Path]) -> bool:
     parts = path.relative_to(folder).parts if path.is_relative_to(folder) else path.parts[1:]
-    return bool(guards_of(parts) & {Guard.SECRET, Guard.INTERNAL})
+    return bool(guards_of(parts) & {Guard.SECRET, Guard.INTERNAL} or secrets.intersection((path, *path.parents)))
 
 
 @frozen(kw_only=True)
 class _Git:
+    """Git, confined to the repository: its objects may be said to lie anywhere on the machine."""
+
     program: str
     private: Path
-    top: Path
+    repository: Repository
     folder: Path
+    sandbox: Sandbox
 
     async def __call__(self, *words: str) -> CommandResult:
-        argv = [self.program, *_SAFE, f"--git-dir={self.private}", f"--work-tree={self.top}", *words]
+        top = self.repository.top
+        argv = [self.program, *_SAFE, f"--git-dir={self.private}", f"--work-tree={top}", *words]
         env = child_environment(os.environ, folder=self.folder) | _ENV | {"HOME": str(self.private)}
-        done = await run_command(Confined(argv=lambda descriptor: argv), cwd=self.top, env=env, limits=_LIMITS)
+        profile = Profile(
+            folder=top,
+            writable=False,
+            network=False,
+            protected=ProtectedFiles(),
+            readable=(Path(self.program), self.repository.shared, self.private),
+        )
+        done = await run_command(confine(self.sandbox, argv, profile, top), cwd=top, env=env, limits=_LIMITS)
         if done.code != 0 or done.timed_out:
             raise ToolProblem("Not available: git can't compare this repository's files.")
         return done
+
+
+def _borrows(objects: Path) -> bool:
+    """Whether git would look for objects of the repository somewhere else as well."""
+    if any((objects / "info" / name).exists() for name in ("alternates", "http-alternates")):
+        return True
+    return any(
+        Path(directory, name).is_symlink()
+        for directory, directories, names in os.walk(objects)
+        for name in (*directories, *names)
+    )
 
 
 def _prepare(private: Path, repository: Repository) -> None:
@@ -119,4 +155,5 @@ def _prepare(private: Path, repository: Repository) -> None:
     )
     index = repository.own / "index"
     if index.is_file() and not index.is_symlink():
-        shutil.copyfile(index, private / "index")
+        # with its time: a file as young as the index is compared by what is in it
+        shutil.copy2(index, private / "index")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from kore_ls.agents import anchored
+from kore_ls.agents.aliases import secret_targets
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, find_program
 from kore_ls.agents.paths import Access, is_known_secret
@@ -54,6 +55,7 @@ class Grep(Tool):
         """`path:line: text`, one per match."""
         if self.place.identity is None:
             raise ToolProblem("There is no such file or directory.")
+        self.secrets = await asyncio.to_thread(secret_targets, self.desk.folder)
         done = await self._search()
         if done.timed_out:
             raise ToolProblem("The search took too long; search in a smaller place.")
@@ -121,6 +123,8 @@ class Grep(Tool):
         if path == self.place.path:  # the gate has judged it
             return self.place.relative
         if guards_of(path.relative_to(folder).parts if inside else path.parts[1:]) & {Guard.SECRET, Guard.INTERNAL}:
+            return None
+        if self.secrets.intersection((path, *path.parents)):
             return None
         try:
             found = path.lstat()

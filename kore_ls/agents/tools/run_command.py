@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import secrets
 import shutil
+import stat
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -54,6 +58,9 @@ class RunCommand(Tool):
         Parameter("unsandboxed", Shape.FLAG, "true if it can't work in the sandbox", required=False),
     )
 
+    left: Sequence[str] = ()
+    """Files that run code, that the user has not allowed, and that could not be put aside."""
+
     async def aim(self) -> Aim:
         """Find the program, and whether everything protected can be kept from it."""
         self.argv = self.given["argv"]
@@ -67,8 +74,8 @@ class RunCommand(Tool):
         self.git = await asyncio.to_thread(_git_elsewhere, self.desk.folder)
         if self.git is not None:
             settings = [*settings_of(self.git), *named_below(self.desk.folder, self.git)]
-            whole = self.protected.complete and not any(each.is_symlink() for each in settings)
-            self.protected = evolve(self.protected, fixed=(*self.protected.fixed, *settings), complete=whole)
+            exposed = self.protected.exposed or any(each.is_symlink() for each in settings)
+            self.protected = evolve(self.protected, fixed=(*self.protected.fixed, *settings), exposed=exposed)
         unsandboxed = self.given.get("unsandboxed", False)
         sandbox = self.desk.around.sandbox
         sandboxed = not unsandboxed and can_confine(sandbox.kind, self.protected)
@@ -130,6 +137,7 @@ class RunCommand(Tool):
     def _result(self, done: CommandResult, seconds: int, aside: list[str]) -> ToolResult:
         end = f"[stopped after {seconds} s]" if done.timed_out else f"[exit code {done.code}]"
         notes = [f"[{visible(each)}: the user has not allowed this file; it was renamed]" for each in aside]
+        notes += [f"[{visible(each)}: the user has not allowed this file; it can't be renamed]" for each in self.left]
         if (
             self.sandbox.kind is not SandboxKind.NONE
             and done.code != 0
@@ -161,7 +169,10 @@ class RunCommand(Tool):
 
     def _put_aside(self) -> list[str]:
         """Give them other names, under which nothing runs them."""
-        return [os.path.relpath(path, self.desk.folder) for path in self._made() if _renamed(path)]
+        made = self._made()
+        aside = [os.path.relpath(path, self.desk.folder) for path in made if _renamed(path)]
+        self.left = [os.path.relpath(path, self.desk.folder) for path in made if os.path.lexists(path)]
+        return aside
 
 
 def _git_elsewhere(folder: Path) -> Path | None:
@@ -173,13 +184,24 @@ def _git_elsewhere(folder: Path) -> Path | None:
 
 
 def _renamed(path: Path) -> bool:
-    for number in range(100):
-        aside = path.with_name(f"{path.name}.put-aside{f'-{number}' if number else ''}")
+    for number in range(20):
+        end = "" if not number else f"-{number}" if number < 10 else f"-{secrets.token_hex(6)}"
+        aside = path.with_name(f"{path.name[:200]}.put-aside{end}")
         if not os.path.lexists(aside):
-            try:
-                path.rename(aside)
-            except OSError:
-                return False
+            return _rename(path, aside)
+    return False
+
+
+def _rename(path: Path, aside: Path) -> bool:
+    for _ in range(2):
+        try:
+            path.rename(aside)
+        except PermissionError:  # what may not be changed by its mode alone
+            with contextlib.suppress(OSError):
+                path.parent.chmod(0o700 | stat.S_IMODE(path.parent.stat().st_mode))
+        except OSError:
+            return False
+        else:
             return True
     return False
 

@@ -91,10 +91,14 @@ async def tree_of(desk: Desk, text: str) -> Tree:
     if not place.is_folder:
         return Tree(place=place)
     found = await asyncio.to_thread(find_protected, place.path, internal=desk.around.internal)
-    if not found.complete:
+    if not found.whole:
         raise ToolProblem("This is too much at once; take smaller parts.")
     paths = (*found.secrets, *found.fixed)
-    return Tree(place=place, protected=tuple(desk.place(str(each), Access.WRITE, follow=False) for each in paths))
+    protected = [desk.place(str(each), Access.WRITE, follow=False) for each in paths]
+    for link in found.links:  # by its name it may be plain, what it stands for is not
+        each = desk.place(str(link), Access.WRITE, follow=False)
+        protected.append(evolve(each, guards=each.guards | {Guard.CODE}))
+    return Tree(place=place, protected=tuple(protected))
 
 
 def _files(path: Path, *, kept: bool) -> list[Path]:

@@ -29,7 +29,14 @@ def work(tmp_path: Path) -> Path:
         (folder / name).mkdir(parents=True)
     for name, content in (
         *((".kore/sessions.db", "store"), (".git/config", "[core]\n"), (".git/HEAD", "ref: refs/heads/main\n")),
-        *((".env", "SECRET"), ("src/.env.local", "SECRET"), ("src/app.py", "pass\n"), (".vscode/tasks.json", "{}")),
+        *(
+            (".env", "SECRET"),
+            (".vscode/.env", "SECRET"),
+            (".git/.env", "SECRET"),
+            ("src/.env.local", "SECRET"),
+            ("src/app.py", "pass\n"),
+            (".vscode/tasks.json", "{}"),
+        ),
     ):
         (folder / name).write_text(content)
     (folder / "src/other").hardlink_to(folder / ".env")
@@ -100,7 +107,10 @@ async def test_a_command_changes_nothing_protected(kind: SandboxKind, line: str,
 
 
 @BOTH
-@pytest.mark.parametrize("name", [".env", "src/.env.local", "src/other", "seen", "/etc/shadow", "~/.ssh", "~/.netrc"])
+@pytest.mark.parametrize(
+    "name",
+    [".env", "src/.env.local", "src/other", "seen", "/etc/shadow", "~/.ssh", "~/.netrc", ".vscode/.env", ".git/.env"],
+)
 async def test_a_command_reads_no_secret_by_any_name(
     kind: SandboxKind, name: str, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -229,6 +229,45 @@ async def test_a_link_that_would_lead_to_what_is_run_is_asked_about(scene: Scene
     assert (scene.folder / "link").is_symlink()
 
 
+@pytest.mark.parametrize(
+    ("link", "target", "path"),
+    [
+        *((".vscode", "ev", "ev/tasks.json"), ("sub/.vscode", "../ev", "ev/tasks.json"), (".envrc", "rc", "rc")),
+        *((".github", "gh", "gh/workflows/ci.yml"), (".mcp.json", "conf/mcp", "conf/mcp"), (".idea", ".", "src/a.py")),
+        *((".git/hooks", "../hooks", "hooks/pre-commit"), (".vscode/tasks.json", "../t", "t"), (".claude", "c/d", "c")),
+    ],
+)
+async def test_what_a_link_makes_to_be_run_is_asked_about(link: str, target: str, path: str, scene: Scene) -> None:
+    (scene.folder / link).parent.mkdir(exist_ok=True)
+    (scene.folder / link).symlink_to(target)
+    scene.answer = "rejectOnce"
+    assert (await scene.use("write_file", path=path, content="x")).call.status is ToolStatus.DENIED
+    assert [option.id for option in scene.asked[0].options] == ["allowOnce", "rejectOnce"]
+    assert (await scene.use("write_file", path="other", content="x")).call.status is (
+        ToolStatus.DENIED if target == "." else ToolStatus.COMPLETED
+    )
+
+
+async def test_what_a_link_makes_a_secret_is_asked_about(scene: Scene) -> None:
+    (scene.folder / ".env").symlink_to("src/settings")
+    (scene.folder / "src/settings").write_text("needle")
+    scene.answer = "rejectOnce"
+    assert (await scene.use("read_file", path="src/settings")).call.status is ToolStatus.DENIED
+    assert await text(scene, "grep", pattern="needle") == "No matches."
+
+
+async def test_a_directory_with_a_link_that_stands_for_what_is_run_is_asked_about(scene: Scene) -> None:
+    (scene.folder / "d").mkdir()
+    (scene.folder / "d/.github").symlink_to("../src")
+    scene.answer = "rejectOnce"
+    for tool, arguments in {"move": {"source": "d", "target": "e"}, "delete": {"path": "d"}}.items():
+        assert (await scene.use(tool, declared=None, **arguments)).call.status is ToolStatus.DENIED
+        assert "d/.github" in scene.asked[-1].summary
+    scene.answer = "allowOnce"
+    assert (await scene.use("move", source="d", target="e")).call.status is ToolStatus.COMPLETED
+    assert (scene.folder / "e/.github").is_symlink()
+
+
 async def test_files_with_unsaved_changes_are_neither_moved_nor_deleted(scene: Scene) -> None:
     scene.documents[scene.folder / "src/a.py"] = Document(text="mine", version=1, dirty=True)
     assert "unsaved" in await failing(scene, "move", source="src", target="dst")

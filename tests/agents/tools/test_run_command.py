@@ -86,7 +86,7 @@ async def test_always_said_in_the_sandbox_does_not_let_a_command_out_of_it(confi
 async def test_files_that_run_code_get_another_name_unless_the_user_keeps_them(confined: Scene) -> None:
     line = "mkdir -p sub/.vscode; echo {} > sub/.vscode/tasks.json; echo x > .envrc; echo x > plain"
     outcome = await confined.use("run_command", argv=["sh", "-c", line])
-    assert sorted(outcome.call.result["putAside"]) == ["sub/.vscode"]
+    assert sorted(outcome.call.result["putAside"]) == [".envrc", "sub/.vscode"]
     assert sorted(each.name for each in (confined.folder / "sub").iterdir()) == [".vscode.put-aside"]
     assert (confined.folder / "plain").exists()
     confined.answer = "allowOnce"
@@ -118,6 +118,74 @@ async def test_links_in_the_place_of_files_that_run_code_get_another_name_too(co
     assert not any(os.path.lexists(confined.folder / each) for each in wanted)
     assert (confined.folder / "plain").is_symlink()
     assert len(confined.asked) == 1
+
+
+async def test_no_name_that_is_taken_keeps_a_file_that_runs_code_in_its_place(confined: Scene) -> None:
+    line = "mkdir z; touch z/.mcp.json z/.mcp.json.put-aside; for i in $(seq 0 120); do touch z/.mcp.json.put-aside-$i;"
+    outcome = await confined.use("run_command", argv=["sh", "-c", f"{line} done; chmod 555 z"])
+    assert outcome.call.result["putAside"] == ["z/.mcp.json"]
+    assert not (confined.folder / "z/.mcp.json").exists()
+
+
+@pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])
+async def test_what_links_among_hooks_and_settings_lead_to_is_not_written(kind: SandboxKind, folder: Path) -> None:
+    work = folder.resolve()
+    git("init", "-q", "--template=", ".", cwd=work)
+    for name, link, target in (
+        ("scripts/hook.sh", ".git/hooks/pre-commit", "../../scripts/hook.sh"),
+        ("tasks", ".vscode/tasks.json", "../tasks"),
+    ):
+        for each in (name, link):
+            (work / each).parent.mkdir(exist_ok=True)
+        (work / name).write_text("as it was")
+        (work / link).symlink_to(target)
+    scene = Scene(work, sandbox=sandbox_of(kind))
+    line = "echo x > tasks; echo x > scripts/hook.sh; mv scripts s; mkdir scripts; echo x > scripts/hook.sh"
+    await scene.use("run_command", argv=["sh", "-c", line])
+    assert scene.asked == []
+    for name in ("scripts/hook.sh", "tasks"):
+        assert (await scene.use("write_file", path=name, content="x")).call.status is ToolStatus.DENIED
+        assert (work / name).read_text() == "as it was"
+
+
+@pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])
+async def test_hooks_that_a_repository_around_the_folder_names_are_not_written(
+    kind: SandboxKind, tmp_path: Path
+) -> None:
+    work = tmp_path.resolve() / "work"
+    (work / "hooks").mkdir(parents=True)
+    git("init", "-q", "--template=", ".", cwd=tmp_path)
+    git("config", "core.hooksPath", "work/hooks", cwd=tmp_path)
+    (work / "hooks/old").write_text("as it was")
+    scene = Scene(work, sandbox=sandbox_of(kind))
+    await scene.use("run_command", argv=["sh", "-c", "echo x > hooks/old; echo x > hooks/pre-commit"])
+    assert [(each.name, each.read_text()) for each in (work / "hooks").iterdir()] == [("old", "as it was")]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("core.fsmonitor", "tools/x"), ("filter.a.clean", "python3 tools/x %f"), ("alias.st", "!sh tools/x")),
+        *(("core.pager", "'tools/x' | less"), ("diff.a.textconv", 'sh -c "cd tools; ./x; tools/x"'),),
+        *(("merge.a.driver", "./tools/x %O"), ("credential.helper", "!tools/x"), ("init.templateDir", "tools")),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("whose", ["repository", "user"])
+async def test_programs_that_git_s_settings_name_are_not_written(
+    whose: str, key: str, value: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = folder.resolve()
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    git("init", "-q", "--template=", ".", cwd=work)
+    git("config", *(["--file", str(tmp_path / "home/.gitconfig")] if whose == "user" else []), key, value, cwd=work)
+    (work / "tools").mkdir()
+    (work / "tools/x").write_text("as it was")
+    scene = Scene(work, sandbox=sandbox_of(SandboxKind.BUBBLEWRAP))
+    assert (await scene.use("write_file", path="tools/x", content="x")).call.status is ToolStatus.DENIED
+    await scene.use("run_command", argv=["sh", "-c", "echo x > tools/x; rm -f tools/x; mv tools t"])
+    assert (work / "tools/x").read_text() == "as it was"
+    assert len(scene.asked) == 1
 
 
 @pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])

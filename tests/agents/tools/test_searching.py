@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from kore_ls.agents.ports import PastMatch
+from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
 from kore_ls.agents.tools.grep import Grep
 from kore_ls.agents.tools.symbols import symbols_of
 from kore_ls.model.ids import SessionId
 from kore_ls.model.message import Role, ToolStatus
-from tests.agents.means import ripgrep
+from kore_ls.model.mode import AgentMode
+from tests.agents.means import ripgrep, sandbox_of
 from tests.agents.scene import Scene
 from tests.agents.world import git
 
@@ -135,3 +138,27 @@ async def test_past_conversations_are_found_through_the_port(scene: Scene) -> No
     assert outcome.text == "Login (1970-01-01) user: fix the login"
     assert outcome.call.result["sessions"] == ["s1"]
     assert (await scene.use("search_sessions", query=" ")).call.status is ToolStatus.FAILED
+
+
+@pytest.mark.parametrize("kind", list(SandboxKind))
+@pytest.mark.parametrize("how", ["alternates", "links"])
+async def test_differences_show_nothing_of_another_repository(how: str, kind: SandboxKind, tmp_path: Path) -> None:
+    work, other = tmp_path / "work", tmp_path / "other"
+    for each in (work, other):
+        each.mkdir()
+        git("init", "-q", "-b", "main", "--template=", ".", cwd=each)
+    (other / "file").write_text("OTHER\n")
+    git("add", ".", cwd=other)
+    git("commit", "-q", "-m", "first", cwd=other)
+    shutil.copyfile(other / ".git/refs/heads/main", work / ".git/refs/heads/main")
+    if how == "alternates":
+        (work / ".git/objects/info/alternates").write_text(f"{other}/.git/objects\n")
+    else:
+        shutil.rmtree(work / ".git/objects")
+        (work / ".git/objects").mkdir()
+        for each in (other / ".git/objects").iterdir():
+            (work / ".git/objects" / each.name).symlink_to(each)
+    sandbox = NO_SANDBOX if kind is SandboxKind.NONE else sandbox_of(kind)
+    outcome = await Scene(work.resolve(), sandbox=sandbox, mode=AgentMode.PLAN).use("diff")
+    assert outcome.call.status is ToolStatus.FAILED
+    assert "OTHER" not in outcome.text
