@@ -7,6 +7,7 @@ from kore_ls.api import (
     event,
     message,
     permission,
+    rewind,
     search,
     session,
     session_list,
@@ -19,5 +20,5 @@ from kore_ls.rpc.methods import PROTOCOL_VERSION as PROTOCOL_VERSION
 from kore_ls.rpc.methods import MethodTable
 
 TABLE = MethodTable.of(
-    session, session_list, search, transfer, message, turn, permission, agent, store, store_keys, event
+    session, session_list, rewind, search, transfer, message, turn, permission, agent, store, store_keys, event
 )

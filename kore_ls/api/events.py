@@ -47,6 +47,14 @@ class SessionSwitched:
 
 
 @frozen(kw_only=True)
+class SessionRewound:
+    """A session that has fewer messages now, and the one that keeps them."""
+
+    session: Session
+    kept_id: SessionId
+
+
+@frozen(kw_only=True)
 class MessageAdded:
     """A message that was stored."""
 
@@ -112,6 +120,7 @@ EVENTS: Mapping[str, type] = {
     EventType.SESSION_CLOSED.value: SessionEvent,
     EventType.SESSION_DELETED.value: SessionEvent,
     EventType.SESSION_RESTORED.value: SessionEvent,
+    EventType.SESSION_REWOUND.value: SessionRewound,
     EventType.MESSAGE_ADDED.value: MessageAdded,
     EventType.MESSAGE_STREAMING.value: StreamedText,
     EventType.AGENT_THINKING.value: AgentStatus,
@@ -271,6 +280,8 @@ def _data(opened: OpenFolder, event: Event) -> Any:
     session = session_view(opened, event.session)
     if event.type is EventType.SESSION_SWITCHED:
         return SessionSwitched(session=session, previous_id=event.previous_id)
+    if event.kept_id is not None:
+        return SessionRewound(session=session, kept_id=event.kept_id)
     return SessionEvent(session=session)
 
 

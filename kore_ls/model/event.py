@@ -21,6 +21,7 @@ class EventType(Enum):
     SESSION_CLOSED = "session.closed"
     SESSION_DELETED = "session.deleted"
     SESSION_RESTORED = "session.restored"
+    SESSION_REWOUND = "session.rewound"
     MESSAGE_ADDED = "message.added"
     MESSAGE_STREAMING = "message.streaming"
     AGENT_THINKING = "agent.thinking"
@@ -132,6 +133,7 @@ class Event:
     turn_id: TurnId | None = None
     session: SessionRecord | None = None
     previous_id: SessionId | None = None
+    kept_id: SessionId | None = None
     message: Message | None = None
     sessions: tuple[SessionId, ...] = ()
     kinds: tuple[str, ...] = field(default=())

@@ -125,7 +125,31 @@ def checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
     return unique
 
 
+def fork_of(source: SessionRecord, session_id: SessionId, name: str, now: int) -> SessionRecord:
+    """What a copy of a session starts with: all that it is, but not its place in the list nor what it has used."""
+    return evolve(
+        source,
+        id=session_id,
+        name=name,
+        status=SessionStatus.IDLE,
+        created_at=now,
+        updated_at=now,
+        parent_id=source.id,
+        pinned=False,
+        archived=False,
+        usage=None,
+    )
+
+
 def fork_name(name: str) -> str:
     """What a fork is called where nobody says."""
-    suffix = " (fork)"
+    return _suffixed(name, " (fork)")
+
+
+def rewound_name(name: str) -> str:
+    """What the copy is called that keeps what a rewound session held."""
+    return _suffixed(name, " (before rewind)")
+
+
+def _suffixed(name: str, suffix: str) -> str:
     return name[: limits.NAME_CHARS - len(suffix)] + suffix

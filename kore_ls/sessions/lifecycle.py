@@ -20,7 +20,7 @@ from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import ForkPoint, SessionRecord, SessionStatus
 from kore_ls.sessions import changes
 from kore_ls.sessions.bus import EventBus
-from kore_ls.sessions.changes import SessionUpdate, checked, checked_id, checked_mode, checked_tags, fork_name
+from kore_ls.sessions.changes import SessionUpdate, checked, checked_id, checked_mode, checked_tags, fork_name, fork_of
 from kore_ls.sessions.config import ManagerConfig
 from kore_ls.sessions.loaded import LoadedAgents
 from kore_ls.sessions.session import Session
@@ -283,18 +283,7 @@ class SessionLifecycle:
             checked("name", name, limits.name_problem)
         source = await self.storage.load_session(checked_id(session_id))
         now = self._clock()
-        record = evolve(
-            source,
-            id=SessionId(self._ids()),
-            name=name or fork_name(source.name),
-            status=SessionStatus.IDLE,
-            created_at=now,
-            updated_at=now,
-            parent_id=source.id,
-            pinned=False,
-            archived=False,
-            usage=None,
-        )
+        record = fork_of(source, SessionId(self._ids()), name or fork_name(source.name), now)
         point = ForkPoint(message_id=MessageId(message_id) if message_id else None, empty=empty)
         return await self._steps.run(self._fork(record, point))
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -34,9 +35,17 @@ async def revert_turn(bench: FolderWorkbench, turn_id: TurnId, *, dry_run: bool,
     turn = await turns.find(turn_id)
     if turn.state is TurnState.RUNNING:
         raise SessionBusy(sessionId=turn.session_id)
+    return await revert_files(bench, await turns.snapshots(turn_id), dry_run=dry_run, starter=starter)
+
+
+async def revert_files(
+    bench: FolderWorkbench, snapshots: Sequence[FileSnapshot], *, dry_run: bool, starter: object
+) -> Reverted:
+    """Bring files back to what they were, the last one first; each path is to be named once."""
+    turns = bench.manager.storage.turns
     reverted: list[str] = []
     conflicts: list[str] = []
-    for snapshot in reversed(await turns.snapshots(turn_id)):
+    for snapshot in reversed(snapshots):
         content = await turns.content(snapshot.before) if snapshot.before is not None and snapshot.kept else None
         done = (snapshot.before is None or content is not None) and await _revert(
             bench, snapshot, content, dry_run=dry_run, starter=starter

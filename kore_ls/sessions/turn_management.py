@@ -8,14 +8,15 @@ from kore_ls.agents.agent import Agent
 from kore_ls.errors import KoreError, LeaseHeld
 from kore_ls.model import limits
 from kore_ls.model.event import AgentFault, Event, EventType, TurnFinished
-from kore_ls.model.ids import SessionId, TurnId
+from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import Message
 from kore_ls.model.session import LastMessage, SessionRecord, preview_of
 from kore_ls.model.turn import Prompt, StopReason
-from kore_ls.sessions.changes import checked, checked_id
+from kore_ls.sessions.changes import checked, checked_id, fork_of, rewound_name
 from kore_ls.sessions.lifecycle import SessionLifecycle
 from kore_ls.sessions.session import Session
 from kore_ls.sessions.turns import CancelledTurn, StartedTurn
+from kore_ls.storage.rewind_rows import Rewound
 from kore_ls.storage.turn_store import Recovery
 
 
@@ -46,6 +47,35 @@ class TurnManagement(SessionLifecycle):
         if lease is not None and not lease.mine and self.turns.running(session_id) is None:
             raise LeaseHeld(sessionId=session_id, holder=lease.holder)
         return await self.turns.cancel(session_id)
+
+    async def rewind_session(self, session_id: str, message_id: str) -> Rewound:
+        """Go on from before a message; all there was is kept in a copy, archived.
+
+        Raises MessageNotFound, SessionClosed, SessionBusy, LeaseHeld.
+        """
+        known = checked_id(session_id)
+        return await self._steps.run(self._rewind(known, MessageId(message_id)))
+
+    async def _rewind(self, session_id: SessionId, message_id: MessageId) -> Rewound:
+        now, new_id = self._clock(), SessionId(self._ids())
+
+        def copied(record: SessionRecord) -> SessionRecord:
+            return evolve(fork_of(record, new_id, rewound_name(record.name), now), archived=True)
+
+        done = await self.storage.turns.rewind(session_id, message_id, copied)
+        self._handle(done.session)
+        await self.release_agent(session_id)  # it remembers what is not the session's history any more
+        self._tell(EventType.SESSION_CREATED, done.kept)
+        self.events.publish(
+            Event(
+                type=EventType.SESSION_REWOUND,
+                timestamp=now,
+                session_id=session_id,
+                session=done.session,
+                kept_id=done.kept.id,
+            )
+        )
+        return done
 
     # -- what running turns ask
 

@@ -14,9 +14,8 @@ from kore_ls.model.ids import IdSource, SessionId
 from kore_ls.model.message import Message
 from kore_ls.model.session import ForkPoint, LastMessage, SessionRecord, preview_of
 from kore_ls.storage.codec import codec_of
-from kore_ls.storage.columns import SEALED
 from kore_ls.storage.message_rows import copy_messages, find_message, insert_messages, list_messages
-from kore_ls.storage.sealing import moved
+from kore_ls.storage.sealing import reseal
 from kore_ls.storage.session_rows import Hidden, insert_session, load_session, remove_rows
 from kore_ls.storage.writer import Transaction
 
@@ -163,10 +162,7 @@ def give_id(db: sqlite3.Connection, session_id: SessionId, new_id: SessionId) ->
     """Change a session's id; the caller has seen to it that no other row has it, and defers foreign keys."""
     if codec_of(db) is not None:  # what is bound to the id is encrypted anew, as long as it can still be opened
         for table, rows in _OWN_ROWS.items():
-            names = ", ".join(SEALED[table].columns)
-            source = " FROM messages m WHERE m.id = t.message_id" if table == "tool_calls" else ""
-            values = f"SELECT {moved(table, names, session_id='?1')}{source}"
-            db.execute(f"UPDATE {table} AS t SET ({names}) = ({values}) WHERE {rows}", (new_id, session_id))
+            reseal(db, table, rows, (new_id, session_id))
     db.execute("UPDATE messages SET session_id = ? WHERE session_id = ?", (new_id, session_id))
     db.execute("UPDATE sessions SET id = ? WHERE id = ? AND hidden = 1", (new_id, session_id))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import cast
 
 from kore_ls.errors import KoreError
@@ -63,6 +64,17 @@ def moved(
         new = f"{own_uid or old_uid}, {session_id or old_session}, {role}, {seq or old_seq}"
         written.append(f"resealed('{table}', '{column}', t.{column}, {old}, {new})")
     return ", ".join(written)
+
+
+def reseal(db: sqlite3.Connection, table: str, rows: str, places: Sequence[str | int]) -> None:
+    """Encrypt rows of `t` anew for another session, as long as they can still be opened: to be done before they move.
+
+    `rows` is SQL that chooses them; its parameters are `places`, of which the first (?1) is the session's new id.
+    """
+    names = ", ".join(SEALED[table].columns)
+    source = " FROM messages m WHERE m.id = t.message_id" if table == "tool_calls" else ""
+    values = f"SELECT {moved(table, names, session_id='?1')}{source}"
+    db.execute(f"UPDATE {table} AS t SET ({names}) = ({values}) WHERE {rows}", places)
 
 
 def searched_text(db: sqlite3.Connection) -> str:

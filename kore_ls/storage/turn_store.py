@@ -9,13 +9,14 @@ from typing import TypeAlias
 from attrs import frozen
 
 from kore_ls.errors import TurnNotFound
-from kore_ls.model.ids import Clock, SessionId, TurnId
+from kore_ls.model.ids import Clock, MessageId, SessionId, TurnId
 from kore_ls.model.message import Message
 from kore_ls.model.session import Usage
 from kore_ls.model.turn import AuditEntry, Draft, FileSnapshot, Lease, StopReason, Turn
-from kore_ls.storage import audit_rows, draft_rows, lease_rows, snapshot_rows, turn_rows
+from kore_ls.storage import audit_rows, draft_rows, lease_rows, rewind_rows, snapshot_rows, turn_rows
 from kore_ls.storage.audit_rows import AuditPage
 from kore_ls.storage.lease_rows import HeldLease
+from kore_ls.storage.rewind_rows import Copied, RewindPoint, Rewound
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.turn_rows import BegunTurn, EndedTurn, Fence, TurnPage
 from kore_ls.storage.writer import Transaction
@@ -104,6 +105,25 @@ class TurnStore:
     async def page(self, session_id: SessionId, *, limit: int, below: int | None = None) -> TurnPage:
         """A session's turns, newest first, from below a position."""
         return await self._file.read(lambda db: turn_rows.list_turns(db, session_id, limit, below), TurnPage())
+
+    async def rewind_point(self, session_id: SessionId, message_id: MessageId) -> RewindPoint:
+        """What would go if the session went back to before a message. Raises SessionNotFound, MessageNotFound."""
+        return await self._file.read_session(
+            session_id, lambda db: rewind_rows.rewind_point(db, session_id, message_id)
+        )
+
+    async def rewind(self, session_id: SessionId, message_id: MessageId, copied: Copied) -> Rewound:
+        """Take a session back to before a message; a copy, whose record `copied` makes of its own, keeps all there was.
+
+        Raises SessionNotFound, MessageNotFound, SessionClosed, SessionBusy, LeaseHeld.
+        """
+        now = self._clock()
+
+        def work(transaction: Transaction) -> Rewound:
+            self.check_free(transaction, session_id)
+            return rewind_rows.rewind_session(transaction, session_id, message_id, copied, now)
+
+        return await self._file.write(work, on=session_id)
 
     # -- leases
 

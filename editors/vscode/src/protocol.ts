@@ -130,7 +130,7 @@ export interface EventSubscribed {
 }
 
 /** Every kind of fact a client can subscribe to. */
-export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.locked" | "store.error";
+export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "session.rewound" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.locked" | "store.error";
 
 /** What a list shows of a session's newest message; `preview` is at most 120 characters of it, on one line. */
 export interface LastMessage {
@@ -621,6 +621,41 @@ export interface SessionRestoreParams {
   folder?: string;
 }
 
+/**
+ * `kept` is the archived session that holds all there was (absent with `dryRun`); `message` is the first of the
+ * `removed` messages that are (with `dryRun`: would be) there only.
+ *
+ * `reverted` and `conflicts` as `kore/turn/revert` names files, of all turns that were begun from that message on.
+ */
+export interface SessionRewind {
+  session: Session;
+  kept?: Session;
+  message: Message;
+  removed: number;
+  reverted: string[];
+  conflicts: string[];
+}
+
+/** The message from which on nothing stays, whether files go back as well, and whether only to look. */
+export interface SessionRewindParams {
+  /** Rule: 1 to 64 letters, digits, `_` or `-`. */
+  sessionId: SessionId;
+  /** Rule: 1 to 64 letters, digits, `_` or `-`. */
+  messageId: MessageId;
+  /** Default: `false`. */
+  files?: boolean;
+  /** Default: `false`. */
+  dryRun?: boolean;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+}
+
+/** A session that has fewer messages now, and the one that keeps them. */
+export interface SessionRewound {
+  session: Session;
+  keptId: SessionId;
+}
+
 /** One session, or all that are loaded. */
 export interface SessionSaveParams {
   /** Rule: 1 to 64 letters, digits, `_` or `-`. */
@@ -1014,6 +1049,8 @@ export interface KoreMethods {
   "kore/session/save": { params: SessionSaveParams; result: SessionsSaved };
   /** List sessions of one folder, or of all folders that this connection has open. */
   "kore/session/list": { params: SessionListParams; result: SessionList };
+  /** Go back to before a message; nothing is lost, an archived copy of the session keeps all that was said. */
+  "kore/session/rewind": { params: SessionRewindParams; result: SessionRewind };
   /** Search messages, names, descriptions and tags of one folder or of all that this connection has open. */
   "kore/session/search": { params: SessionSearchParams; result: SearchResult };
   /** A session as a JSON document; over 32 MiB only into a file. */
@@ -1088,6 +1125,7 @@ export const KORE_COMMANDS = {
   "kore/session/fork": "kore.session.fork",
   "kore/session/save": "kore.session.save",
   "kore/session/list": "kore.session.list",
+  "kore/session/rewind": "kore.session.rewind",
   "kore/session/search": "kore.session.search",
   "kore/session/export": "kore.session.export",
   "kore/session/import": "kore.session.import",
@@ -1117,6 +1155,7 @@ export interface KoreEvents {
   "session.closed": SessionEvent;
   "session.deleted": SessionEvent;
   "session.restored": SessionEvent;
+  "session.rewound": SessionRewound;
   "message.added": MessageAdded;
   "message.streaming": StreamedText;
   "agent.thinking": AgentStatus;

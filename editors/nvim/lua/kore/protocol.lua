@@ -105,6 +105,7 @@
 ---| "session.closed"
 ---| "session.deleted"
 ---| "session.restored"
+---| "session.rewound"
 ---| "message.added"
 ---| "message.streaming"
 ---| "agent.thinking"
@@ -496,6 +497,31 @@
 ---@field sessionIds? kore.SessionId[] Rule: each 1 to 64 letters, digits, `_` or `-`.
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
+---`kept` is the archived session that holds all there was (absent with `dryRun`); `message` is the first of the
+---`removed` messages that are (with `dryRun`: would be) there only.
+---
+---`reverted` and `conflicts` as `kore/turn/revert` names files, of all turns that were begun from that message on.
+---@class kore.SessionRewind
+---@field session kore.Session
+---@field kept? kore.Session
+---@field message kore.Message
+---@field removed integer
+---@field reverted string[]
+---@field conflicts string[]
+
+---The message from which on nothing stays, whether files go back as well, and whether only to look.
+---@class kore.SessionRewindParams
+---@field sessionId kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
+---@field messageId kore.MessageId Rule: 1 to 64 letters, digits, `_` or `-`.
+---@field files? boolean Default: `false`.
+---@field dryRun? boolean Default: `false`.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+
+---A session that has fewer messages now, and the one that keeps them.
+---@class kore.SessionRewound
+---@field session kore.Session
+---@field keptId kore.SessionId
+
 ---One session, or all that are loaded.
 ---@class kore.SessionSaveParams
 ---@field sessionId? kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
@@ -808,6 +834,7 @@
 ---@field ["kore/session/fork"] fun(params: kore.SessionForkParams): kore.Session
 ---@field ["kore/session/save"] fun(params: kore.SessionSaveParams): kore.SessionsSaved
 ---@field ["kore/session/list"] fun(params: kore.SessionListParams): kore.SessionList
+---@field ["kore/session/rewind"] fun(params: kore.SessionRewindParams): kore.SessionRewind
 ---@field ["kore/session/search"] fun(params: kore.SessionSearchParams): kore.SearchResult
 ---@field ["kore/session/export"] fun(params: kore.SessionExportParams): kore.SessionExported
 ---@field ["kore/session/import"] fun(params: kore.SessionImportParams): kore.SessionImported
@@ -843,6 +870,7 @@
 ---| "session.closed"
 ---| "session.deleted"
 ---| "session.restored"
+---| "session.rewound"
 ---| "message.added"
 ---| "message.streaming"
 ---| "agent.thinking"
@@ -863,7 +891,7 @@
 ---A `kore/event` notification; `type` tells what `data` is.
 ---@class kore.Event: kore.EventBase
 ---@field type kore.EventType
----@field data kore.SessionEvent | kore.SessionSwitched | kore.MessageAdded | kore.StreamedText | kore.AgentStatus | kore.AgentError | kore.TurnStarted | kore.TurnFinished | kore.ToolCallChanged | kore.StreamedOutput | kore.PermissionAsked | kore.PermissionResolved | kore.StoreChanged | kore.StoreIsLocked | kore.StoreError
+---@field data kore.SessionEvent | kore.SessionSwitched | kore.SessionRewound | kore.MessageAdded | kore.StreamedText | kore.AgentStatus | kore.AgentError | kore.TurnStarted | kore.TurnFinished | kore.ToolCallChanged | kore.StreamedOutput | kore.PermissionAsked | kore.PermissionResolved | kore.StoreChanged | kore.StoreIsLocked | kore.StoreError
 
 ---@alias kore.ErrorKind
 ---| "sessionNotFound" # No visible session has this id in the folders the caller may see.
@@ -916,6 +944,7 @@ M.methods = {
   "kore/session/fork",
   "kore/session/save",
   "kore/session/list",
+  "kore/session/rewind",
   "kore/session/search",
   "kore/session/export",
   "kore/session/import",
@@ -962,6 +991,7 @@ M.commands = {
   ["kore/session/fork"] = "kore.session.fork",
   ["kore/session/save"] = "kore.session.save",
   ["kore/session/list"] = "kore.session.list",
+  ["kore/session/rewind"] = "kore.session.rewind",
   ["kore/session/search"] = "kore.session.search",
   ["kore/session/export"] = "kore.session.export",
   ["kore/session/import"] = "kore.session.import",
@@ -991,6 +1021,7 @@ M.events = {
   "session.closed",
   "session.deleted",
   "session.restored",
+  "session.rewound",
   "message.added",
   "message.streaming",
   "agent.thinking",
