@@ -83,7 +83,7 @@ async def test_what_follows_is_in_the_copy_alone(store: SQLiteStore, at: str, le
     assert (done.session.message_count, done.session.last_seq) == (left, left)
     assert (done.kept.message_count, done.kept.forked_at_seq, done.kept.parent_id) == (6, left, S)
     assert (done.session.last_message and done.session.last_message.seq) == (left or None)
-    assert done.kept.last_message == evolve(done.kept.last_message, seq=6, preview="answer 3")  # type: ignore[type-var]
+    assert (done.kept.last_message and done.kept.last_message.preview) == "answer 3"
     assert await store.check() == []
 
 

@@ -84,6 +84,21 @@ async def fork(chat: Chat, seq: str) -> None:
     _entered(chat, await chat.conversation.fork(int(seq) if seq else None))
 
 
+async def rewind(chat: Chat, argument: str) -> None:
+    """Go back to before a message of the session."""
+    files = argument.startswith("--files")
+    seq = argument.removeprefix("--files").strip()
+    if seq and not (seq.isdecimal() and int(seq)):
+        raise _usage("rewind")
+    done = await chat.conversation.rewind(int(seq) if seq else None, files=files)
+    kept = done["kept"]
+    chat.screen.note(f"{done['removed']} messages taken back; all is kept in {line(kept['name'])} ({kept['id']})")
+    for what, paths in (("as before", done["reverted"]), ("changed since, left alone", done["conflicts"])):
+        for path in paths:
+            chat.screen.note(f"{what}: {line(path)}")
+    chat.screen.show(message_text(done["message"]))
+
+
 async def export(chat: Chat, argument: str) -> None:
     """Write the session to a file."""
     overwrite = argument.startswith("--overwrite ")
@@ -178,6 +193,9 @@ COMMANDS: Mapping[str, Command] = {
     "history": Command("/history [N]", f"show the newest messages ({RECENT})", history),
     "search": Command("/search QUERY", 'find sessions by what was said; "a phrase", -without', search),
     "fork": Command("/fork [SEQ]", "copy the session, up to message SEQ, and go on in the copy", fork),
+    "rewind": Command(
+        "/rewind [--files] [SEQ]", "go back to before message SEQ, or your last one; files too if wanted", rewind
+    ),
     "close": Command("/close", "close the session", close),
     "export": Command("/export [--overwrite] [PATH]", "write the session to a JSON file", export),
     "import": Command("/import [--copy|--skip|--replace] PATH", "bring sessions in from a file", import_),

@@ -6,6 +6,7 @@ from kore_ls.cli.caller import Caller, Json
 from kore_ls.cli.failures import CommandFailed
 from kore_ls.cli.session_choice import chosen_session, listed
 from kore_ls.errors import KoreError, SessionNotFound
+from kore_ls.model.message import Role
 
 LISTED = 50
 
@@ -71,12 +72,40 @@ class Conversation:
         if seq == 0:
             place = {"empty": True}
         elif seq is not None:
-            found = await self.caller.call("kore/message/list", sessionId=source, afterSeq=seq - 1, limit=1)
-            if not found["messages"]:
-                raise CommandFailed(f"there is no message #{seq}")
-            place = {"messageId": found["messages"][0]["id"]}
+            place = {"messageId": (await self._message(seq))["id"]}
         forked = await self.caller.call("kore/session/fork", sessionId=source, **place)
         return await self.switch_to(forked["id"])
+
+    async def rewind(self, seq: int | None, *, files: bool) -> Json:
+        """Go back to before message number `seq` (None: the last prompt), and with `files` what turns changed since."""
+        source = self.present()["id"]
+        message = await (self._last_prompt() if seq is None else self._message(seq))
+        done: Json = await self.caller.call(
+            "kore/session/rewind", sessionId=source, messageId=message["id"], files=files
+        )
+        self._enter(done["session"])
+        return done
+
+    async def _message(self, seq: int) -> Json:
+        page = await self.caller.call(
+            "kore/message/list", sessionId=self.present()["id"], afterSeq=max(0, seq - 1), limit=1
+        )
+        if not page["messages"] or page["messages"][0]["seq"] != seq:
+            raise CommandFailed(f"there is no message #{seq}")
+        message: Json = page["messages"][0]
+        return message
+
+    async def _last_prompt(self) -> Json:
+        before: Json = {}
+        while True:
+            page = await self.caller.call("kore/message/list", sessionId=self.present()["id"], **before)
+            for message in reversed(page["messages"]):
+                if message["role"] == Role.USER.value:
+                    found: Json = message
+                    return found
+            if not page["hasMore"]:
+                raise CommandFailed("there is no message of yours to go back to")
+            before = {"beforeSeq": page["messages"][0]["seq"]}
 
     async def switch(self, wanted: str) -> Json:
         """Be in another session: by its number in the last list, its id or the beginning of it, or its name."""

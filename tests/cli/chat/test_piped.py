@@ -158,3 +158,16 @@ def test_the_agent_s_tools_work_and_without_a_terminal_nobody_allows_anything(fo
     assert (folder / "b.txt").read_text() == "two"
     assert (folder / "a.txt").read_text() == "one"
     assert "nobody is at a terminal" in done.err
+
+
+def test_what_was_said_can_be_taken_back_with_the_files(folder: Path) -> None:
+    assert process("trust", folder).code == 0
+    lines = "first\n/write a.txt one\n/write a.txt two\n/rewind --files\n/rewind 99\n/rewind --files 3\nother\n"
+    done = process("chat", folder, stdin=lines)
+
+    assert "there is no message #99" in done.err
+    assert (folder / "a.txt").exists() is False
+    assert done.err.count("as before: a.txt") == 2
+    (talk,) = transcripts(folder).values()
+    assert talk == ["first", "other"]
+    assert "/write a.txt two" in done.out
