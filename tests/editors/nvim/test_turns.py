@@ -8,6 +8,8 @@ import pytest
 
 from tests.editors.nvim.editor import CHAT, Nvim, Start
 
+SHOWN = "return vim.tbl_map(function(message) return { message.role, message.content } end, chat.messages)"
+
 
 @pytest.fixture
 def nvim(nvim: Nvim, project: Path) -> Nvim:
@@ -114,3 +116,54 @@ def test_who_comes_later_sees_the_question_and_may_answer(nvim: Nvim, project: P
         nvim.kore("allow")
 
     assert (project / "late.txt").read_text(encoding="utf-8").strip() == "text"
+
+
+def said(nvim: Nvim) -> list[str]:
+    """What the user said, as far as the chat shows it."""
+    return [text for role, text in nvim.lua(CHAT + SHOWN) if role == "user"]
+
+
+def test_a_prompt_is_taken_back_with_its_files_and_written_anew(nvim: Nvim, project: Path) -> None:
+    nvim.kore("mode build")
+    nvim.chat()
+    for number, prompt in enumerate(("one", "/write new.txt text"), start=1):
+        with nvim.heard("KoreTurnFinished"):
+            nvim.lua(CHAT + "chat.doc:set_prompt(...) chat:submit()", prompt)
+        nvim.chat(f"count(chat, 'assistant') == {number}")
+    nvim.answer("No")
+    nvim.kore("rewind")
+    assert (project / "new.txt").exists() and said(nvim) == ["one", "/write new.txt text"]
+    assert "Take back 2 messages" in nvim.lua("return asked[#asked].prompt")
+
+    nvim.answer("Yes, and take back 1 files")
+    nvim.kore("rewind")
+    nvim.chat("#chat.messages == 2")
+    assert not (project / "new.txt").exists()
+    assert said(nvim) == ["one"]
+    assert nvim.lua(CHAT + "return chat.doc:prompt()") == "/write new.txt text"
+    assert "new.txt" not in "\n".join(nvim.lines()[: nvim.lua(CHAT + "return chat.doc.rows")])
+
+
+def test_an_answer_is_given_anew(nvim: Nvim) -> None:
+    nvim.chat()
+    with nvim.heard("KoreTurnFinished"):
+        nvim.lua(CHAT + "chat.doc:set_prompt('one') chat:submit()")
+    nvim.chat("count(chat, 'assistant') == 1")
+    first = nvim.lua(CHAT + "return chat.messages[2].id")
+    with nvim.heard("KoreTurnFinished"):
+        nvim.kore("regenerate")
+    nvim.chat(f"count(chat, 'assistant') == 1 and chat.messages[2].id ~= '{first}'")
+    assert said(nvim) == ["one"]
+
+
+def test_what_is_taken_back_elsewhere_goes_here_too(nvim: Nvim) -> None:
+    nvim.chat()
+    with nvim.heard("KoreTurnFinished"):
+        nvim.lua(CHAT + "chat.doc:set_prompt('one') chat:submit()")
+    nvim.chat("#chat.messages == 2")
+    nvim.lua(
+        CHAT + "local params = chat:about({ messageId = chat.messages[1].id }) "
+        "vim.lsp.get_clients({ name = 'kore' })[1]:request('kore/session/rewind', params, function() end)"
+    )
+    nvim.chat("#chat.messages == 0")
+    assert "one" not in nvim.lines()

@@ -168,6 +168,72 @@ commands.fork = {
   end,
 }
 
+---Go back to before a message, after a look at what that would do.
+---@param chat kore.Chat
+---@param message kore.Message
+---@param sure boolean Whether to ask only about files.
+---@return boolean done
+local function go_back(chat, message, sure)
+  local params = chat:about({ messageId = message.id, files = true })
+  local would = client.call('kore/session/rewind', vim.tbl_extend('force', params, { dryRun = true }))
+  local choices = { t('No'), t('Yes') }
+  if #would.reverted > 0 then
+    choices[3] = t('Yes, and take back %d files', #would.reverted)
+  elseif sure and #would.conflicts == 0 then
+    choices = {}
+  end
+  if #choices > 0 then
+    local question = t('Take back %d messages (a copy keeps them; %d files were changed since)?', would.removed, #would.conflicts)
+    local choice = task.select(choices, { prompt = question })
+    if not choice or choice == choices[1] then
+      return false
+    end
+    params.files = choice == choices[3]
+  end
+  local done = client.call('kore/session/rewind', params)
+  require('kore.files').changed(chat:folder(), done.reverted)
+  say(t('%d messages taken back; %s keeps them', done.removed, require('kore.safe').line(done.kept.name)))
+  return true
+end
+
+---@return kore.Chat
+local function open_chat()
+  local session = here()
+  local chat = require('kore.chat').of() or require('kore.chat').open(session)
+  chat:settled()
+  return chat
+end
+
+commands.rewind = {
+  about = 'go back to before the message under the cursor, or your last one, to write it anew',
+  run = function()
+    local chat = open_chat()
+    local message = chat:message_at(vim.api.nvim_win_get_cursor(0)[1] - 1)
+    if not message then
+      task.fail('client', t('there is no message of yours to go back to'))
+    end
+    ---@cast message kore.Message
+    if go_back(chat, message, false) and message.role == 'user' and chat.doc:prompt() == '' then
+      chat.doc:set_prompt(message.content)
+    end
+  end,
+}
+
+commands.regenerate = {
+  about = 'have the last prompt answered anew',
+  run = function()
+    local chat = open_chat()
+    local message = chat:message_at(chat.doc.rows)
+    if not message then
+      task.fail('client', t('there is no message of yours to go back to'))
+    end
+    ---@cast message kore.Message
+    if go_back(chat, message, true) then
+      chat:send(message.content)
+    end
+  end,
+}
+
 commands.close = {
   about = 'close the session; switching to it opens it again',
   run = function()

@@ -87,6 +87,10 @@ local ZH = {
   ['denied'] = '被拒绝',
   ['(%d more lines)'] = '（还有 %d 行）',
 
+  ['Take back %d messages (a copy keeps them; %d files were changed since)?'] = '撤回 %d 条消息（副本会保留；%d 个文件之后被改动过）？',
+  ['Yes, and take back %d files'] = '是，并撤回 %d 个文件的改动',
+  ['%d messages taken back; %s keeps them'] = '已撤回 %d 条消息；保留在 %s 中',
+  ['there is no message of yours to go back to'] = '没有可以回到的提问',
   ['now'] = '刚刚',
   ['%d min'] = '%d 分钟',
   ['%d h'] = '%d 小时',

@@ -87,7 +87,9 @@ function M.heard(event)
       chat:heard(event)
     elseif event.type == 'store.changed' and event.folder == chat:folder() then
       local about = event.data.sessions or {}
-      if #about == 0 or vim.list_contains(about, id) then
+      if vim.list_contains(event.data.kinds or {}, 'session.rewound') then
+        chat:reread()
+      elseif #about == 0 or vim.list_contains(about, id) then
         chat:catch_up()
       end
     end

@@ -19,6 +19,7 @@ local OLDER, NOTICE = 'older', 'notice'
 ---@field private loading boolean
 ---@field private loaded boolean
 ---@field private again boolean
+---@field private rewound boolean What is shown may not be there any more.
 local Chat = {}
 Chat.__index = Chat
 
@@ -36,6 +37,7 @@ function M.new(buf, id)
     loading = false,
     loaded = false,
     again = false,
+    rewound = false,
   }, Chat)
 end
 
@@ -101,6 +103,20 @@ function Chat:notice(words)
   self.doc:put(render.note(NOTICE, { '⚠ ' .. require('kore.safe').line(words) }, 'KoreError'))
 end
 
+---The session went back to before a message: read it afresh.
+function Chat:reread()
+  self.rewound = true
+  self:catch_up()
+end
+
+---@private
+function Chat:clear()
+  for _, message in ipairs(self.messages) do
+    self.doc:remove(message.id)
+  end
+  self.messages, self.loaded, self.rewound = {}, false, false
+end
+
 ---Read what came since the last message shown.
 function Chat:catch_up()
   if self.loading then
@@ -110,6 +126,9 @@ function Chat:catch_up()
   self.loading = true
   task.run(function()
     self.doc:remove(NOTICE)
+    if self.rewound then
+      self:clear()
+    end
     if not self.loaded then
       return self:load()
     end
@@ -250,6 +269,9 @@ end
 
 ---@param event kore.Event
 function Chat:heard(event)
+  if event.type == 'session.rewound' then
+    return self:reread()
+  end
   if self.loading and event.type ~= 'session.updated' then
     self.again = true
     return
@@ -374,6 +396,19 @@ function M.new_id()
   end))
 end
 
+---The message in a row, or else the last prompt of the user.
+---@param row integer From 0.
+---@return kore.Message?
+function Chat:message_at(row)
+  local block = row < self.doc.rows and self.doc:at(row) or nil
+  for index = #self.messages, 1, -1 do
+    local message = self.messages[index]
+    if block and block.seq and block.key == message.id or not (block and block.seq) and message.role == 'user' then
+      return message
+    end
+  end
+end
+
 ---Send what is in the prompt; it comes back if it can't be sent.
 function Chat:submit()
   local prompt = self.doc:prompt()
@@ -409,15 +444,20 @@ function Chat:stop()
   end
 end
 
----In a task: show a message, and in it the first place of a text.
----@param seq integer
----@param found? string
-function Chat:jump(seq, found)
+---In a task: wait until what is being read is shown.
+function Chat:settled()
   while self.loading do
     task.await(function(resume)
       vim.defer_fn(resume, 10)
     end)
   end
+end
+
+---In a task: show a message, and in it the first place of a text.
+---@param seq integer
+---@param found? string
+function Chat:jump(seq, found)
+  self:settled()
   while self.older and self.messages[1] and self.messages[1].seq > seq do
     self:read_older(1000)
   end
