@@ -17,6 +17,7 @@ from kore_ls.storage.convert import convert
 from kore_ls.storage.faults import FAULTS, translated
 from kore_ls.storage.files import is_writable
 from kore_ls.storage.keys import open_key, read_wrapped
+from kore_ls.storage.repair import remove_leftovers
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.unlocking import Access
 
@@ -83,6 +84,7 @@ class Encryption:
                 await self._file.reset(evolve(self._file.access, ciphers=(cipher,), plain=False))
                 return
             await self._convert((), cipher, report)
+            await asyncio.to_thread(remove_leftovers, self._file.path)
 
     async def decrypt(self, cipher: Cipher, report: Report | None = None) -> None:
         """Make an encrypted store a plain one; one that is plain is fine. Raises as `encrypt` does."""

@@ -32,7 +32,7 @@ from kore_ls.storage.files import (
     signature,
 )
 from kore_ls.storage.indexer import FileIndex, Indexer
-from kore_ls.storage.keys import StoreKey, generation
+from kore_ls.storage.keys import StoreKey, generation, read_wrapped
 from kore_ls.storage.maintenance import sweep
 from kore_ls.storage.memory_index import MemoryIndex, attach_index
 from kore_ls.storage.migrations import APPLICATION_ID, SCHEMA_VERSION, check_schema, migrate, user_version
@@ -54,6 +54,7 @@ class OpenStore:
 
     `source` is the file that the connections have open: a private copy where the store is read-only and has a journal.
     `generation`: how often its encryption had been changed. `refused`: it is plain where an encrypted one is wanted.
+    `swept`: nothing of before its encryption is in the log.
     """
 
     path: Path
@@ -66,6 +67,7 @@ class OpenStore:
     codec: Codec | None = None
     generation: int = 0
     refused: bool = False
+    swept: bool = True
     writing: Writer | None = None
     writer: Database | None = None
     searcher: Searcher | None = None
@@ -168,6 +170,7 @@ async def open_store(
     try:
         use_log = not on_network(path)
         mode = await writer.run(lambda db: _set_up(db, synchronous, use_log))
+        swept = await writer.run(_swept)
         key, made = await writer.run(lambda db: unlock(db, access))
         codec = None if key is None else key.codec()
         if codec is not None:
@@ -175,6 +178,7 @@ async def open_store(
         reader = await Database.connect(path, query=query, busy_timeout_ms=busy_timeout_ms, codec=codec)
         await reader.run(_only_query)
         opened = OpenStore(path, path, query, identity(path), reader, mode, key, codec, made, writer=writer)
+        opened.swept = swept
         opened.refused = key is None and bool(access.ciphers) and not access.plain
         opened.writing = Writer(writer, name, _guard(opened), _entered(opened), Budget(codec).spend)
         opened.searcher = _searcher(opened, access.indexed_messages)
@@ -221,7 +225,14 @@ def _entered(opened: OpenStore) -> Callable[[sqlite3.Connection], None]:
 def _guard_secrets(db: sqlite3.Connection, codec: Codec) -> None:
     install(db, codec)
     db.execute("PRAGMA secure_delete = ON")
-    sweep(db)  # what an encryption that was cut short has left in the log
+
+
+def _swept(db: sqlite3.Connection) -> bool:
+    """Whether nothing of before its encryption is left of a store: one that was cut short may have left it in the log.
+
+    It needs no key, so that whoever opens the file next ends it.
+    """
+    return read_wrapped(db) is None or sweep(db)
 
 
 async def _open_read_only(path: Path, access: Access) -> OpenStore:

@@ -31,6 +31,7 @@ from kore_ls.storage.unlocking import Access, note_generation, unlock
 _PAGE = 4096
 _PAGE_COUNT_AT = 28
 _LOCKED_TRIES = 3
+_FRESH, _READING = ".repair-", ".reading-"
 
 
 def key_of(path: Path, access: Access, now: int) -> tuple[StoreKey | None, int]:
@@ -74,7 +75,7 @@ def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) 
     Raises StoreFull (nothing was changed), StoreBusy, StoreDamaged where the outcome would not be sound.
     """
     kept = _keep_aside(path)
-    fresh = path.with_name(f".repair-{secrets.token_hex(8)}.db")
+    fresh = path.with_name(f"{_FRESH}{secrets.token_hex(8)}.db")
     try:
         create_private(fresh)
         with closing(sqlite3.connect(fresh, isolation_level=None, factory=StoreConnection)) as target:
@@ -100,6 +101,15 @@ def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) 
     return [f"the damaged files are kept in {kept.name}", *found.texts()]
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove the copies of a store's content that a repair left beside it which was killed."""
+    for left in (*path.parent.glob(_FRESH + "*"), *path.parent.glob(_READING + "*")):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
 def _keep_aside(path: Path) -> Path:
     kept: Path | None = None
     try:
@@ -118,7 +128,7 @@ def _keep_aside(path: Path) -> Path:
 
 @contextmanager
 def _scratch(beside: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=beside, prefix=".reading-") as folder:
+    with tempfile.TemporaryDirectory(dir=beside, prefix=_READING) as folder:
         yield Path(folder)
 
 

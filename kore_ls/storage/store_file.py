@@ -256,6 +256,8 @@ class StoreFile:
         """Move the log into the file once nobody has written for a while: bounds what a power cut could lose."""
         if opened.writer is None or opened.writing is None:
             return
+        if not opened.swept:
+            opened.swept = await opened.writer.run(sweep)
         commits = opened.writing.commits
         if commits == opened.seen_commits != opened.checkpointed:
             opened.checkpointed = commits

@@ -20,11 +20,11 @@ from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.convert import PREFIX
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
-from tests.ciphers import CHEAP
+from tests.ciphers import CHEAP, cipher_of
 from tests.project.source import ROOT
 from tests.storage.canaries import WORDS, plant, seen_in
 from tests.storage.searching import change as updated
-from tests.storage.searching import found, in_step, raw
+from tests.storage.searching import found, in_step, raw, until
 from tests.storage.test_kill import Acknowledged, verify
 from tests.storage.values import message, record
 
@@ -90,6 +90,18 @@ async def test_an_encrypted_store_shows_nothing_in_any_file(path: Path) -> None:
     assert in_step(path)
 
 
+async def test_what_a_killed_repair_left_beside_the_store_goes_when_it_is_encrypted(path: Path) -> None:
+    await planted(path)
+    for name in (".repair-0.db", ".repair-0.db-wal", ".reading-0/copy.db"):
+        left = path.parent / name
+        left.parent.mkdir(exist_ok=True)
+        left.write_bytes(path.read_bytes())
+    store = SQLiteStore(path)
+    await store.encryption.encrypt(ONE)
+    assert seen_in(path.parent) == set()
+    await store.close()
+
+
 async def test_a_store_made_with_a_key_never_shows_anything(path: Path) -> None:
     store = SQLiteStore(path, ONE)
     await plant(store)
@@ -99,43 +111,93 @@ async def test_a_store_made_with_a_key_never_shows_anything(path: Path) -> None:
     assert seen_in(path.parent) == set()
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "step"),
-    [
-        *(("", "new", step) for step in STEPS),
-        *(("old", "", step) for step in ("copied", "writing", "switched")),
-        *(pytest.param("old", "new", step, marks=pytest.mark.slow) for step in STEPS),
-        *(
-            pytest.param("old", "", step, marks=pytest.mark.slow)
-            for step in ("copying", "locked", "caught up", "swept")
-        ),
-    ],
-)
-async def test_killed_at_any_step_the_old_or_the_new_store_is_whole(path: Path, old: str, new: str, step: str) -> None:
-    before = await planted(path, Cipher(old, cost=CHEAP) if old else None)
+def each_step(short: dict[tuple[str, str], tuple[str, ...]]) -> list[object]:
+    """Every step of encrypting, decrypting and rekeying; what is not in `short` is left to the long run."""
+    return [
+        pytest.param(*change, step, marks=() if step in short.get(change, ()) else pytest.mark.slow)
+        for change in ((("", "new")), ("old", ""), ("old", "new"))
+        for step in STEPS
+    ]
+
+
+async def killed_at(path: Path, old: str, new: str, step: str) -> None:
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.storage.convert_child", str(path), old, new, step), cwd=ROOT
     )
     assert await child.wait() == -9
 
+
+async def is_encrypted(path: Path) -> bool:
+    """As somebody sees it who has no key."""
+    store = SQLiteStore(path)
+    found = await store.status()
+    assert found.locked is found.encrypted
+    await store.close()
+    return found.encrypted
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "step"),
+    each_step({("", "new"): STEPS, ("old", ""): ("copied", "writing", "switched")}),
+)
+async def test_killed_at_any_step_the_old_or_the_new_store_is_whole(path: Path, old: str, new: str, step: str) -> None:
+    before = await planted(path, cipher_of(old))
+    await killed_at(path, old, new, step)
+
     if old:
         assert seen_in(path.parent) == set() or (not new and step in ("writing", "switched", "swept"))
-    store = SQLiteStore(path, Cipher(old or new, cost=CHEAP), plain=True)
-    try:
-        after = await content(store)
-    except WrongKey:
-        assert step in ("switched", "swept")
-        await store.close()
-        store = SQLiteStore(path, Cipher(new, cost=CHEAP))
-        after = await content(store)
-    assert after == before
+    done = step in ("switched", "swept")
+    encrypted = await is_encrypted(path)
+    assert encrypted == bool(new if done else old)
+    assert not encrypted or seen_in(path.parent) == set(), "whoever opens it next, key or not, takes away what is left"
+    store = SQLiteStore(path, cipher_of(new if done else old))
+    assert await content(store) == before
     assert await store.check() == []
-    encrypted = (await store.status()).encrypted
     await store.close()
-    assert encrypted == bool(new if step in ("switched", "swept") else old)
-    if encrypted:
-        assert seen_in(path.parent) == set()
+    assert not encrypted or seen_in(path.parent) == set()
     assert not list(path.parent.glob(PREFIX + "*"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "step", "known"),
+    [
+        ("", "new", "switched", ""),
+        ("old", "", "writing", "old"),
+        *(
+            pytest.param(old, new, step, known, marks=pytest.mark.slow)
+            for old, new in (("", "new"), ("old", ""), ("old", "new"))
+            for step in ("caught up", "writing", "switched")
+            for known in ("", "old", "new")
+        ),
+    ],
+)
+async def test_killed_beside_another_process_nothing_is_left_while_that_goes_on(
+    path: Path, old: str, new: str, step: str, known: str
+) -> None:
+    """The other process has the key of before, that of after, or none."""
+    before = await planted(path, cipher_of(old))
+    other = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.storage.attached_child", str(path), known),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert other.stdout is not None
+    assert await other.stdout.readline() == b"ready\n"
+    await killed_at(path, old, new, step)
+
+    done = step in ("switched", "swept")
+    if new if done else old:
+        assert await is_encrypted(path)
+        await until(lambda: seen_in(path.parent) == set())
+    store = SQLiteStore(path, cipher_of(new if done else old))
+    assert await content(store) == before
+    await store.add_message(message("canary", "kanarieninhalt"))
+    assert other.returncode is None
+    assert (await other.communicate(b""))[1] == b""
+    await store.close()
+    assert not (new if done else old) or seen_in(path.parent) == set()
 
 
 async def test_another_process_writes_all_the_while(path: Path) -> None:
