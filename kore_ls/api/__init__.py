@@ -5,6 +5,7 @@ from __future__ import annotations
 from kore_ls.api import (
     agent,
     event,
+    history,
     message,
     permission,
     rewind,
@@ -20,5 +21,5 @@ from kore_ls.rpc.methods import PROTOCOL_VERSION as PROTOCOL_VERSION
 from kore_ls.rpc.methods import MethodTable
 
 TABLE = MethodTable.of(
-    session, session_list, rewind, search, transfer, message, turn, permission, agent, store, store_keys, event
+    session, session_list, rewind, search, transfer, message, turn, history, permission, agent, store, store_keys, event
 )

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from kore_ls import __version__
-from kore_ls.cli import sessions, store, store_keys
+from kore_ls.cli import history, sessions, store, store_keys
 from kore_ls.cli.chat.start import chat
 from kore_ls.cli.doctor import doctor
 from kore_ls.cli.failures import CommandFailed, explained, unexpected
@@ -59,6 +59,7 @@ def serve(context: typer.Context) -> int:
 
 commands.command()(chat)
 commands.add_typer(sessions.commands)
+commands.add_typer(history.commands)
 for _command in (store_keys.encrypt, store_keys.decrypt, store_keys.rekey, store_keys.unlock_check):
     store.commands.command()(_command)
 commands.add_typer(store.commands)

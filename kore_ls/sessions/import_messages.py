@@ -30,18 +30,22 @@ class MessageReader:
         if len(entries) > IMPORT_MESSAGES:
             raise session.fault("messages", f"must have at most {IMPORT_MESSAGES} entries")
         place = session.place_of("messages")
+        placed = ((f"{place}[{index}]", entry) for index, entry in _in_order(entries))
+        return list(self.each(placed, session_id, loose=session.loose))
+
+    def each(
+        self, entries: Iterable[tuple[str, Any]], session_id: SessionId, *, loose: bool = False
+    ) -> Iterator[Message]:
+        """The messages of (place, entry), one by one, numbered from 1; those without a time have a negative one."""
         known: set[str] = set()
-        messages: list[Message] = []
-        for index, entry in _in_order(entries):
+        for place, entry in entries:
             try:
-                fields = _message_fields(entry, f"{place}[{index}]", session.loose)
-                message = self._message(fields, session_id, known)
+                message = self._message(_message_fields(entry, place, loose), session_id, known)
             except ImportInvalid as error:
                 self.bad_message(error)
                 continue
             known.add(message.id)
-            messages.append(message)
-        return messages
+            yield message
 
     def _message(self, fields: Fields, session_id: SessionId, known: set[str]) -> Message:
         role, content = fields.word("role", Role), fields.text("content", content_problem)

@@ -192,6 +192,12 @@ class SessionManager(TurnManagement):
                 self._handles[record.id].record = record
             self._tell(EventType.SESSION_CREATED, record)
 
+    def brought_in(self, record: SessionRecord, kind: EventType) -> None:
+        """Tell of a session that an import of history has just added, or added to."""
+        if record.id in self._handles:
+            self._handles[record.id].record = record
+        self._tell(kind, record)
+
     # -- search
 
     async def search_sessions(self, text: str) -> list[Session]:

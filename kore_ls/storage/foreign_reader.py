@@ -68,7 +68,7 @@ def read_foreign(path: Path, ciphers: Sequence[Cipher] = (), *, seconds: float =
         problems.note("changes that are still in the -wal file beside it are left out")
     with tempfile.TemporaryDirectory(prefix="kore-") as folder:
         copy = Path(folder) / "copy.db"
-        size = _copy(path, copy)
+        size = copy_database(path, copy)
         uri = f"{copy.as_uri()}?mode=ro&immutable=1"
         most_bytes = 2 * size + _CHUNK  # text stored as UTF-16 may grow by half
         try:
@@ -80,9 +80,9 @@ def read_foreign(path: Path, ciphers: Sequence[Cipher] = (), *, seconds: float =
     return ForeignContent(sessions=sessions, problems=problems.texts())
 
 
-def _copy(path: Path, copy: Path) -> int:
-    """Copy a database's main file, at most as many bytes as it has now; their number."""
-    with open_regular(path, most=IMPORT_FILE_BYTES) as source:
+def copy_database(path: Path, copy: Path, most: int = IMPORT_FILE_BYTES) -> int:
+    """Copy a database's main file of at most `most` bytes; their number. Raises ImportInvalid, StoreFull."""
+    with open_regular(path, most=most) as source:
         try:
             chunk = source.read(_CHUNK)
         except OSError:
@@ -92,7 +92,7 @@ def _copy(path: Path, copy: Path) -> int:
         size = 0
         try:
             with copy.open("xb") as target:
-                while chunk and size <= IMPORT_FILE_BYTES:
+                while chunk and size <= most:
                     size += target.write(chunk)
                     chunk = source.read(_CHUNK)
         except OSError:

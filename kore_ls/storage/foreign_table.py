@@ -39,6 +39,7 @@ class ForeignDatabase:
         self.problems = problems
         self.stopped = False
         self._left = most_bytes
+        self._plans: dict[tuple[str, tuple[str, ...]], tuple[list[str], str]] = {}
         self._deadline = time.monotonic() + seconds
         self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
         try:
@@ -84,16 +85,50 @@ class ForeignDatabase:
         names = [name for name in wanted if name in present]
         if not names:
             return
-        selected = ", ".join(f'"{name}"' for name in names)
-        for count, values in enumerate(self._scan(table, selected, present)):
+        for count, (_, row) in enumerate(self._numbered(table, names, present)):
             if count == most:
                 self.problems.note(f"{table}: only the first {most} rows were read")
                 return
-            self._left -= sum(len(value) for value in values if isinstance(value, str | bytes))
-            if self._left < 0:
-                self._stop(f"{table}: holds more than its file can; reading stopped")
+            yield row
+
+    def numbered(self, table: str, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
+        """As `rows`, all of them, each with its row number, by which `row` finds it again."""
+        present = [] if self.stopped else self.columns(table)
+        if (names := [name for name in wanted if name in present]) and self._rowid(table, present) is not None:
+            yield from self._numbered(table, names, present)
+
+    def row(self, table: str, wanted: Sequence[str], number: int) -> Row | None:
+        """One row by its number; None where there is none that can be read."""
+        if (known := self._plans.get((table, tuple(wanted)))) is None:
+            present = self.columns(table)
+            names = [name for name in wanted if name in present]
+            selected = ", ".join(f'"{name}"' for name in names)
+            rowid = self._rowid(table, present)
+            known = names, f"SELECT {selected} FROM {table} NOT INDEXED WHERE {rowid} = ?"
+            self._plans[table, tuple(wanted)] = known
+        names, statement = known
+        found = self._attempt(statement, number)
+        return dict(zip(names, found[0], strict=True)) if found and self._affordable(table, found[0]) else None
+
+    def _numbered(self, table: str, names: list[str], present: list[str]) -> Iterator[tuple[int, Row]]:
+        selected = ", ".join(f'"{name}"' for name in names)
+        for number, values in self._scan(table, selected, present):
+            if not self._affordable(table, values):
                 return
-            yield dict(zip(names, values, strict=True))
+            yield number, dict(zip(names, values, strict=True))
+
+    def _affordable(self, table: str, values: Sequence[Any]) -> bool:
+        self._left -= sum(len(value) for value in values if isinstance(value, str | bytes))
+        if self._left < 0:
+            self._stop(f"{table}: holds more than its file can; reading stopped")
+        return self._left >= 0
+
+    def _rowid(self, table: str, present: list[str]) -> str | None:
+        """The name of the table's row numbers; None for a table that has none."""
+        rowid = next((name for name in _ROWID_NAMES if name not in present), None)
+        if rowid is None or self._attempt(f"SELECT {rowid} FROM {table} LIMIT 0") is None:
+            return None
+        return rowid
 
     def check(self, table: str) -> None:
         """Note as problems what SQLite finds wrong with the table's pages."""
@@ -106,9 +141,9 @@ class ForeignDatabase:
         if found != [("ok",)] and not self.stopped:
             self.problems.note(f"{table}: the file is damaged; what could be read was read")
 
-    def _scan(self, table: str, selected: str, present: list[str]) -> Iterator[tuple[Any, ...]]:
-        rowid = next((name for name in _ROWID_NAMES if name not in present), None)
-        if rowid is None or self._attempt(f"SELECT {rowid} FROM {table} LIMIT 0") is None:
+    def _scan(self, table: str, selected: str, present: list[str]) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        rowid = self._rowid(table, present)
+        if rowid is None:
             yield from self._scan_without_rowid(table, f"SELECT {selected} FROM {table} NOT INDEXED")
             return
         statement = f"SELECT {rowid}, {selected} FROM {table} NOT INDEXED WHERE {rowid} >= ? ORDER BY {rowid}"
@@ -118,7 +153,7 @@ class ForeignDatabase:
             try:
                 for number, *values in self._db.execute(statement, (start,)):
                     start = number + 1
-                    yield tuple(values)
+                    yield number, tuple(values)
                 return
             except READ_ERRORS:
                 if self.stopped:
@@ -126,7 +161,7 @@ class ForeignDatabase:
             # The sqlite3 module reads one row ahead, so a bad row takes the good one before it along.
             for number, *values in self._attempt(single, start) or ():
                 start = number + 1
-                yield tuple(values)
+                yield number, tuple(values)
             if gaps == 0:
                 self.problems.note(f"{table}: some rows can't be read")
             if (after := self._after_gap(single, max(start, 0))) is None:
@@ -134,9 +169,9 @@ class ForeignDatabase:
             start, gaps = after, gaps + 1
         self.problems.note(f"{table}: too damaged to be read to its end")
 
-    def _scan_without_rowid(self, table: str, statement: str) -> Iterator[tuple[Any, ...]]:
+    def _scan_without_rowid(self, table: str, statement: str) -> Iterator[tuple[int, tuple[Any, ...]]]:
         try:
-            yield from self._db.execute(statement)
+            yield from enumerate(self._db.execute(statement))
         except READ_ERRORS:
             if not self.stopped:
                 self.problems.note(f"{table}: too damaged to be read to its end")

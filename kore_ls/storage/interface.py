@@ -16,6 +16,7 @@ from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint, SessionRecord
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.encryption import Encryption
+from kore_ls.storage.history_store import HistoryStore
 from kore_ls.storage.message_rows import MessagePage
 from kore_ls.storage.session_rows import SessionPage, SessionQuery
 from kore_ls.storage.turn_store import TurnStore
@@ -61,6 +62,8 @@ class Storage(ABC):
     """The turns of these sessions."""
     encryption: Encryption
     """Who can read them."""
+    history: HistoryStore
+    """Conversations of other tools that are brought in."""
 
     @abstractmethod
     async def create_session(self, record: SessionRecord, *, name_prefix: str | None = None) -> SessionRecord:

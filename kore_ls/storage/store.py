@@ -24,6 +24,7 @@ from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.database import BUSY_TIMEOUT_MS
 from kore_ls.storage.encryption import Encryption
+from kore_ls.storage.history_store import HistoryStore
 from kore_ls.storage.interface import Change, ImportOutcome, Storage, StoreStatus
 from kore_ls.storage.memory_index import INDEXED_MESSAGES
 from kore_ls.storage.message_rows import MessagePage
@@ -80,6 +81,7 @@ class SQLiteStore(Storage):
         )
         self.encryption = Encryption(self._file, clock)
         self.turns = TurnStore(self._file, owner, clock)
+        self.history = HistoryStore(self._file, clock, self.turns.check_free)
         self._purging: asyncio.Task[None] | None = None
         self._watch = Watch(self._file.look)
 

@@ -1,0 +1,209 @@
+"""kore/history/*: other tools' conversations, found on this machine and brought into a folder's sessions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from kore_ls.api.fields import Text
+from kore_ls.api.progress import Progress
+from kore_ls.errors import FolderNotFound, FolderRequired, StoreFull
+from kore_ls.model.ids import SessionId, new_id, now_ms
+from kore_ls.rpc.methods import method
+from kore_ls.sessions.export_file import target_path
+from kore_ls.sessions.workspace import OpenFolder, Workspace
+
+_REPORT_SECONDS = 0.2
+_MOST_IDS = 1_000
+
+
+@frozen(kw_only=True)
+class HistoryScanParams:
+    """Which tools to look for; all, without a source."""
+
+    folder: Text | None = None
+    source: Text | None = None
+    """A tool's name, as in the results."""
+    path: Text | None = None
+    """A file or directory of that tool in another place; all of it counts, whatever folder it belongs to."""
+    work_done_token: Any = None
+
+
+@frozen(kw_only=True)
+class HistorySession:
+    """A conversation that was found. `sessionId` is the session that it becomes, or has become (`imported`)."""
+
+    source_id: str
+    session_id: SessionId
+    title: str | None = None
+    messages: int
+    created_at: int | None = None
+    updated_at: int | None = None
+    imported: bool | None = None
+
+
+@frozen(kw_only=True)
+class HistorySource:
+    """What one tool holds for the folder; `imported`: how many of the sessions are here already."""
+
+    source: str
+    title: str
+    checked: str
+    """The versions of the tool that were tried."""
+    everywhere: bool | None = None
+    """True: the tool does not know folders, so this is all it has; it is imported only where it is named."""
+    sessions: int
+    messages: int
+    imported: int
+    since: int | None = None
+    until: int | None = None
+    bad: int
+    """Records that can't be read and are left out."""
+    problems: tuple[str, ...]
+    newest: tuple[HistorySession, ...]
+    """The conversations with the latest changes, at most 100."""
+
+
+@frozen(kw_only=True)
+class HistoryScanned:
+    """The tools that hold something, or whose files can't be read."""
+
+    sources: tuple[HistorySource, ...]
+
+
+@frozen(kw_only=True)
+class HistoryImportParams:
+    """What to bring in; without a source, all that belongs to the folder."""
+
+    folder: Text | None = None
+    source: Text | None = None
+    path: Text | None = None
+    """A file or directory of that tool in another place; all of it counts, whatever folder it belongs to."""
+    sessions: tuple[Text, ...] | None = None
+    """Only these: their `sourceId` or `sessionId`."""
+    dry_run: bool = False
+    work_done_token: Any = None
+
+
+@frozen(kw_only=True)
+class HistoryImportedSource:
+    """What was done with one tool's conversations; `skipped`: empty ones, deleted ones, and those in use."""
+
+    source: str
+    title: str
+    added: int
+    grown: int
+    unchanged: int
+    skipped: int
+    messages: int
+    """New ones."""
+    bad: int
+    """Records that can't be read and are left out."""
+    problems: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class HistoryImported:
+    """What was done; `sessions` are those added or grown, at most 1,000 of them."""
+
+    sources: tuple[HistoryImportedSource, ...]
+    sessions: tuple[SessionId, ...]
+
+
+@method("kore/history/scan", raises=(FolderRequired, FolderNotFound, StoreFull))
+async def scan(workspace: Workspace, params: HistoryScanParams) -> HistoryScanned:
+    """Look for conversations of other tools that belong to the folder. Changes nothing."""
+    from kore_ls.sessions.history import History
+
+    opened = workspace.folder(params.folder)
+    history = History(opened.folder.path, opened.manager, now_ms(), new_id)
+    with Progress(workspace.notify, params.work_done_token, "Looking for conversations") as progress:
+        found = await history.scan(params.source, _place(params.path, opened), _seldom(progress))
+    return HistoryScanned(
+        sources=tuple(
+            HistorySource(
+                source=each.importer.name,
+                title=each.importer.title,
+                checked=each.importer.checked,
+                everywhere=None if each.importer.knows_folders else True,
+                sessions=each.sessions,
+                messages=each.messages,
+                imported=each.stored,
+                since=each.since,
+                until=each.until,
+                bad=each.notes.bad,
+                problems=tuple(each.notes.problems.texts()),
+                newest=tuple(
+                    HistorySession(
+                        source_id=one.source_id,
+                        session_id=one.session_id,
+                        title=one.title,
+                        messages=one.messages,
+                        created_at=one.created_at,
+                        updated_at=one.updated_at,
+                        imported=one.stored or None,
+                    )
+                    for one in each.newest
+                ),
+            )
+            for each in found
+        )
+    )
+
+
+@method("kore/history/import", raises=(FolderRequired, FolderNotFound, StoreFull))
+async def import_(workspace: Workspace, params: HistoryImportParams) -> HistoryImported:
+    """Bring conversations of other tools in, session by session; again adds only what is new.
+
+    A cancelled import keeps the sessions that are complete.
+    """
+    from kore_ls.sessions.history import History
+
+    opened = workspace.folder(params.folder)
+    history = History(opened.folder.path, opened.manager, now_ms(), new_id)
+    with Progress(workspace.notify, params.work_done_token, "Importing conversations") as progress:
+        done, changed = await history.bring_in(
+            params.source,
+            _place(params.path, opened),
+            params.sessions,
+            _seldom(progress),
+            dry_run=params.dry_run,
+        )
+    return HistoryImported(
+        sources=tuple(
+            HistoryImportedSource(
+                source=each.importer.name,
+                title=each.importer.title,
+                added=each.added,
+                grown=each.grown,
+                unchanged=each.unchanged,
+                skipped=each.skipped,
+                messages=each.messages,
+                bad=each.notes.bad,
+                problems=tuple(each.notes.problems.texts()),
+            )
+            for each in done
+        ),
+        sessions=tuple(changed[:_MOST_IDS]),
+    )
+
+
+def _place(path: str | None, opened: OpenFolder) -> Path | None:
+    return None if path is None else target_path(path, opened.folder.path)
+
+
+def _seldom(progress: Progress) -> Callable[[str], None]:
+    """Reports, but not so often that they keep a client busy."""
+    last = 0.0
+
+    def report(message: str) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= _REPORT_SECONDS:
+            last = now
+            progress.report(message)
+
+    return report

@@ -1,0 +1,133 @@
+"""`kore-ls history`: other tools' conversations. With `--json` each command prints its method's result."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kore_ls.cli.caller import Json, LocalFolder, local_folder
+from kore_ls.cli.options import FolderOption, JsonOption, YesOption, agreed
+from kore_ls.cli.safe_text import line
+from kore_ls.cli.screen import Screen
+from kore_ls.cli.session_table import local_time
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+commands = typer.Typer(name="history", help="Find other tools' conversations of a folder, and bring them in.")
+
+SourceOption = Annotated[str | None, typer.Option("--source", metavar="NAME", help="Only this tool, such as codex.")]
+PathOption = Annotated[
+    Path | None, typer.Option("--path", metavar="PATH", help="A file or directory of that tool in another place.")
+]
+
+
+def _where(source: str | None, path: Path | None) -> Json:
+    named = {} if path is None else {"path": str(path.expanduser().absolute())}
+    return named | ({} if source is None else {"source": source})
+
+
+@commands.command()
+def scan(
+    folder: FolderOption = Path(), source: SourceOption = None, path: PathOption = None, json: JsonOption = False
+) -> None:
+    """Show what this machine holds for the folder. Changes nothing."""
+
+    async def run() -> Json:
+        async with local_folder(folder) as local:
+            found: Json = await local.call("kore/history/scan", **_where(source, path))
+            return found
+
+    found = asyncio.run(run())
+    screen = Screen()
+    if json:
+        return screen.json(found)
+    _show(screen, found)
+
+
+@commands.command("import")
+def import_(
+    folder: FolderOption = Path(),
+    source: SourceOption = None,
+    path: PathOption = None,
+    session: Annotated[
+        list[str] | None, typer.Option("--session", metavar="ID", help="Only this conversation; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    yes: YesOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what there is, ask, and bring it in; again brings in only what is new."""
+
+    async def run() -> None:
+        screen = Screen()
+        wanted = _where(source, path)
+        async with local_folder(folder) as local:
+            if not (yes or dry_run or json):
+                found = await local.call("kore/history/scan", **wanted)
+                _show(screen, found)
+                if not any(_taken(each, source) for each in found["sources"]):
+                    return
+            if not dry_run:
+                agreed("Bring these conversations in?", yes=yes)
+            await _bring_in(local, screen, wanted | ({"sessions": session} if session else {}), dry_run, json)
+
+    asyncio.run(run())
+
+
+async def _bring_in(local: LocalFolder, screen: Screen, wanted: Json, dry_run: bool, json: bool) -> None:
+    done: Json = await local.call("kore/history/import", dryRun=dry_run, **wanted)
+    if json:
+        return screen.json(done)
+    for each in done["sources"]:
+        counts = f"{each['added']} added, {each['grown']} grown, {each['unchanged']} unchanged"
+        skipped = f", {each['skipped']} skipped" if each["skipped"] else ""
+        screen.note(f"{line(each['title'])}: {counts}{skipped}, {each['messages']} new messages")
+        _complain(screen, each)
+    if not done["sources"]:
+        screen.note("nothing found")
+    elif dry_run:
+        screen.note("nothing was done; without --dry-run it will be")
+
+
+def _taken(found: Json, source: str | None) -> bool:
+    return bool(found["sessions"]) and (source is not None or not found.get("everywhere"))
+
+
+def _show(screen: Screen, found: Json) -> None:
+    if not found["sources"]:
+        return screen.note("nothing found")
+    screen.table(history_table(found["sources"]))
+    for each in found["sources"]:
+        if each.get("everywhere"):
+            screen.note(f"{line(each['title'])} does not know folders: --source {each['source']} brings in all it has")
+        _complain(screen, each)
+
+
+def _complain(screen: Screen, source: Json) -> None:
+    for problem in source["problems"]:
+        screen.note(f"{line(source['title'])}: {line(problem)}")
+
+
+def history_table(sources: list[Json]) -> Table:
+    """A row for each tool."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("source", no_wrap=True, style="cyan")
+    for name in ("sessions", "messages", "here already", "unreadable"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("from", no_wrap=True)
+    table.add_column("to", no_wrap=True)
+    for each in sources:
+        counts = [str(each[key]) for key in ("sessions", "messages", "imported", "bad")]
+        table.add_row(Text(each["source"]), *counts, _day(each.get("since")), _day(each.get("until")))
+    return table
+
+
+def _day(milliseconds: Any) -> str:
+    return "" if milliseconds is None else local_time(milliseconds)[:10]

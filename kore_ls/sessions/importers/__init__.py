@@ -1,0 +1,1 @@
+"""Readers of other tools' conversations, one file each, behind one interface."""

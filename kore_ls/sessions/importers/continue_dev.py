@@ -1,0 +1,117 @@
+"""Continue's conversations: a JSON file per session, without the times of its messages. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kore_ls.sessions.importers.assembly import Assembly, flat
+from kore_ls.sessions.importers.records import Record, inner, instant, json_object, objects, text, whole, whole_object
+from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where, digest
+from kore_ls.sessions.uris import path_of
+
+_INDEX = "sessions.json"
+
+
+class Continue(Importer):
+    """`~/.continue/sessions/<session>.json`, dated by `sessions.json`; `CONTINUE_GLOBAL_DIR` moves it."""
+
+    name = "continue"
+    title = "Continue"
+    checked = "the files of June 2026"
+    patterns = ("*.json",)
+
+    def roots(self, where: Where) -> Iterator[Path]:
+        """The directory of all sessions."""
+        yield where.directory("CONTINUE_GLOBAL_DIR", where.home / ".continue") / "sessions"
+
+    def threads(self, path: Path, where: Where, notes: Notes) -> Iterator[ForeignThread]:
+        """The one conversation of the file."""
+        if path.name == _INDEX:
+            return
+        session = whole_object(path, notes)
+        cwd = _directory(text(session, "workspaceDirectory"))
+        if not isinstance(session.get("history"), list) or not where.holds(cwd):
+            return
+        source_id = text(session, "sessionId") or path.stem
+        created = instant(_indexed(path.with_name(_INDEX), source_id).get("dateCreated"))
+        thread = ForeignThread(
+            source=self.name,
+            source_id=source_id,
+            path=path,
+            title=text(session, "title") or None,
+            cwd=cwd,
+            created_at=created or int(path.stat().st_mtime * 1000),
+            changing=where.changing(path),
+        )
+        usage = inner(session, "usage")
+        thread.spent(usage.get("promptTokens"), usage.get("completionTokens"), usage.get("totalCost"))
+        thread.read = lambda: _read(thread, session)
+        yield thread
+
+
+def _directory(stated: str) -> str:
+    if stated.startswith("file:"):
+        try:
+            return str(path_of(stated))
+        except Exception as error:  # whatever a URI may hold; it names no directory
+            del error
+            return ""
+    return stated
+
+
+def _indexed(index: Path, source_id: str) -> Record:
+    try:
+        listed = whole(index)
+    except Exception as error:  # the index only dates sessions, which are read without it
+        del error
+        return {}
+    entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    return next((each for each in entries if each.get("sessionId") == source_id), {})
+
+
+def _read(thread: ForeignThread, session: Record) -> Iterator[Entry]:
+    assembly = Assembly(thread)
+    model, thought = text(session, "chatModelTitle"), ""
+    for number, item in enumerate(objects(session, "history")):
+        message = inner(item, "message")
+        role, said = text(message, "role"), _words(message.get("content"))
+        key = f"{number} {digest(role, said)}"
+        thought = thought if role == "assistant" else ""
+        match role:
+            case "user":
+                assembly.prompt(key, said)
+            case "assistant" | "thinking":
+                thought = key if role == "thinking" else thought  # what is thought belongs to what is said next
+                assembly.step(thought or key, model=model)
+                (assembly.say if role == "assistant" else assembly.think)(said)
+                for call in objects(message, "toolCalls"):
+                    function = inner(call, "function")
+                    arguments = json_object(function.get("arguments"))
+                    assembly.call(text(call, "id"), text(function, "name"), arguments)
+                for state in objects(item, "toolCallStates"):
+                    _result(state, assembly)
+                thought = thought if role == "thinking" else ""
+            case "tool":
+                assembly.result(text(message, "toolCallId"), said, key=key)
+            case "system":
+                pass
+            case _:
+                assembly.raw(item)
+        yield from assembly.take()
+    yield from assembly.finish()
+
+
+def _result(state: Record, assembly: Assembly) -> None:
+    call_id, status = text(state, "toolCallId"), text(state, "status")
+    if status in ("done", "errored", "canceled") and assembly.known(call_id):
+        output = "\n".join(flat(each.get("content")) for each in objects(state, "output"))
+        assembly.result(call_id, output, failed=status != "done")
+
+
+def _words(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []
+    return "\n\n".join(filter(None, (text(each, "text") for each in parts)))

@@ -1,0 +1,146 @@
+"""Other tools' JSON: lines, whole files, and the odd values in them. Reads regular files only, within limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from attrs import frozen
+
+from kore_ls.errors import ImportInvalid
+from kore_ls.model.limits import IMPORT_FILE_BYTES
+from kore_ls.sessions.importers.thread import Notes
+from kore_ls.storage.regular_file import open_regular
+
+Record = dict[str, Any]
+
+LINE_BYTES = 64 << 20
+WHOLE_FILE_BYTES = 256 << 20
+"""A file that is one JSON value has to be held in memory."""
+SECONDS_BELOW = 10**11
+"""A time below this counts seconds: as milliseconds it would lie before March 1973."""
+_LATEST = 1 << 45
+
+
+@frozen
+class Line:
+    """A record of a file of JSON lines: where it begins, which line it is (from 1), and what it says."""
+
+    offset: int
+    number: int
+    record: Record
+
+
+def lines(path: Path, notes: Notes | None = None) -> Iterator[Line]:
+    """The records of a file of JSON lines. Others are passed over and noted, also what is longer than 64 MiB."""
+    with open_regular(path, most=IMPORT_FILE_BYTES) as file:
+        offset, number = 0, 0
+        while raw := file.readline(LINE_BYTES):
+            number += 1
+            begin, offset = offset, offset + len(raw)
+            while len(raw) == LINE_BYTES and not raw.endswith(b"\n"):
+                raw = file.readline(LINE_BYTES)
+                offset += len(raw)
+                if len(raw) < LINE_BYTES or raw.endswith(b"\n"):
+                    raw = b"\xff"
+            if not raw.strip():
+                continue
+            record = parsed(raw)
+            if isinstance(record, dict):
+                yield Line(begin, number, record)
+            elif notes is not None:
+                notes.skip(path, f"line {number}", "is no JSON object")
+
+
+def lines_at(path: Path, offsets: Iterator[int]) -> Iterator[tuple[int, Record]]:
+    """The records that begin at these offsets; what is no record any more is passed over."""
+    with open_regular(path, most=IMPORT_FILE_BYTES) as file:
+        for offset in offsets:
+            file.seek(offset)
+            record = parsed(file.readline(LINE_BYTES))
+            if isinstance(record, dict):
+                yield offset, record
+
+
+def whole(path: Path, notes: Notes | None = None) -> Any:
+    """The value of a JSON file; None, and a note, for a file that is none. Raises ImportInvalid if it can't be read."""
+    with open_regular(path, most=WHOLE_FILE_BYTES) as file:
+        value = parsed(file.read(WHOLE_FILE_BYTES))
+    if value is None and notes is not None:
+        notes.skip(path, "the file", "is no JSON")
+    return value
+
+
+def whole_object(path: Path, notes: Notes | None = None) -> Record:
+    """The object in a JSON file; empty, and a note, for one that holds none or can't be read."""
+    try:
+        value = whole(path, notes)
+    except ImportInvalid:
+        if notes is not None:
+            notes.skip(path, "the file", "can't be read")
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def parsed(raw: bytes | str) -> Any:
+    """A JSON value, or None for what is none."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        pass
+    try:  # reads the escapes of lone surrogates, which orjson refuses; the import mends them
+        return json.loads(raw, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+
+
+def inner(record: Mapping[str, Any], key: str) -> Record:
+    """The object under a key; empty where there is none."""
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def items(record: Mapping[str, Any], key: str) -> list[Any]:
+    """The array under a key; empty where there is none."""
+    value = record.get(key)
+    return value if isinstance(value, list) else []
+
+
+def objects(record: Mapping[str, Any], key: str) -> list[Record]:
+    """The objects in the array under a key."""
+    return [each for each in items(record, key) if isinstance(each, dict)]
+
+
+def text(record: Mapping[str, Any], key: str) -> str:
+    """The string under a key; empty where there is none."""
+    value = record.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def json_object(value: object) -> Record:
+    """Arguments as tools write them: an object, or one in a string; anything else under `input`."""
+    if isinstance(value, str):
+        found = parsed(value)
+        return found if isinstance(found, dict) else {"input": value} if value else {}
+    if isinstance(value, dict):
+        return value
+    return {} if value is None else {"input": value}
+
+
+def instant(value: object) -> int | None:
+    """Unix milliseconds of a time in seconds, in milliseconds (also as a string) or in ISO 8601."""
+    if isinstance(value, str):
+        if value.isdigit() and len(value) < 16:
+            return instant(int(value))
+        try:
+            moment = datetime.fromisoformat(value.strip())
+            return max(0, int(moment.astimezone().timestamp() * 1000))
+        except (ValueError, OverflowError, OSError):
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LATEST:
+        return None
+    return int(value * 1000) if value < SECONDS_BELOW else int(value)

@@ -1,0 +1,194 @@
+"""kore/history/*: what other tools have comes in once, and what grew comes after."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kore_ls.model.secret import Secret
+from tests.client import Client, Connect, Json
+from tests.sessions.importers.tools import START, TALK, WITHOUT_CALLS, WITHOUT_THINKING, WRITERS, Said, codex
+
+FORMS = sorted(WRITERS)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's home directory, which other tools write to."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "CODEX_HOME", "CLAUDE_CONFIG_DIR", "OPENCODE_DB"):
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+async def _import(client: Client, form: str, **params: object) -> Json:
+    """The result for the one source that is asked for."""
+    done = await client.call("kore/history/import", {"source": WRITERS[form][0]} | params)
+    assert [each["source"] for each in done["sources"]] == [WRITERS[form][0]]
+    counts: Json = done["sources"][0]
+    return counts | {"sessions": done["sessions"]}
+
+
+async def _said(client: Client) -> list[tuple[object, ...]]:
+    """What the one session says."""
+    (session,) = (await client.call("kore/session/list"))["sessions"]
+    page = await client.call("kore/message/list", {"sessionId": session["id"]})
+    return [
+        (m["role"], m["content"], m.get("thinking"), [(c["name"], c["status"]) for c in m.get("toolCalls", [])])
+        for m in page["messages"]
+    ]
+
+
+def _wanted(form: str, talk: tuple[Said, ...] = TALK) -> list[tuple[object, ...]]:
+    return [
+        (
+            said.role,
+            said.text,
+            said.thinking if said.thinking and form not in WITHOUT_THINKING else None,
+            []
+            if form in WITHOUT_CALLS
+            else [(call.name, "failed" if call.failed else "completed") for call in said.calls],
+        )
+        for said in talk
+    ]
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_second_import_changes_nothing_and_what_grew_comes_after(
+    client: Client, folder: Path, home: Path, form: str
+) -> None:
+    WRITERS[form][1](home, folder, TALK[:3])
+    first = await _import(client, form)
+    assert (first["added"], first["grown"], first["messages"]) == (1, 0, 3)
+    assert await _said(client) == _wanted(form, TALK[:3])
+    (before,) = (await client.call("kore/session/list"))["sessions"]
+    assert (before["imported"], before["tags"]) == (True, [WRITERS[form][0]])
+
+    again = await _import(client, form)
+    assert (again["added"], again["grown"], again["unchanged"], again["messages"]) == (0, 0, 1, 0)
+    assert (await client.call("kore/session/list"))["sessions"] == [before]
+
+    WRITERS[form][1](home, folder, TALK)
+    grown = await _import(client, form)
+    assert (grown["added"], grown["grown"], grown["messages"]) == (0, 1, 3)
+    assert await _said(client) == _wanted(form)
+
+
+async def test_a_scan_tells_what_there_is_and_writes_nothing(client: Client, folder: Path, home: Path) -> None:
+    codex(home, folder, TALK)
+    path = home / ".codex" / "sessions" / "rollout-broken-x.jsonl"
+    path.write_text("{")
+    found = await client.call("kore/history/scan")
+    (source,) = found["sources"]
+    assert (source["source"], source["sessions"], source["messages"], source["imported"]) == ("codex", 1, len(TALK), 0)
+    assert (source["since"], source["until"]) == (START, START + 60_000 * (len(TALK) - 1))
+    assert source["newest"][0]["messages"] == len(TALK)
+    assert not (folder / ".kore").exists()
+    await client.call("kore/history/import")
+    assert (await client.call("kore/history/scan"))["sources"][0]["imported"] == 1
+
+
+async def test_a_dry_run_counts_and_writes_nothing(client: Client, folder: Path, home: Path) -> None:
+    codex(home, folder, TALK)
+    counts = await _import(client, "codex", dryRun=True)
+    assert (counts["added"], counts["messages"]) == (1, len(TALK))
+    assert not (folder / ".kore").exists()
+
+
+async def test_only_the_chosen_conversations_come_in(client: Client, folder: Path, home: Path) -> None:
+    codex(home, folder, TALK)
+    (source,) = (await client.call("kore/history/scan"))["sources"]
+    done = await client.call("kore/history/import", {"sessions": ["another"]})
+    assert done == {"sources": [], "sessions": []}
+    chosen = [source["newest"][0]["sourceId"]]
+    done = await client.call("kore/history/import", {"sessions": chosen})
+    assert done["sessions"] == [source["newest"][0]["sessionId"]]
+
+
+async def test_what_the_user_did_to_an_imported_session_stays(client: Client, folder: Path, home: Path) -> None:
+    """A new name stays when the source grows, own messages stay where they are, a deleted session stays deleted."""
+    codex(home, folder, TALK[:3])
+    (id_,) = (await _import(client, "codex"))["sessions"]
+    await client.call("kore/session/rename", {"sessionId": id_, "name": "mine"})
+    await client.add(id_, "my own words")
+    codex(home, folder, TALK)
+    await _import(client, "codex")
+    assert await client.names() == ["mine"]
+    contents = await client.contents(id_)
+    assert contents[3] == "my own words"
+    assert contents[:3] + contents[4:] == [said.text for said in TALK]
+    await client.call("kore/session/delete", {"sessionId": id_})
+    assert (await _import(client, "codex"))["skipped"] == 1
+    assert await client.names() == []
+
+
+async def test_a_source_that_was_taken_back_and_went_on_otherwise_is_a_session_of_its_own(
+    client: Client, folder: Path, home: Path
+) -> None:
+    write = WRITERS["gemini-cli"][1]
+    write(home, folder, TALK[:4])
+    (id_,) = (await _import(client, "gemini-cli"))["sessions"]
+    path = write(home, folder, TALK[:3])
+    other = '{"id": "m-other", "type": "user", "timestamp": "2025-06-16T00:00:00Z", "content": "Leave it."}\n'
+    path.write_text(path.read_text() + other)
+    for added in (1, 0):
+        counts = await _import(client, "gemini-cli")
+        assert (counts["added"], counts["unchanged"]) == (added, 1 - added)
+    sessions = (await client.call("kore/session/list"))["sessions"]
+    branch = next(each for each in sessions if each["id"] != id_)
+    assert branch["parentId"] == id_
+    assert (await client.contents(branch["id"]))[-1] == "Leave it."
+    assert (await client.contents(id_))[-1] == TALK[3].text
+
+
+async def test_an_imported_session_goes_on_with_an_agent_and_is_found(client: Client, folder: Path, home: Path) -> None:
+    codex(home, folder, TALK)
+    (id_,) = (await _import(client, "codex"))["sessions"]
+    hits = (await client.call("kore/session/search", {"query": "构建"}))["hits"]
+    assert [hit["session"]["id"] for hit in hits] == [id_]
+    await client.call("kore/session/switch", {"sessionId": id_})
+    await client.add(id_, "and on it goes")
+    assert (await client.get(id_))["messageCount"] == len(TALK) + 1
+
+
+async def test_an_encrypted_store_takes_history_in_encrypted(folder: Path, home: Path, connect: Connect) -> None:
+    client = await connect(folder, secret=Secret(passphrase="a passphrase"))
+    codex(home, folder, TALK)
+    await _import(client, "codex")
+    assert (await _import(client, "codex"))["unchanged"] == 1
+    assert await _said(client) == _wanted("codex")
+    await client.call("kore/session/save")
+    assert "构建失败".encode() not in b"".join(each.read_bytes() for each in (folder / ".kore").glob("sessions.db*"))
+
+
+async def test_a_large_conversation_is_seen_only_when_it_is_complete(client: Client, folder: Path, home: Path) -> None:
+    """Cancelled in the middle, nothing of it is there; and the next import brings all of it."""
+    codex(home, folder, TALK * 400)
+    params = {"source": "codex", "workDoneToken": "t"}
+    task = asyncio.create_task(client.call("kore/history/import", params))
+    store = folder / ".kore" / "sessions.db"
+    while not store.exists():
+        await asyncio.sleep(0.001)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await client.names() == []
+    counts = await _import(client, "codex")
+    assert counts["messages"] == 400 * len(TALK)
+
+
+@pytest.mark.parametrize(
+    "params", [{"source": "none"}, {"path": "somewhere"}, {"source": "codex", "path": ""}, {"sessions": "x"}]
+)
+async def test_odd_params_are_refused(client: Client, home: Path, params: Json) -> None:
+    assert (await client.refused("kore/history/import", params)).kind == "invalidParams"
+
+
+async def test_a_source_that_is_not_there_holds_nothing(client: Client, folder: Path, home: Path) -> None:
+    assert await client.call("kore/history/scan") == {"sources": []}
+    found = await client.call("kore/history/scan", {"source": "codex", "path": "missing.jsonl"})
+    assert found == {"sources": []}
