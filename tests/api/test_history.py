@@ -171,7 +171,7 @@ async def test_a_large_conversation_is_seen_only_when_it_is_complete(client: Cli
     params = {"source": "codex", "workDoneToken": "t"}
     task = asyncio.create_task(client.call("kore/history/import", params))
     store = folder / ".kore" / "sessions.db"
-    while not store.exists():
+    while not store.exists():  # noqa: ASYNC110 - no event tells of what nobody is to see yet
         await asyncio.sleep(0.001)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

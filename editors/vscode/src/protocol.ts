@@ -132,6 +132,89 @@ export interface EventSubscribed {
 /** Every kind of fact a client can subscribe to. */
 export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "session.rewound" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.locked" | "store.error";
 
+/** What to bring in; without a source, all that belongs to the folder. */
+export interface HistoryImportParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  source?: string;
+  /** A file or directory of that tool in another place; all of it counts, whatever folder it belongs to. Rule: no lone surrogates, which can be neither stored nor sent. */
+  path?: string;
+  /** Only these: their `sourceId` or `sessionId`. Rule: each no lone surrogates, which can be neither stored nor sent. */
+  sessions?: string[];
+  /** Default: `false`. */
+  dryRun?: boolean;
+  workDoneToken?: unknown;
+}
+
+/** What was done; `sessions` are those added or grown, at most 1,000 of them. */
+export interface HistoryImported {
+  sources: HistoryImportedSource[];
+  sessions: SessionId[];
+}
+
+/** What was done with one tool's conversations; `skipped`: empty ones, deleted ones, and those in use. */
+export interface HistoryImportedSource {
+  source: string;
+  title: string;
+  added: number;
+  grown: number;
+  unchanged: number;
+  skipped: number;
+  /** New ones. */
+  messages: number;
+  /** Records that can't be read and are left out. */
+  bad: number;
+  problems: string[];
+}
+
+/** Which tools to look for; all, without a source. */
+export interface HistoryScanParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+  /** A tool's name, as in the results. Rule: no lone surrogates, which can be neither stored nor sent. */
+  source?: string;
+  /** A file or directory of that tool in another place; all of it counts, whatever folder it belongs to. Rule: no lone surrogates, which can be neither stored nor sent. */
+  path?: string;
+  workDoneToken?: unknown;
+}
+
+/** The tools that hold something, or whose files can't be read. */
+export interface HistoryScanned {
+  sources: HistorySource[];
+}
+
+/** A conversation that was found. `sessionId` is the session that it becomes, or has become (`imported`). */
+export interface HistorySession {
+  sourceId: string;
+  sessionId: SessionId;
+  title?: string;
+  messages: number;
+  createdAt?: number;
+  updatedAt?: number;
+  imported?: boolean;
+}
+
+/** What one tool holds for the folder; `imported`: how many of the sessions are here already. */
+export interface HistorySource {
+  source: string;
+  title: string;
+  /** The versions of the tool that were tried. */
+  checked: string;
+  /** True: the tool does not know folders, so this is all it has; it is imported only where it is named. */
+  everywhere?: boolean;
+  sessions: number;
+  messages: number;
+  imported: number;
+  since?: number;
+  until?: number;
+  /** Records that can't be read and are left out. */
+  bad: number;
+  problems: string[];
+  /** The conversations with the latest changes, at most 100. */
+  newest: HistorySession[];
+}
+
 /** What a list shows of a session's newest message; `preview` is at most 120 characters of it, on one line. */
 export interface LastMessage {
   seq: number;
@@ -1069,6 +1152,10 @@ export interface KoreMethods {
   "kore/turn/list": { params: TurnListParams; result: TurnList };
   /** Bring the files that a turn changed back to what they were, where they still are as the turn left them. */
   "kore/turn/revert": { params: TurnRevertParams; result: TurnReverted };
+  /** Look for conversations of other tools that belong to the folder. Changes nothing. */
+  "kore/history/scan": { params: HistoryScanParams; result: HistoryScanned };
+  /** Bring conversations of other tools in, session by session; again adds only what is new. */
+  "kore/history/import": { params: HistoryImportParams; result: HistoryImported };
   /** The permission requests that wait for an answer. */
   "kore/permission/list": { params: PermissionListParams; result: PermissionList };
   /** Answer a permission request; the first answer of any client counts. */
@@ -1135,6 +1222,8 @@ export const KORE_COMMANDS = {
   "kore/turn/cancel": "kore.turn.cancel",
   "kore/turn/list": "kore.turn.list",
   "kore/turn/revert": "kore.turn.revert",
+  "kore/history/scan": "kore.history.scan",
+  "kore/history/import": "kore.history.import",
   "kore/permission/list": "kore.permission.list",
   "kore/permission/rules": "kore.permission.rules",
   "kore/permission/revoke": "kore.permission.revoke",

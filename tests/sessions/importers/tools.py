@@ -449,7 +449,8 @@ def llm_responses(home: Path, folder: Path, talk: Sequence[Said]) -> Path:
         CREATE TABLE tool_results (id INTEGER PRIMARY KEY, response_id TEXT, name TEXT, output TEXT, tool_call_id TEXT,
         exception TEXT);"""
     rows: list[tuple[str, tuple[Any, ...]]] = [("conversations", ("c1", "The build", "m-1"))]
-    prompt, pending = "", ()
+    prompt = ""
+    pending: tuple[Call, ...] = ()
     for number, said in enumerate(talk):
         if said.role == "user":
             prompt = said.text

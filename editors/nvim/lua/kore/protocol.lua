@@ -123,6 +123,68 @@
 ---| "store.locked"
 ---| "store.error"
 
+---What to bring in; without a source, all that belongs to the folder.
+---@class kore.HistoryImportParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field source? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field path? string A file or directory of that tool in another place; all of it counts, whatever folder it belongs to. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field sessions? string[] Only these: their `sourceId` or `sessionId`. Rule: each no lone surrogates, which can be neither stored nor sent.
+---@field dryRun? boolean Default: `false`.
+---@field workDoneToken? any
+
+---What was done; `sessions` are those added or grown, at most 1,000 of them.
+---@class kore.HistoryImported
+---@field sources kore.HistoryImportedSource[]
+---@field sessions kore.SessionId[]
+
+---What was done with one tool's conversations; `skipped`: empty ones, deleted ones, and those in use.
+---@class kore.HistoryImportedSource
+---@field source string
+---@field title string
+---@field added integer
+---@field grown integer
+---@field unchanged integer
+---@field skipped integer
+---@field messages integer New ones.
+---@field bad integer Records that can't be read and are left out.
+---@field problems string[]
+
+---Which tools to look for; all, without a source.
+---@class kore.HistoryScanParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field source? string A tool's name, as in the results. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field path? string A file or directory of that tool in another place; all of it counts, whatever folder it belongs to. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field workDoneToken? any
+
+---The tools that hold something, or whose files can't be read.
+---@class kore.HistoryScanned
+---@field sources kore.HistorySource[]
+
+---A conversation that was found. `sessionId` is the session that it becomes, or has become (`imported`).
+---@class kore.HistorySession
+---@field sourceId string
+---@field sessionId kore.SessionId
+---@field title? string
+---@field messages integer
+---@field createdAt? integer
+---@field updatedAt? integer
+---@field imported? boolean
+
+---What one tool holds for the folder; `imported`: how many of the sessions are here already.
+---@class kore.HistorySource
+---@field source string
+---@field title string
+---@field checked string The versions of the tool that were tried.
+---@field everywhere? boolean True: the tool does not know folders, so this is all it has; it is imported only where it is named.
+---@field sessions integer
+---@field messages integer
+---@field imported integer
+---@field since? integer
+---@field until? integer
+---@field bad integer Records that can't be read and are left out.
+---@field problems string[]
+---@field newest kore.HistorySession[] The conversations with the latest changes, at most 100.
+
 ---What a list shows of a session's newest message; `preview` is at most 120 characters of it, on one line.
 ---@class kore.LastMessage
 ---@field seq integer
@@ -844,6 +906,8 @@
 ---@field ["kore/turn/cancel"] fun(params: kore.TurnCancelParams): kore.TurnCancelled
 ---@field ["kore/turn/list"] fun(params: kore.TurnListParams): kore.TurnList
 ---@field ["kore/turn/revert"] fun(params: kore.TurnRevertParams): kore.TurnReverted
+---@field ["kore/history/scan"] fun(params: kore.HistoryScanParams): kore.HistoryScanned
+---@field ["kore/history/import"] fun(params: kore.HistoryImportParams): kore.HistoryImported
 ---@field ["kore/permission/list"] fun(params: kore.PermissionListParams): kore.PermissionList
 ---@field ["kore/permission/answer"] fun(params: kore.PermissionAnswerParams): kore.PermissionAnswered
 ---@field ["kore/permission/rules"] fun(params: kore.PermissionRulesParams): kore.PermissionRules
@@ -954,6 +1018,8 @@ M.methods = {
   "kore/turn/cancel",
   "kore/turn/list",
   "kore/turn/revert",
+  "kore/history/scan",
+  "kore/history/import",
   "kore/permission/list",
   "kore/permission/answer",
   "kore/permission/rules",
@@ -1001,6 +1067,8 @@ M.commands = {
   ["kore/turn/cancel"] = "kore.turn.cancel",
   ["kore/turn/list"] = "kore.turn.list",
   ["kore/turn/revert"] = "kore.turn.revert",
+  ["kore/history/scan"] = "kore.history.scan",
+  ["kore/history/import"] = "kore.history.import",
   ["kore/permission/list"] = "kore.permission.list",
   ["kore/permission/rules"] = "kore.permission.rules",
   ["kore/permission/revoke"] = "kore.permission.revoke",
