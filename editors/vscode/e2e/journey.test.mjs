@@ -68,7 +68,7 @@ step("a long answer ends in view, its tool call folded", async () => {
 });
 
 step("what comes bit by bit is shown bit by bit, and who scrolled up meanwhile stays there", async () => {
-  await prompt("/run sh -c 'for i in 1 2 3 4 5 6; do echo step $i; sleep 0.5; done'");
+  await prompt("/run sh -c 'for i in 1 2 3 4 5; do echo step $i; done; while [ ! -e go.txt ]; do sleep 0.2; done; echo step 6'");
   const call = chat.locator("details.call", { hasText: "sh" }).last();
   const allow = chat.locator('.permission button[data-kind="allowOnce"]');
   await call.or(allow).first().waitFor({ timeout: LONG });
@@ -82,6 +82,7 @@ step("what comes bit by bit is shown bit by bit, and who scrolled up meanwhile s
   await chat.locator(".to-end").waitFor({ timeout: LONG });
   const before = await top();
   await window.shot("2-streaming");
+  writeFileSync(join(folder, "go.txt"), "");
   await output.getByText("step 6").waitFor({ timeout: LONG });
   await status("build · idle");
   assert.equal(await top(), before);
@@ -120,6 +121,24 @@ step("what the user allows happens, is shown as the turn's change, and can be re
   await card.getByRole("button", { name: "Revert these" }).click();
   await card.getByText("Reverted: yes.txt").waitFor({ timeout: LONG });
   assert.equal(existsSync(join(folder, "yes.txt")), false);
+});
+
+step("a prompt is taken back with the file it changed, to be written anew", async () => {
+  await prompt("/write back.txt 你好");
+  await chat.locator('.permission button[data-kind="allowOnce"]').click({ timeout: LONG });
+  await chat.locator(".changes", { hasText: "back.txt" }).waitFor({ timeout: LONG });
+  const asked = chat.locator('.message[data-role="user"]', { hasText: "back.txt" });
+  await asked.hover();
+  await window.shot("5-message");
+  await asked.getByRole("button", { name: "Edit" }).click();
+  const dialog = window.page.locator(".monaco-dialog-box");
+  await dialog.getByText("Go back to before this message?").waitFor({ timeout: LONG });
+  await window.shot("5-rewind");
+  await dialog.getByRole("button", { name: "Take back 2 messages and 1 files" }).click();
+  await asked.waitFor({ state: "detached", timeout: LONG });
+  assert.equal(existsSync(join(folder, "back.txt")), false);
+  assert.equal(await box.inputValue(), "/write back.txt 你好");
+  await box.fill("");
 });
 
 step("a session is renamed and forked from its row", async () => {

@@ -40,7 +40,7 @@ beforeEach(async () => {
 });
 
 const names = ["you", "agent", "system", "tool", "prompt", "note", "send", "stop", "thinking", "older", "newer", "latest", "copy", "copied", "insert",
-  "fork", "cut", "openTranscript", "interrupted", "cancelled", "permission", "feedback", "diff", "changed", "revert", "revertThese", "cancel", "empty", "working", "input", "output",
+  "fork", "edit", "editTitle", "regenerate", "regenerateTitle", "cut", "openTranscript", "interrupted", "cancelled", "permission", "feedback", "diff", "changed", "revert", "revertThese", "cancel", "empty", "working", "input", "output",
   "switchSession", "changeMode", "newSession"];
 const calls = { pending: "pending", inProgress: "running", completed: "done", failed: "failed", denied: "denied", cancelled: "cancelled" };
 const strings = { ...Object.fromEntries(names.map((name) => [name, name])), queued: "{0} waiting", calls };
@@ -249,6 +249,16 @@ test("what a turn changed stands under it and can be reverted", async () => {
   assert.deepEqual(await said("revert"), [{ type: "revert", turnId: "t1" }]);
   await tell({ type: "reverted", turnId: "t1", text: "Reverted" });
   assert.equal(await card.locator("button:not(.link)").count(), 0);
+});
+
+test("what the user said can be edited and answered anew, what the agent said can't", async () => {
+  await show({ messages: [message(1, "a", { role: "user" }), message(2, "b")] });
+  await page.locator('[data-seq="1"]').hover();
+  for (const name of ["edit", "regenerate"]) {
+    await page.locator('[data-seq="1"]').getByRole("button", { name, exact: true }).click();
+    assert.deepEqual(await said(name), [{ type: name, messageId: "m1" }]);
+    assert.equal(await page.locator('[data-seq="2"]').getByRole("button", { name, exact: true }).count(), 0);
+  }
 });
 
 test("an unsent prompt belongs to its session", async () => {

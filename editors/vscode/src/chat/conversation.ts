@@ -1,6 +1,6 @@
 // The session that the chat shows: read from the server, followed by events, written to by prompts. Knows no page.
 import * as vscode from "vscode";
-import type { KoreErrorKind, Message, Session, TurnList, TurnReverted } from "../protocol";
+import type { KoreErrorKind, Message, Session, SessionRewind, TurnList, TurnReverted } from "../protocol";
 import { errorKind, type AnyEvent } from "../server/contract";
 import { failureText } from "../server/failures";
 import type { Library } from "../sessions/library";
@@ -166,6 +166,17 @@ export class Conversation {
     this.post({ type: "reverted", turnId, text: [words, ...left(done)].join("\n") });
   }
 
+  /** Go back to before a message once `agreed` to what that does; its text, or undefined where nothing was done. */
+  async rewind(messageId: string, agreed: (would: SessionRewind) => Promise<"messages" | "files" | undefined>): Promise<string | undefined> {
+    if (!this.key) return undefined;
+    const { server } = this.library;
+    const what = { ...this.key, messageId };
+    const choice = await agreed(await server.request("kore/session/rewind", { ...what, files: true, dryRun: true }));
+    if (!choice) return undefined;
+    const done = await server.request("kore/session/rewind", { ...what, files: choice === "files" });
+    return done.message.content;
+  }
+
   async fork(messageId: string): Promise<Session | undefined> {
     return this.key && this.library.server.request("kore/session/fork", { ...this.key, messageId });
   }
@@ -179,6 +190,7 @@ export class Conversation {
       return;
     }
     if (event.sessionId !== this.key.sessionId) return;
+    if (event.type === "session.rewound") return void this.show(this.key);
     if (this.waiting) {
       this.waiting.push(event);
       return;

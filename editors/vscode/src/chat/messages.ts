@@ -104,6 +104,8 @@ export type ViewMessage =
   | { type: "link"; target: string }
   | { type: "file"; path: string }
   | { type: "fork"; messageId: string }
+  | { type: "edit"; messageId: string }
+  | { type: "regenerate"; messageId: string }
   | { type: "answer"; requestId: string; optionId: string; feedback: string }
   | { type: "preview"; turnId: string }
   | { type: "revert"; turnId: string }
@@ -121,6 +123,8 @@ const FIELDS: Record<ViewMessage["type"], Record<string, "string" | "number">> =
   link: { target: "string" },
   file: { path: "string" },
   fork: { messageId: "string" },
+  edit: { messageId: "string" },
+  regenerate: { messageId: "string" },
   answer: { requestId: "string", optionId: "string", feedback: "string" },
   preview: { turnId: "string" },
   revert: { turnId: "string" },
@@ -163,6 +167,10 @@ export interface ChatStrings {
   copied: string;
   insert: string;
   fork: string;
+  edit: string;
+  editTitle: string;
+  regenerate: string;
+  regenerateTitle: string;
   cut: string;
   openTranscript: string;
   interrupted: string;

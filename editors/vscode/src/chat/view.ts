@@ -7,6 +7,7 @@ import type { Transcripts } from "../sessions/transcript";
 import { Conversation, type PromptContext } from "./conversation";
 import { openable, readViewMessage, type HostMessage, type ViewMessage } from "./messages";
 import { chatPage } from "./page";
+import { askRewind } from "./rewind";
 import type { Permissions } from "./permissions";
 import { chatStrings } from "./strings";
 
@@ -117,6 +118,8 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
       case "link": return this.openLink(message.target);
       case "file": return this.openFile(message.path);
       case "fork": return this.fork(message.messageId);
+      case "edit": return this.rewind(message.messageId, false);
+      case "regenerate": return this.rewind(message.messageId, true);
       case "answer": return this.permissions?.answer(message.requestId, message.optionId, message.feedback);
       case "preview": return this.conversation.preview(message.turnId);
       case "revert": return this.conversation.revert(message.turnId);
@@ -153,6 +156,14 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     const root = vscode.Uri.parse(folder);
     const uri = path.startsWith("/") ? root.with({ path }) : vscode.Uri.joinPath(root, path);
     if (vscode.workspace.getWorkspaceFolder(uri)) await vscode.window.showTextDocument(uri, { preview: true });
+  }
+
+  /** Take a prompt back into its box, or have it answered anew. */
+  private async rewind(messageId: string, again: boolean): Promise<void> {
+    const prompt = await this.conversation.rewind(messageId, (would) => askRewind(would, again));
+    if (prompt === undefined) return;
+    if (again) await this.send(prompt);
+    else this.post({ type: "refused", prompt, text: "" });
   }
 
   private async fork(messageId: string): Promise<void> {

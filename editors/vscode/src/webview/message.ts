@@ -96,7 +96,16 @@ export class MessageElement {
     const state = message.state && h("span", "state", this.strings[message.state]);
     const fork = button(this.strings.fork, "quiet on-hover", () => say({ type: "fork", messageId: message.id }));
     const copy = button(this.strings.copy, "quiet on-hover", () => say({ type: "copy", text: message.text }));
-    this.head.replaceChildren(h("span", "who", who), ...(state ? [state] : []), h("span", "space"), copy, fork, time);
+    const anew = message.role === "user" ? this.anew(message.id) : [];
+    this.head.replaceChildren(h("span", "who", who), ...(state ? [state] : []), h("span", "space"), ...anew, copy, fork, time);
+  }
+
+  private anew(messageId: string): HTMLButtonElement[] {
+    const edit = button(this.strings.edit, "quiet on-hover", () => say({ type: "edit", messageId }));
+    const regenerate = button(this.strings.regenerate, "quiet on-hover", () => say({ type: "regenerate", messageId }));
+    edit.title = this.strings.editTitle;
+    regenerate.title = this.strings.regenerateTitle;
+    return [edit, regenerate];
   }
 
   private setThinking(text: string): void {
