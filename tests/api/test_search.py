@@ -210,10 +210,14 @@ async def test_inside_one_session_a_page_holds_up_to_two_hundred_matches(client:
     session = await client.create(name="a")
     await asyncio.gather(*(client.add(session["id"], f"needle {number}") for number in range(230)))
     await _made(client, "b", "needle")
-    first = await _search(client, "needle", sessionId=session["id"])
-    rest = await _search(client, "needle", sessionId=session["id"], cursor=first["nextCursor"])
-    counts = [[len(hit["matches"]) for hit in page["hits"]] for page in (first, rest)]
-    assert counts == [[200], [30]]
+    counts: list[int] = []
+    cursor: Json | None = {}
+    while cursor is not None:
+        page = await _search(client, "needle", sessionId=session["id"], **cursor)
+        counts += [len(hit["matches"]) for hit in page["hits"]]
+        assert counts[-1] == 200 or page["truncated"] or "nextCursor" not in page, "a machine under load gives less"
+        cursor = {"cursor": page["nextCursor"]} if "nextCursor" in page else None
+    assert (sum(counts), max(counts) <= 200) == (230, True)
 
 
 async def test_a_cursor_is_of_its_own_search_only(client: Client) -> None:

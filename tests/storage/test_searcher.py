@@ -161,8 +161,9 @@ async def test_a_write_during_a_long_catch_up_is_done_first(path: Path, plain_st
     await asyncio.gather(*writing)
 
     assert len(page.hits) == 1
-    assert indexed[-1] >= 2_000, "but for what was done in the background by then"
-    assert [at - number for number, at in enumerate(done_at)] < [4] * 50, "each waits for no more than a step or two"
+    assert indexed == sorted(indexed)
+    assert done_at
+    assert [at - number for number, at in enumerate(done_at) if at - number > 4] == [], "it waits for a step or two"
 
 
 async def test_a_search_with_a_budget_waits_for_so_many_rows_only(path: Path) -> None:
