@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from kore_ls.model.message import Message, ToolCall
 from kore_ls.model.session import SessionRecord, Usage
@@ -28,7 +28,12 @@ class ThinkingDelta:
 
 @frozen(kw_only=True)
 class StepEnded:
-    """A step of the agent is complete: its text, thinking and tool calls become one message."""
+    """A step of the agent is complete: its text, thinking and tool calls become one message.
+
+    `note` is kept with it for the agent alone: what it needs to go on exactly as before. It is never shown or exported.
+    """
+
+    note: str | None = field(default=None, repr=False)
 
 
 @frozen(kw_only=True)
@@ -47,9 +52,10 @@ class ToolReported:
 
 @frozen(kw_only=True)
 class AnswerEnded:
-    """The last event of an answer; one that ends without it ended well (`endTurn`)."""
+    """The last event of an answer; one that ends without it ended well (`endTurn`). `note` is as in `StepEnded`."""
 
     stop_reason: StopReason
+    note: str | None = field(default=None, repr=False)
 
 
 AgentEvent: TypeAlias = TextDelta | ThinkingDelta | StepEnded | UsageReported | ToolReported | AnswerEnded
@@ -76,6 +82,12 @@ class AnsweredTurn(Protocol):
 
     def history(self) -> AsyncIterator[Message]:
         """All messages before the prompt's, in order, from the store."""
+
+    async def notes(self, name: str | None = None) -> Mapping[str, str]:
+        """What the session's agents noted, by message id or the name of `keep`; all, or one."""
+
+    async def keep(self, name: str, content: str | None) -> None:
+        """Keep a note of the session; None removes it."""
 
     async def ready(self) -> None:
         """To be awaited before each model request: waits while the session is paused."""

@@ -20,6 +20,7 @@ from kore_ls.model.permission import PermissionAnswer as PermissionAnswer
 from kore_ls.model.permission import PermissionOption as PermissionOption
 from kore_ls.model.permission import PermissionOutcome as PermissionOutcome
 from kore_ls.model.permission import PermissionRequest as PermissionRequest
+from kore_ls.model.session import Usage
 
 
 class Permissions(Protocol):
@@ -27,6 +28,16 @@ class Permissions(Protocol):
 
     async def ask(self, request: PermissionRequest) -> PermissionAnswer:
         """Wait for the first answer. Where nobody can be asked, the answer is `cancelled`."""
+
+
+class Naming(Protocol):
+    """Gives sessions their titles."""
+
+    async def wanted(self, session_id: SessionId) -> bool:
+        """Whether the session still has the name that Kore gave it."""
+
+    async def name(self, session_id: SessionId, title: str, usage: Usage) -> None:
+        """Name it so, unless its user has named it meanwhile; and count what the title used."""
 
 
 class DecisionKind(Enum):

@@ -45,7 +45,7 @@ _CODE_NAMES = (
 _CODE_PLACES = (
     *((".vscode",), (".claude",), (".gemini",), (".devcontainer",), (".github", "workflows"), (".github", "actions")),
     *((".cursor",), (".codex",), (".opencode",), (".zed",), (".idea",), (".helix",), (".circleci",), (".husky",)),
-    *((".githooks",), (".forgejo", "workflows"), (".gitea", "workflows"), (".nvim",)),
+    *((".config", "kore"), (".githooks",), (".forgejo", "workflows"), (".gitea", "workflows"), (".nvim",)),
 )
 _CODE_HOLDERS = frozenset(place[0] for place in _CODE_PLACES if len(place) > 1)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")

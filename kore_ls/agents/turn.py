@@ -91,9 +91,10 @@ class ShowOutput:
 
 @frozen(kw_only=True)
 class StoreStep:
-    """Make a message of the step's text, thinking and these calls."""
+    """Make a message of the step's text, thinking and these calls, and keep the agent's note with it."""
 
     calls: tuple[ToolCall, ...]
+    note: str | None = None
 
 
 @frozen(kw_only=True)
@@ -126,6 +127,7 @@ class End:
     state: MessageState | None = None
     calls: tuple[ToolCall, ...] = ()
     error: AnswerFailed | None = None
+    note: str | None = None
 
 
 Effect: TypeAlias = Say | ShowTool | ShowOutput | StoreStep | AddUsage | Hold | LetGo | StopAgent | End
@@ -162,16 +164,16 @@ class TurnMachine:
                 return self._tool(call)
             case ToolOutput():
                 return self, (ShowOutput(output=happening),)
-            case StepEnded():
-                return self._step()
+            case StepEnded(note=note):
+                return self._step(note)
             case UsageReported(usage=usage):
                 return self, (AddUsage(usage=usage),)
             case PauseAsked() | ResumeAsked():
                 return self._hold(isinstance(happening, PauseAsked))
             case StopAsked(reason=reason):
                 return self._stop(reason)
-            case AnswerEnded(stop_reason=reason):
-                return self._end(reason)
+            case AnswerEnded(stop_reason=reason, note=note):
+                return self._end(reason, note=note)
             case AnswerReturned():
                 return self._end(StopReason.END_TURN)
             case AnswerFailed():
@@ -197,11 +199,11 @@ class TurnMachine:
             shown.append(_outcome(call))
         return evolve(self, begun=True, calls=calls), tuple(shown)
 
-    def _step(self) -> tuple[TurnMachine, Effects]:
+    def _step(self, note: str | None) -> tuple[TurnMachine, Effects]:
         if not self.begun or self.stopping is not None:
             return self, _NOTHING
         calls, shown = _closed(self.calls)
-        return evolve(self, begun=False, calls=()), (*shown, StoreStep(calls=calls))
+        return evolve(self, begun=False, calls=()), (*shown, StoreStep(calls=calls, note=note))
 
     def _hold(self, paused: bool) -> tuple[TurnMachine, Effects]:
         if paused is self.paused or self.stopping is not None:
@@ -213,11 +215,13 @@ class TurnMachine:
             return self, _NOTHING
         return evolve(self, stopping=reason), (StopAgent(),)
 
-    def _end(self, reason: StopReason, error: AnswerFailed | None = None) -> tuple[TurnMachine, Effects]:
+    def _end(
+        self, reason: StopReason, error: AnswerFailed | None = None, note: str | None = None
+    ) -> tuple[TurnMachine, Effects]:
         if self.stopping is not None:  # what a stopped agent says of its end does not count
-            reason, error = self.stopping, None
+            reason, error, note = self.stopping, None, None
         calls, shown = _closed(self.calls)
-        end = End(reason=reason, state=_STATES.get(reason), calls=calls, error=error)
+        end = End(reason=reason, state=_STATES.get(reason), calls=calls, error=error, note=note)
         return evolve(self, ended=True, calls=()), (*shown, end)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from kore_ls.model.limits import one_of
 from kore_ls.model.provider import PROVIDERS
 from kore_ls.rpc.codec import Checked
 from kore_ls.rpc.methods import NoParams, method
+from kore_ls.sessions.backends import backends, has_key
 from kore_ls.sessions.workspace import Workspace
 
 ProviderName = Annotated[str, Checked(one_of(*PROVIDERS))]
@@ -28,10 +29,14 @@ class AgentBackend:
     """One kind of agent that a session can choose."""
 
     backend: str
+    model: str | None = None
+    """`provider:model`, for `kore/session/update`."""
     preset: str | None = None
     available: bool
     reason: str | None = None
     """Why it is not available."""
+    default: bool
+    """Whether sessions have it that chose none."""
 
 
 @frozen(kw_only=True)
@@ -68,10 +73,12 @@ class AgentKeySet:
 @method("kore/agent/list")
 async def list_(workspace: Workspace, params: NoParams) -> AgentList:
     """The agents that sessions can choose; asks nobody over a network."""
+    keys = workspace.app.keys
     providers = tuple(
-        AgentProvider(provider=name, has_key=workspace.app.has_key(provider)) for name, provider in PROVIDERS.items()
+        AgentProvider(provider=name, has_key=has_key(provider, keys)) for name, provider in PROVIDERS.items()
     )
-    return AgentList(backends=(AgentBackend(backend="builtin", available=True),), providers=providers)
+    found = backends(workspace.app.agent_settings(workspace.settings), keys)
+    return AgentList(backends=tuple(AgentBackend(**asdict(each)) for each in found), providers=providers)
 
 
 @method("kore/agent/setKey", command=False)

@@ -24,10 +24,7 @@ from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import AgentChoice
 from kore_ls.rpc.methods import method
 from kore_ls.sessions.changes import SessionUpdate
-from kore_ls.sessions.workspace import Workspace
-
-BACKENDS = ("builtin",)
-"""The agent backends a session can choose."""
+from kore_ls.sessions.workspace import OpenFolder, Workspace
 
 
 @frozen(kw_only=True)
@@ -75,6 +72,7 @@ class AgentParams:
 
     backend: Text
     model: Text | None = None
+    """`provider:model`, for the back end `model`; absent: the configured one."""
 
 
 @frozen(kw_only=True)
@@ -218,7 +216,7 @@ async def update(workspace: Workspace, params: SessionUpdateParams) -> Session:
     opened = await workspace.folder_of(params.session_id, params.folder)
     change = SessionUpdate(
         mode=params.mode,
-        agent=_agent(params.agent),
+        agent=_agent(opened, params.agent),
         config=params.config,
         tags=params.tags,
         description=params.description,
@@ -229,12 +227,12 @@ async def update(workspace: Workspace, params: SessionUpdateParams) -> Session:
     return await viewed(opened, (await opened.manager.apply_update(params.session_id, change)).record)
 
 
-def _agent(wanted: AgentParams | None) -> AgentChoice | None:
+def _agent(opened: OpenFolder, wanted: AgentParams | None) -> AgentChoice | None:
     if wanted is None:
         return None
-    if wanted.backend not in BACKENDS:
-        raise AgentUnavailable
-    return AgentChoice(backend=wanted.backend, name=wanted.backend, model=wanted.model)
+    choice = AgentChoice(backend=wanted.backend, name=wanted.backend, model=wanted.model)
+    opened.folder.agents.check(choice)
+    return choice
 
 
 @method("kore/session/pause", raises=(SessionNotFound, FolderRequired, SessionClosed, LeaseHeld, BadTransition))

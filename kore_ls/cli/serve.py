@@ -27,10 +27,11 @@ def serve(arguments: list[str]) -> int:
     from kore_ls.api.application import Application
     from kore_ls.lsp.serving import serve_stdio, serve_tcp
     from kore_ls.sessions.app import App
+    from kore_ls.sessions.user_config import default_config_file
     from kore_ls.storage.home import default_state_dir
 
     state_dir = default_state_dir()
-    application = Application(App(state_dir))
+    application = Application(App(state_dir, config_file=default_config_file()))
     address = _tcp_address(arguments)
     if address is None:
         return serve_stdio(application, TABLE, __version__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from kore_ls.model.agent_settings import BACKENDS
 from kore_ls.rpc.methods import PROTOCOL_VERSION
 
 _ENCODINGS = ("utf-8", "utf-16", "utf-32")
@@ -25,7 +26,7 @@ def capabilities(client: Any, methods: Iterable[str], events: Iterable[str], com
                 "version": PROTOCOL_VERSION,
                 "methods": list(methods),
                 "events": list(events),
-                "backends": ["builtin"],
+                "backends": list(BACKENDS),
             }
         },
     }

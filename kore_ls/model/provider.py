@@ -22,7 +22,8 @@ class Wire(Enum):
 class Provider:
     """One provider. `variables` may hold its key, the first that is set counts; none: it needs no key.
 
-    `address_variable`: where its users are used to name another address.
+    `address_variable`: where its users are used to name another address. `suggested`: a model of it, for those who
+    have a key and named none.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Provider:
     base_url: str | None = None
     variables: tuple[str, ...] = ()
     address_variable: str | None = None
+    suggested: str | None = None
 
 
 CUSTOM = "custom"
@@ -43,20 +45,35 @@ PROVIDERS: Mapping[str, Provider] = {
             wire=Wire.ANTHROPIC,
             variables=("ANTHROPIC_API_KEY",),
             address_variable="ANTHROPIC_BASE_URL",
+            suggested="claude-sonnet-5-5",
         ),
-        Provider(name="openai", wire=Wire.RESPONSES, variables=("OPENAI_API_KEY",), address_variable="OPENAI_BASE_URL"),
+        Provider(
+            name="openai",
+            wire=Wire.RESPONSES,
+            variables=("OPENAI_API_KEY",),
+            address_variable="OPENAI_BASE_URL",
+            suggested="gpt-5",
+        ),
         Provider(
             name="google",
             wire=Wire.GOOGLE,
             variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
             address_variable="GOOGLE_GEMINI_BASE_URL",
+            suggested="gemini-3.8-flash",
         ),
-        Provider(name="deepseek", wire=Wire.CHAT, base_url="https://api.deepseek.com", variables=("DEEPSEEK_API_KEY",)),
+        Provider(
+            name="deepseek",
+            wire=Wire.CHAT,
+            base_url="https://api.deepseek.com",
+            variables=("DEEPSEEK_API_KEY",),
+            suggested="deepseek-flash",
+        ),
         Provider(
             name="qwen",
             wire=Wire.CHAT,
             base_url="https://dashscope.aliyuncs.com/compatible-mode/v1",
             variables=("DASHSCOPE_API_KEY", "ALIBABA_API_KEY"),
+            suggested="qwen-plus",
         ),
         Provider(
             name="moonshot",

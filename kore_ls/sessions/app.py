@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from kore_ls.agents.agent import AgentFactory
-from kore_ls.agents.endpoint import Endpoint, key_of
 from kore_ls.agents.keys import ProviderKeys
 from kore_ls.errors import FolderNotFound
-from kore_ls.model.provider import Provider
+from kore_ls.model.agent_settings import AgentSettings
 from kore_ls.model.secret import Secret
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.client import Client
 from kore_ls.sessions.folder import Folder
+from kore_ls.sessions.session_agents import SessionAgents
 from kore_ls.sessions.uris import real_path
+from kore_ls.sessions.user_config import UserConfig
 from kore_ls.sessions.workspace import Workspace
 from kore_ls.storage.cipher import Cipher, Cost
 
@@ -25,14 +26,20 @@ from kore_ls.storage.cipher import Cipher, Cost
 class App:
     """The folders of all connections, by real path; a folder closes when the last connection leaves it.
 
-    Without an `agent_factory` sessions have the builtin agent. `key_cost`: what a passphrase costs to try, see `Cost`.
+    Without an `agent_factory` sessions have the agent that they or the user chose.
+    `key_cost`: what a passphrase costs to try, see `Cost`.
     """
 
     def __init__(
-        self, state_dir: Path, agent_factory: AgentFactory | None = None, key_cost: Cost | None = None
+        self,
+        state_dir: Path,
+        agent_factory: AgentFactory | None = None,
+        key_cost: Cost | None = None,
+        config_file: Path | None = None,
     ) -> None:
         self.state_dir = state_dir
         self.keys = ProviderKeys()
+        self.config = UserConfig(config_file)
         self._key_cost = key_cost
         self._agent_factory = agent_factory
         self._folders: dict[Path, Folder] = {}
@@ -53,7 +60,8 @@ class App:
         folder = self._folders.get(real)
         if folder is None:
             cipher = self.cipher(settings.secret) if settings.secret else None
-            folder = Folder(real, settings, self.state_dir, self._agent_factory, cipher)
+            agents = SessionAgents(lambda: self.agent_settings(settings), self.keys, settings.locale)
+            folder = Folder(real, settings, self.state_dir, agents, self._agent_factory, cipher)
             self._folders[real] = folder
         self._users[real] = self._users.get(real, 0) + 1
         return folder
@@ -62,9 +70,9 @@ class App:
         """What opens stores with a passphrase or key. Raises ValueError for one that is none."""
         return Cipher(secret.value, cost=self._key_cost)
 
-    def has_key(self, provider: Provider) -> bool:
-        """Whether a key is known for a provider, from the user's editor or the environment."""
-        return key_of(Endpoint(provider=provider, wire=provider.wire, model=""), self.keys, os.environ) is not None
+    def agent_settings(self, settings: ClientSettings) -> AgentSettings:
+        """How sessions are answered that chose nothing else: what the client says, else the user's configuration."""
+        return settings.agent or self.config.agent or AgentSettings()
 
     async def leave(self, folder: Folder) -> None:
         """The counterpart of `enter`."""

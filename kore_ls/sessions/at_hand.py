@@ -49,6 +49,16 @@ class TurnAtHand:
             self._check()
             yield message
 
+    async def notes(self, name: str | None = None) -> Mapping[str, str]:
+        """What the session's agents noted."""
+        self._check()
+        return await self._host.turns.notes(self._run.session_id, name)
+
+    async def keep(self, name: str, content: str | None) -> None:
+        """Keep a note of the session. Raises LeaseHeld, and what the store raises."""
+        self._check()
+        await self._host.turns.keep_note(self._run.begun.fence, name, content)
+
     async def ready(self) -> None:
         """Wait while the session is paused."""
         await self._may_go_on.wait()

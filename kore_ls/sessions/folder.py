@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from functools import cache
 from pathlib import Path
 
-from kore_ls.agents.agent import Agent, AgentFactory
+from kore_ls.agents.agent import AgentFactory
 from kore_ls.agents.sandbox.kinds import Sandbox
 from kore_ls.errors import InvalidParams, StoreForeign
 from kore_ls.model.event import Event, EventType
-from kore_ls.model.ids import SessionId
-from kore_ls.model.mode import AgentMode
-from kore_ls.model.session import SessionRecord
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.clients import FolderClients
 from kore_ls.sessions.config import ManagerConfig
 from kore_ls.sessions.folder_workbench import FolderWorkbench
 from kore_ls.sessions.manager import SessionManager
 from kore_ls.sessions.remembered import RememberedRules
+from kore_ls.sessions.session_agents import SessionAgents
 from kore_ls.sessions.trust import TrustList
 from kore_ls.sessions.view import remove_views
 from kore_ls.storage.cipher import Cipher
@@ -38,10 +35,12 @@ class Folder:
         path: Path,
         settings: ClientSettings,
         state_dir: Path,
-        agent_factory: AgentFactory | None,
+        agents: SessionAgents,
+        agent_factory: AgentFactory | None = None,
         cipher: Cipher | None = None,
     ) -> None:
         self.path = path
+        self.agents = agents
         self.directory = store_directory(path, settings.storage_dir)
         self.home = StoreHome(self.directory, state_dir, inside=path)
         self.clients = FolderClients(path, TrustList(state_dir))
@@ -71,26 +70,13 @@ class Folder:
                 gate=self.home,
                 indexed_messages=settings.indexed_messages,
             ),
-            agent_factory or self._builtin(settings.locale),
+            agent_factory or agents,
             workbench=self.workbench,
         )
-        self.workbench.manager = self.manager
+        self.workbench.manager = agents.manager = self.manager
         self.manager.events.listen(self._heard)
         self.manager.start()
         self.adopting = asyncio.Lock()
-
-    def _builtin(self, locale: str | None) -> AgentFactory:
-        """The default agent, loaded with the first session's agent."""
-
-        async def set_mode(session_id: SessionId, mode: AgentMode) -> None:
-            await self.manager.update_session(session_id, mode=mode)
-
-        def make(session: SessionRecord) -> Agent | Awaitable[Agent]:
-            from kore_ls.agents.builtin import builtin_factory
-
-            return builtin_factory(locale=locale, set_mode=set_mode)(session)
-
-        return make
 
     async def status(self) -> tuple[StoreStatus, bool]:
         """The store's status, and whether it is foreign."""

@@ -10,13 +10,15 @@ from kore_ls.model import limits
 from kore_ls.model.event import AgentFault, Event, EventType, TurnFinished
 from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import Message
-from kore_ls.model.session import LastMessage, SessionRecord, preview_of
+from kore_ls.model.session import LastMessage, SessionRecord, Usage, preview_of
 from kore_ls.model.turn import Prompt, StopReason
 from kore_ls.sessions.changes import checked, checked_id, fork_of, rewound_name
 from kore_ls.sessions.lifecycle import SessionLifecycle
 from kore_ls.sessions.session import Session
 from kore_ls.sessions.turns import CancelledTurn, StartedTurn
+from kore_ls.storage.note_rows import DEFAULT_NAME
 from kore_ls.storage.rewind_rows import Rewound
+from kore_ls.storage.turn_rows import summed
 from kore_ls.storage.turn_store import Recovery
 
 
@@ -76,6 +78,22 @@ class TurnManagement(SessionLifecycle):
             )
         )
         return done
+
+    # -- titles
+
+    async def default_name(self, session_id: SessionId) -> str | None:
+        """The name that Kore gave the session when it was made without one."""
+        return (await self.storage.turns.notes(session_id, DEFAULT_NAME)).get(DEFAULT_NAME)
+
+    async def title_session(self, session_id: SessionId, title: str, usage: Usage) -> None:
+        """Name a session that still has Kore's own name for it; `usage` is counted in any case."""
+        default = await self.default_name(session_id)
+
+        def change(record: SessionRecord) -> SessionRecord:
+            name = title if record.name == default else record.name
+            return evolve(record, name=name, usage=summed(record.usage, usage))
+
+        await self._change(session_id, change, EventType.SESSION_UPDATED)
 
     # -- what running turns ask
 

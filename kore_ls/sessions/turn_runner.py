@@ -191,8 +191,8 @@ class RunningTurn:
                 case machine.ShowOutput(output=output):
                     part = StreamedOutput(tool_call_id=output.call_id, offset=output.offset, chunk=output.chunk)
                     self._host.tell(self, EventType.TOOL_OUTPUT, part)
-                case machine.StoreStep(calls=calls):
-                    await self._store_step(calls)
+                case machine.StoreStep(calls=calls, note=note):
+                    await self._store_step(calls, note)
                 case machine.AddUsage(usage=usage):
                     self._usage = summed(self._usage, usage)
                 case machine.Hold():
@@ -263,17 +263,17 @@ class RunningTurn:
         self._text = AnswerText(self._host.new_message_id())
         return message_of_draft(self.begun.turn, draft, state)
 
-    async def _store_step(self, calls: tuple[ToolCall, ...]) -> None:
+    async def _store_step(self, calls: tuple[ToolCall, ...], note: str | None) -> None:
         message = self._message(calls, None)
         if message is not None and not self._lost:
-            self._storing = asyncio.create_task(self._kept(message), name="kore-step")
+            self._storing = asyncio.create_task(self._kept(message, note), name="kore-step")
             await asyncio.shield(self._storing)  # an agent cancelled now does not take its step with it
 
-    async def _kept(self, message: Message) -> None:
+    async def _kept(self, message: Message, note: str | None) -> None:
         """Store a step, however long that takes."""
         while not self._lost:
             try:
-                self._host.message_stored(await self._host.turns.end_step(self.begun.fence, message))
+                self._host.message_stored(await self._host.turns.end_step(self.begun.fence, message, note))
                 return None
             except (LeaseHeld, SessionNotFound, TurnNotFound):
                 self._lose()
@@ -315,6 +315,7 @@ class RunningTurn:
                     message=message,
                     usage=self._usage,
                     changed_files=await self._host.changed_files(self),
+                    note=end.note,
                 )
             except (LeaseHeld, SessionNotFound, TurnNotFound):  # another has ended it, or it is gone with its store
                 return None

@@ -55,6 +55,7 @@ SEALED: Mapping[str, SealedTable] = {
     "drafts": SealedTable(columns=("content", "thinking", "tool_calls"), uid="t.turn_id", session_id="t.session_id"),
     "audit": SealedTable(columns=("tool_call", "rule"), uid="t.turn_id", session_id="t.session_id", seq="t.timestamp"),
     "file_contents": SealedTable(columns=("content",), uid="t.name", session_id="''", settled=True),
+    "agent_notes": SealedTable(columns=("content",), uid="t.name", session_id="t.session_id"),
     "file_snapshots": SealedTable(columns=("path",), uid="t.turn_id", session_id="''", seq="t.taken_at"),
 }
 """What users and agents wrote, by table."""
@@ -74,5 +75,6 @@ PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {
     "leases": frozenset({"session_id", "owner", "host", "boot_id", "started"}),
     "audit": frozenset({"session_id", "turn_id", "agent_mode", "decision", "outcome"}),
     "file_snapshots": frozenset({"turn_id"}),
+    "agent_notes": frozenset({"session_id", "name"}),
 }
 """What can be read without the key, besides numbers: ids, words of fixed sets, and Kore LS' own book-keeping."""

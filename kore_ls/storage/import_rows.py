@@ -15,6 +15,7 @@ from kore_ls.model.message import Message
 from kore_ls.model.session import ForkPoint, LastMessage, SessionRecord, preview_of
 from kore_ls.storage.codec import codec_of
 from kore_ls.storage.message_rows import copy_messages, find_message, insert_messages, list_messages
+from kore_ls.storage.note_rows import copy_notes
 from kore_ls.storage.sealing import reseal
 from kore_ls.storage.session_rows import Hidden, insert_session, load_session, remove_rows
 from kore_ls.storage.writer import Transaction
@@ -188,5 +189,6 @@ def fork_session(transaction: Transaction, record: SessionRecord, point: ForkPoi
     forked = evolve(record, forked_at_seq=seq, message_count=seq, last_seq=seq, last_message=last_message_of(last))
     insert_session(db, forked)
     copy_messages(db, source.id, forked.id, seq)
+    copy_notes(db, source.id, forked.id, seq)
     transaction.changed(forked.id, EventType.SESSION_CREATED)
     return forked

@@ -163,6 +163,15 @@ _TURNS = (
     "CREATE INDEX idx_file_snapshots_taken_at ON file_snapshots (taken_at)",
 )
 
+_AGENT_NOTES = (
+    """CREATE TABLE agent_notes (
+        session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        content TEXT NOT NULL,
+        PRIMARY KEY (session_id, name)
+    )""",
+)
+
 _FILE_MODES = ("ALTER TABLE file_snapshots ADD COLUMN mode INTEGER",)
 
 SHADOWS = {
@@ -178,7 +187,7 @@ SEARCH_TABLES = {
 }
 """The search index; it may be missing, as it is made and filled after the fact and never holds the only copy."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS, _TURNS, _FILE_MODES)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS, _TURNS, _FILE_MODES, _AGENT_NOTES)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

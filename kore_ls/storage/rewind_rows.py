@@ -18,6 +18,7 @@ from kore_ls.storage.codec import codec_of
 from kore_ls.storage.counting import recount
 from kore_ls.storage.lease_rows import held_lease
 from kore_ls.storage.message_rows import copy_messages, find_message
+from kore_ls.storage.note_rows import copy_notes, forget_elsewhere
 from kore_ls.storage.sealing import reseal
 from kore_ls.storage.session_rows import change_session, insert_session, load_session
 from kore_ls.storage.turn_values import TURN_COLUMNS, turn_of
@@ -26,6 +27,7 @@ from kore_ls.storage.writer import Transaction
 Copied: TypeAlias = Callable[[SessionRecord], SessionRecord]
 
 _TAIL = {
+    "agent_notes": "t.session_id = ?2 AND t.name IN (SELECT uid FROM messages WHERE session_id = ?2 AND seq >= ?3)",
     "tool_calls": "t.message_id IN (SELECT id FROM messages WHERE session_id = ?2 AND seq >= ?3)",
     "messages": "t.session_id = ?2 AND t.seq >= ?3",
     "audit": "t.turn_id IN (SELECT id FROM turns WHERE session_id = ?2 AND first_seq >= ?3)",
@@ -86,6 +88,8 @@ def rewind_session(
     kept = evolve(copied(before), forked_at_seq=first - 1, message_count=0, last_seq=0, last_message=None)
     insert_session(db, kept)
     copy_messages(db, session_id, kept.id, first - 1)
+    copy_notes(db, session_id, kept.id, first - 1)
+    forget_elsewhere(db, session_id)
     _move_tail(db, session_id, kept.id, first)
     for each in (session_id, kept.id):
         recount(db, each)

@@ -19,7 +19,7 @@ from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId, new_id, now
 from kore_ls.model.message import Message
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint, SessionRecord
-from kore_ls.storage import care, import_rows, message_rows, session_rows
+from kore_ls.storage import care, import_rows, message_rows, note_rows, session_rows
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.database import BUSY_TIMEOUT_MS
@@ -95,6 +95,8 @@ class SQLiteStore(Storage):
             if name_prefix is not None:
                 named = evolve(record, name=session_rows.next_default_name(transaction.db, name_prefix))
             session_rows.insert_session(transaction.db, named)
+            if name_prefix is not None:
+                note_rows.save_note(transaction.db, named.id, note_rows.DEFAULT_NAME, named.name)
             transaction.changed(named.id, EventType.SESSION_CREATED)
             return named
 

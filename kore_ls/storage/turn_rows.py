@@ -16,6 +16,7 @@ from kore_ls.storage.codec import codec_of
 from kore_ls.storage.draft_rows import find_draft, remove_draft
 from kore_ls.storage.lease_rows import HeldLease, check_epoch, held_lease, release_lease, take_lease
 from kore_ls.storage.message_rows import add_message, append_message
+from kore_ls.storage.note_rows import save_note
 from kore_ls.storage.rows import marks
 from kore_ls.storage.session_rows import change_session, load_session
 from kore_ls.storage.turn_values import TURN_COLUMNS, turn_of, turn_row
@@ -86,11 +87,13 @@ def begin_turn(transaction: Transaction, message: Message, turn_id: TurnId, owne
     return BegunTurn(turn=turn, message=stored, session=session, fence=fence)
 
 
-def end_step(transaction: Transaction, fence: Fence, message: Message, now: int) -> Message:
-    """Store a step's message; the draft that it was is gone. Raises LeaseHeld."""
+def end_step(transaction: Transaction, fence: Fence, message: Message, now: int, note: str | None = None) -> Message:
+    """Store a step's message, with its agent's note; the draft that it was is gone. Raises LeaseHeld."""
     db = transaction.db
     check_epoch(db, fence.session_id, fence.owner, fence.epoch)
     stored = append_message(db, message, now)
+    if note is not None:
+        save_note(db, fence.session_id, stored.id, note)
     db.execute("UPDATE turns SET last_seq = ? WHERE id = ?", (stored.seq, fence.turn_id))
     remove_draft(db, fence.turn_id)
     transaction.changed(fence.session_id, EventType.MESSAGE_ADDED)
@@ -105,11 +108,12 @@ def end_turn(
     usage: Usage | None,
     changed_files: tuple[str, ...],
     now: int,
+    note: str | None = None,
 ) -> EndedTurn:
     """Store what is left of the turn, its end and what it used; release the lease. Raises LeaseHeld."""
     db = transaction.db
     check_epoch(db, fence.session_id, fence.owner, fence.epoch)
-    stored = None if message is None else end_step(transaction, fence, message, now)
+    stored = None if message is None else end_step(transaction, fence, message, now, note)
     turn = _close(db, fence.turn_id, reason, changed_files, now)
     remove_draft(db, fence.turn_id)
     release_lease(db, fence.session_id)

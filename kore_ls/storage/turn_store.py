@@ -13,7 +13,7 @@ from kore_ls.model.ids import Clock, MessageId, SessionId, TurnId
 from kore_ls.model.message import Message
 from kore_ls.model.session import Usage
 from kore_ls.model.turn import AuditEntry, Draft, FileSnapshot, Lease, StopReason, Turn
-from kore_ls.storage import audit_rows, draft_rows, lease_rows, rewind_rows, snapshot_rows, turn_rows
+from kore_ls.storage import audit_rows, draft_rows, lease_rows, note_rows, rewind_rows, snapshot_rows, turn_rows
 from kore_ls.storage.audit_rows import AuditPage
 from kore_ls.storage.lease_rows import HeldLease
 from kore_ls.storage.rewind_rows import Copied, RewindPoint, Rewound
@@ -69,10 +69,10 @@ class TurnStore:
 
         await self._file.write(work)
 
-    async def end_step(self, fence: Fence, message: Message) -> Message:
-        """Store a step's message, which has an id, in the place of the draft."""
+    async def end_step(self, fence: Fence, message: Message, note: str | None = None) -> Message:
+        """Store a step's message, which has an id, in the place of the draft; and its agent's note."""
         now = self._clock()
-        return await self._file.write(lambda transaction: turn_rows.end_step(transaction, fence, message, now))
+        return await self._file.write(lambda transaction: turn_rows.end_step(transaction, fence, message, now, note))
 
     async def end(
         self,
@@ -82,12 +82,13 @@ class TurnStore:
         message: Message | None,
         usage: Usage | None,
         changed_files: Sequence[str] = (),
+        note: str | None = None,
     ) -> EndedTurn:
         """End the turn, with its last message if there is one, and release the lease."""
         now = self._clock()
         return await self._file.write(
             lambda transaction: turn_rows.end_turn(
-                transaction, fence, reason, message, usage, tuple(changed_files), now
+                transaction, fence, reason, message, usage, tuple(changed_files), now, note
             )
         )
 
@@ -124,6 +125,22 @@ class TurnStore:
             return rewind_rows.rewind_session(transaction, session_id, message_id, copied, now)
 
         return await self._file.write(work, on=session_id)
+
+    # -- agents' notes
+
+    async def notes(self, session_id: SessionId, name: str | None = None) -> dict[str, str]:
+        """What agents noted in a session, by message id or another name; all, or one."""
+        nothing: dict[str, str] = {}
+        return await self._file.read(lambda db: note_rows.find_notes(db, session_id, name), nothing)
+
+    async def keep_note(self, fence: Fence, name: str, content: str | None) -> None:
+        """Keep a note of a running turn's agent; None removes it."""
+
+        def work(transaction: Transaction) -> None:
+            lease_rows.check_epoch(transaction.db, fence.session_id, fence.owner, fence.epoch)
+            note_rows.save_note(transaction.db, fence.session_id, name, content)
+
+        await self._file.write(work)
 
     # -- leases
 

@@ -46,6 +46,12 @@ class AskedTurn:
     async def ready(self) -> None:
         pass
 
+    async def notes(self, name: str | None = None) -> Mapping[str, str]:
+        return {}
+
+    async def keep(self, name: str, content: str | None) -> None:
+        raise AssertionError
+
     async def use_tool(self, name: str, arguments: Mapping[str, Any], *, call_id: str | None = None) -> ToolOutcome:
         self.outcomes.append(await self.scene.use(name, **arguments))
         return self.outcomes[-1]

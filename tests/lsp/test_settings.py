@@ -96,8 +96,8 @@ def test_without_options_there_are_defaults(params: Any) -> None:
         ("agent", {"backend": "model", "baseUrl": "http://name:word@host/v1"}),
         ("agent", {"backend": "model", "apiKeyEnv": "sk-not-a-name"}),
         ("agent", {"backend": "model", "contextWindow": 1}),
-        ("agent", {"backend": "acp", "args": "all"}),
-        ("agent", {"backend": "acp", "env": {"KORE_DB_KEY": "x"}}),
+        ("agent", {"backend": "model", "args": "all"}),
+        ("agent", {"backend": "model", "env": {"KORE_DB_KEY": "x"}}),
     ],
 )
 def test_a_bad_value_falls_back_alone_and_is_told_without_being_repeated(key: str, value: Any) -> None:

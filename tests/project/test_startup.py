@@ -8,7 +8,22 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"lsprotocol", "pygls", "typer", "rich", "prompt_toolkit", "aiosqlite", "sqlite3", "cryptography", "uuid_utils"}
+HEAVY = {
+    "pydantic_ai",
+    "pydantic",
+    "acp",
+    "openai",
+    "anthropic",
+    "lsprotocol",
+    "pygls",
+    "typer",
+    "rich",
+    "prompt_toolkit",
+    "aiosqlite",
+    "sqlite3",
+    "cryptography",
+    "uuid_utils",
+}
 SERVING = "kore_ls.api, kore_ls.lsp.serving, kore_ls.rpc.stdio, kore_ls.sessions.app"
 """What `kore-ls serve` imports before it answers `initialize`."""
 LATE = {

@@ -9,10 +9,14 @@ export type AgentActivity = "thinking" | "idle";
 /** One kind of agent that a session can choose. */
 export interface AgentBackend {
   backend: string;
+  /** `provider:model`, for `kore/session/update`. */
+  model?: string;
   preset?: string;
   available: boolean;
   /** Why it is not available. */
   reason?: string;
+  /** Whether sessions have it that chose none. */
+  default: boolean;
 }
 
 /** Which agent a session wants; commands, addresses and keys never live here. */
@@ -56,7 +60,7 @@ export type AgentMode = "build" | "plan" | "general";
 export interface AgentParams {
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
   backend: string;
-  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  /** `provider:model`, for the back end `model`; absent: the configured one. Rule: no lone surrogates, which can be neither stored nor sent. */
   model?: string;
 }
 

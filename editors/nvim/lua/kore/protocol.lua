@@ -9,9 +9,11 @@
 ---One kind of agent that a session can choose.
 ---@class kore.AgentBackend
 ---@field backend string
+---@field model? string `provider:model`, for `kore/session/update`.
 ---@field preset? string
 ---@field available boolean
 ---@field reason? string Why it is not available.
+---@field default boolean Whether sessions have it that chose none.
 
 ---Which agent a session wants; commands, addresses and keys never live here.
 ---@class kore.AgentChoice
@@ -46,7 +48,7 @@
 ---Which agent the session wants.
 ---@class kore.AgentParams
 ---@field backend string Rule: no lone surrogates, which can be neither stored nor sent.
----@field model? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field model? string `provider:model`, for the back end `model`; absent: the configured one. Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---Who offers models, and whether a key for it is known: from `kore/agent/setKey` or the environment.
 ---@class kore.AgentProvider

@@ -1,0 +1,76 @@
+"""What went wrong at a model, as an error of ours that says what to do. Repeats no word of the server or the user."""
+
+from __future__ import annotations
+
+from pydantic_ai.exceptions import (
+    AgentRunError,
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelContextWindowExceededError,
+    ModelHTTPError,
+    ModelNotFoundError,
+    ModelOverloadedError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
+    ModelServerError,
+    ModelUnavailableError,
+    UserError,
+)
+
+from kore_ls.agents.endpoint import Endpoint
+from kore_ls.errors import AgentFailed, AgentUnavailable, AuthRequired, KoreError
+
+FAILURES = (AgentRunError, UserError)
+"""What the library raises."""
+_OVERFLOWS = ("context_length", "context length", "exceed_context", "prompt is too long", "input token count")
+_SHORT_WAIT_S = 5.0
+_WAITS_S = (0.5, 1.5)
+
+
+def is_overflow(error: Exception) -> bool:
+    """Whether the conversation is too long for the model."""
+    if isinstance(error, ModelContextWindowExceededError):
+        return True
+    words = str(getattr(error, "body", "") or "").lower()
+    return getattr(error, "status_code", None) in (400, 413) and any(each in words for each in _OVERFLOWS)
+
+
+def wait_before_retry(error: Exception, tries: int) -> float | None:
+    """Seconds to wait before the same request is sent again; None: it would be of no use."""
+    if tries >= len(_WAITS_S) or isinstance(error, ModelQuotaExceededError):
+        return None
+    if isinstance(error, ModelRateLimitError):
+        after = error.retry_after
+        return after if after is not None and after <= _SHORT_WAIT_S else None
+    status = getattr(error, "status_code", None)
+    if isinstance(error, ModelOverloadedError | ModelServerError | ModelUnavailableError) and status is not None:
+        return _WAITS_S[tries]
+    return None
+
+
+def told(error: Exception, endpoint: Endpoint) -> KoreError:
+    """The error as users are told it."""
+    name = endpoint.provider.name
+    status = getattr(error, "status_code", None)
+    if isinstance(error, ModelAuthenticationError) or status in (401, 403):
+        return AuthRequired(f"{name} does not accept the key", provider=name)
+    if is_overflow(error):
+        return AgentFailed("the conversation is too long for this model", reason="contextOverflow")
+    if isinstance(error, ModelNotFoundError) or status == 404:
+        return AgentUnavailable(f"{name} does not know this model, or its address is wrong", reason="unknownModel")
+    if isinstance(error, ModelQuotaExceededError) or status == 402:
+        return AgentFailed(f"the account at {name} has no credit left", reason="quota")
+    if isinstance(error, ModelRateLimitError) or status == 429:
+        after = getattr(error, "retry_after", None)
+        when = "" if after is None else f"; try again in {max(1, round(after))} s"
+        return AgentFailed(f"{name} allows no more requests now{when}", reason="rateLimit", retryAfter=after)
+    if isinstance(error, ModelConnectionError):
+        if error.phase == "read" or error.in_stream:
+            return AgentFailed(f"the connection to {name} broke off in mid-answer", reason="connection")
+        return AgentFailed(f"{name} can't be reached; check the address and the network", reason="connection")
+    if isinstance(error, ModelAPIError) and isinstance(error, ModelHTTPError):
+        return AgentFailed(
+            f"{name} answered with status {error.status_code}", reason="server", status=error.status_code
+        )
+    return AgentFailed(f"{name} gave no usable answer ({type(error).__name__})", reason="answer")
