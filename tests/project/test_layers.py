@@ -45,6 +45,10 @@ THEIRS = {
 """The rooms of the packages that have one; all others may be imported anywhere."""
 
 
+IMPORTED_AS = {"pydantic_ai_slim": "pydantic_ai", "agent_client_protocol": "acp"}
+"""Packages that are imported by another name than they are installed by."""
+
+
 def room_of(module: str) -> str:
     """`storage` of `storage/rows.py`, `errors` of `errors.py`."""
     return module.removesuffix(".py").split("/")[0]
@@ -95,7 +99,8 @@ def test_every_third_party_import_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [extra for name, extra in project["optional-dependencies"].items() if name != "dev"]
     requirements = [each for group in [project["dependencies"], *extras] for each in group]
-    declared = {re.split(r"[^\w-]", each)[0].replace("-", "_") for each in requirements}
+    packages = (re.split(r"[^\w-]", each)[0].replace("-", "_") for each in requirements)
+    declared = {IMPORTED_AS.get(package, package) for package in packages}
     used = {name.split(".")[0] for module in modules() for name in imports(module)}
 
     assert used - sys.stdlib_module_names - {"kore_ls"} <= declared

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
-from pydantic import ValidationError
 from pydantic_ai.messages import (
     ModelMessage,
     ModelMessagesTypeAdapter,
@@ -139,7 +138,7 @@ def _as_it_came(message: Message, note: Note, endpoint: str) -> ModelResponse | 
         return None
     try:
         (response,) = ModelMessagesTypeAdapter.validate_python([note.response])
-    except (ValidationError, ValueError):
+    except ValueError:
         return None
     if not isinstance(response, ModelResponse):
         return None
