@@ -67,6 +67,8 @@ OTHERS = {
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_quick_run_yields_every_row_with_its_bar(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.bench", "--quick", "--json", "--directory", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

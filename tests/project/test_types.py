@@ -9,12 +9,16 @@ import pytest
 
 from tests.project.source import ROOT
 
-pytestmark = [pytest.mark.xdist_group("tools"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("tools"), pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize(
     "command",
-    [("mypy",), ("ruff", "check", "kore_ls", "tests"), ("ruff", "format", "--check", "kore_ls", "tests")],
+    [
+        pytest.param(("mypy",), marks=pytest.mark.slow),
+        ("ruff", "check", "kore_ls", "tests"),
+        ("ruff", "format", "--check", "kore_ls", "tests"),
+    ],
     ids=" ".join,
 )
 def test_the_tool_finds_nothing(command: tuple[str, ...]) -> None:

@@ -110,7 +110,7 @@ async def rounds(path: Path, count: int, seed: int, passphrase: str) -> None:
 
 @ENCRYPTED_IS_SLOW
 async def test_the_index_of_a_store_that_was_killed_is_in_step(path: Path, passphrase: str) -> None:
-    await rounds(path, 5, seed=7, passphrase=passphrase)
+    await rounds(path, 2, seed=7, passphrase=passphrase)
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ def test_each_line_is_a_message_and_commands_are_obeyed(folder: Path) -> None:
     assert "Kept as a note" in done.out or "已作为笔记保存" in done.out
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_only_looked_at_stays_untouched(folder: Path) -> None:
     done = process("chat", folder, stdin="/list\n/help\n")
 
@@ -43,6 +44,7 @@ def test_it_goes_on_with_the_current_session(folder: Path) -> None:
     assert transcripts(folder) == {"newer": ["1", "2", "3"], "older": ["1"]}
 
 
+@pytest.mark.slow
 def test_it_goes_on_with_the_session_named_or_makes_a_new_one(folder: Path) -> None:
     older = made(folder, "older", "1")
     made(folder, "newer", "1")
@@ -52,6 +54,7 @@ def test_it_goes_on_with_the_session_named_or_makes_a_new_one(folder: Path) -> N
     assert transcripts(folder) == {"made": ["x"], "newer": ["1"], "older": ["1", "2"]}
 
 
+@pytest.mark.slow
 def test_new_without_a_message_makes_nothing(folder: Path) -> None:
     made(folder, "only")
     process("chat", folder, "--new", stdin="/list\n")
@@ -76,6 +79,7 @@ def test_a_line_that_fails_is_reported_and_the_others_are_kept(folder: Path) -> 
     assert list(transcripts(folder).values()) == [["one", "two"]]
 
 
+@pytest.mark.slow
 def test_a_foreign_store_is_explained_and_can_be_adopted(folder: Path, state_home: Path) -> None:
     made(folder, HOSTILE, "from elsewhere")
     shutil.rmtree(state_home)
@@ -97,6 +101,7 @@ def test_hostile_text_is_shown_and_not_obeyed(folder: Path) -> None:
         assert sequence not in done.out + done.err
 
 
+@pytest.mark.slow
 def test_a_long_line_is_one_message(folder: Path) -> None:
     text = "长" * 400_000
     process("chat", folder, stdin=f"{text}\n")
@@ -125,6 +130,7 @@ def test_nothing_is_imported_from_the_folder_it_runs_in(folder: Path, tmp_path: 
     assert (done.returncode, (folder / "owned").exists()) == (0, False)
 
 
+@pytest.mark.slow
 def test_files_are_named_from_where_the_chat_was_started(folder: Path, tmp_path: Path) -> None:
     made(folder, "one", "text")
     stdin = "/export out.json\n/import --copy 'out.json'\n/export out.json\n/export --overwrite out.json\n/export\n"

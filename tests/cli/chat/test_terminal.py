@@ -70,6 +70,7 @@ def test_a_paste_is_one_message(folder: Path) -> None:
     assert messages(folder) == ["line one\nline two\n\n/list\n最后一行"]
 
 
+@pytest.mark.slow
 def test_a_message_may_have_several_lines(folder: Path) -> None:
     with chatting(folder) as chat:
         say(chat, "one\\" + ENTER + "two" + ALT_ENTER + "three")
@@ -91,6 +92,7 @@ def test_control_c_clears_the_line_and_twice_it_leaves(folder: Path) -> None:
     assert messages(folder) == ["sent"]
 
 
+@pytest.mark.slow
 def test_between_two_control_cs_a_line_may_be_typed(folder: Path) -> None:
     with chatting(folder) as chat:
         say(chat, CTRL_C, end="")
@@ -102,6 +104,7 @@ def test_between_two_control_cs_a_line_may_be_typed(folder: Path) -> None:
     assert messages(folder) == ["still here"]
 
 
+@pytest.mark.slow
 def test_an_interrupt_from_outside_is_a_control_c(folder: Path) -> None:
     with chatting(folder) as chat:
         chat.popen.send_signal(signal.SIGINT)
@@ -126,6 +129,7 @@ def test_commands_are_obeyed_and_completed(folder: Path) -> None:
     assert transcripts(folder) == {"我的项目": []}
 
 
+@pytest.mark.slow
 def test_the_last_messages_are_shown_and_long_ones_cut(folder: Path) -> None:
     made(folder, "went before", "forgotten", *(f"message {number}" for number in range(3)), "line\n" * 500 + "the end")
     with chatting(folder) as chat:
@@ -136,6 +140,7 @@ def test_the_last_messages_are_shown_and_long_ones_cut(folder: Path) -> None:
         assert 5 < chat.lines.count("line") < 20
 
 
+@pytest.mark.slow
 def test_what_was_typed_can_be_fetched_back_and_is_written_nowhere_else(folder: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -173,6 +178,7 @@ def test_hostile_text_is_shown_and_not_obeyed(folder: Path) -> None:
             assert sequence not in drawn
 
 
+@pytest.mark.slow
 def test_a_foreign_store_is_explained_and_can_be_adopted(folder: Path, state_home: Path) -> None:
     made(folder, "theirs", "from elsewhere")
     shutil.rmtree(state_home)
@@ -198,6 +204,7 @@ def test_a_server_that_dies_ends_the_chat_with_a_word(folder: Path) -> None:
     assert messages(folder) == ["kept"]
 
 
+@pytest.mark.slow
 def test_leaving_ends_the_server(folder: Path) -> None:
     with chatting(folder) as chat:
         (server,) = psutil.Process(chat.popen.pid).children()
@@ -216,6 +223,7 @@ def test_being_terminated_ends_the_server_and_gives_the_terminal_back(folder: Pa
         assert not server.is_running()
 
 
+@pytest.mark.slow
 def test_another_programs_change_shows_at_the_prompt(folder: Path) -> None:
     session = made(folder, "before", "text")
     with chatting(folder) as chat:
@@ -226,6 +234,7 @@ def test_another_programs_change_shows_at_the_prompt(folder: Path) -> None:
     assert transcripts(folder) == {"afterwards": ["text", "more"]}
 
 
+@pytest.mark.slow
 def test_there_are_no_colours_where_none_are_wanted(folder: Path) -> None:
     made(folder, "plain", "text")
     with chatting(folder, NO_COLOR="1") as chat:
@@ -236,6 +245,7 @@ def test_there_are_no_colours_where_none_are_wanted(folder: Path) -> None:
         assert "\x1b[36m" not in chat.drawn
 
 
+@pytest.mark.slow
 def test_a_table_in_a_narrow_terminal_keeps_to_its_width(folder: Path) -> None:
     session = made(folder, "很长的名字" * 30)
     command = [*KORE, "sessions", "list", "-C", str(folder)]
@@ -247,6 +257,7 @@ def test_a_table_in_a_narrow_terminal_keeps_to_its_width(folder: Path) -> None:
         assert "…" in line
 
 
+@pytest.mark.slow
 def test_deleting_for_good_asks_first(folder: Path) -> None:
     session = made(folder, "precious")
     command = [*KORE, "sessions", "delete", "--permanent", session["id"], "-C", str(folder)]
