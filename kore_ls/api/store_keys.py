@@ -53,6 +53,11 @@ class StoreRekeyParams:
     key: Key | None = None
     new_passphrase: Passphrase | None = None
     new_key: Key | None = None
+    rewrap: bool = False
+    """True: the messages stay encrypted as they are, with a key that the new passphrase or key guards from now on.
+
+    That is done at once. But whoever has an older copy of the store, and what opened that, can read this one, too.
+    """
     work_done_token: Any = None
 
 
@@ -107,7 +112,7 @@ async def rekey(workspace: Workspace, params: StoreRekeyParams) -> StoreStatus:
     cipher = _cipher(workspace, Secret(passphrase=params.passphrase, key=params.key))
     new = _cipher(workspace, Secret(passphrase=params.new_passphrase, key=params.new_key), "newPassphrase")
     with Progress(workspace.notify, params.work_done_token, "Encrypting the store anew") as progress:
-        await store_keys.rekey(opened.folder, cipher, new, progress.report)
+        await store_keys.rekey(opened.folder, cipher, new, progress.report, rewrap=params.rewrap)
     return await store_status(opened)
 
 

@@ -56,12 +56,19 @@ def rekey(
     folder: FolderOption = Path(),
     passphrase_fd: SecretFd = None,
     new_passphrase_fd: NewSecretFd = None,
+    rewrap: Annotated[
+        bool,
+        typer.Option(
+            "--rewrap", help="Only change what opens the store: at once, but no help if an older copy of it is around."
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Encrypt the store anew, with another passphrase or key."""
     old = secret_of(passphrase_fd)
     new = secret_of(new_passphrase_fd, prefix="KORE_NEW_", words="New passphrase", new=True)
-    _show(call(folder, "kore/store/rekey", **_given(old), newPassphrase=new.passphrase, newKey=new.key), json)
+    given = {"newPassphrase": new.passphrase, "newKey": new.key, "rewrap": rewrap}
+    _show(call(folder, "kore/store/rekey", **_given(old), **given), json)
 
 
 def unlock_check(folder: FolderOption = Path(), passphrase_fd: SecretFd = None) -> int:

@@ -14,6 +14,8 @@ from kore_ls.storage.cipher import Cipher as Cipher
 
 Report = Callable[[str, int], None]
 
+_READ = "another program reads the store; what was plain stays in its log until that lets go"
+
 
 async def unlock(folder: Folder, cipher: Cipher | None, *, plain: bool = False) -> None:
     """Open the store with a key, or (`plain`) say that a plain one is meant. Raises WrongKey."""
@@ -31,7 +33,8 @@ async def encrypt(folder: Folder, cipher: Cipher, report: Report | None = None) 
     """Encrypt the store; what in its directory stays plain all the same. Raises WrongKey and the store's errors."""
     await folder.manager.storage.encryption.encrypt(cipher, report)
     _publish(folder, EventType.STORE_CHANGED)
-    return await asyncio.to_thread(_tidy, folder)
+    kept = await asyncio.to_thread(_tidy, folder)
+    return kept if folder.manager.storage.encryption.swept else [_READ, *kept]
 
 
 async def decrypt(folder: Folder, cipher: Cipher, report: Report | None = None) -> None:
@@ -40,9 +43,15 @@ async def decrypt(folder: Folder, cipher: Cipher, report: Report | None = None) 
     _publish(folder, EventType.STORE_CHANGED)
 
 
-async def rekey(folder: Folder, cipher: Cipher, new: Cipher, report: Report | None = None) -> None:
-    """Encrypt the store anew, for another passphrase or key. Raises WrongKey and the store's errors."""
-    await folder.manager.storage.encryption.rekey(cipher, new, report)
+async def rekey(
+    folder: Folder, cipher: Cipher, new: Cipher, report: Report | None = None, *, rewrap: bool = False
+) -> None:
+    """Encrypt the store anew, for another passphrase or key; `rewrap`: let that open it as it is.
+
+    Raises WrongKey and the store's errors.
+    """
+    encryption = folder.manager.storage.encryption
+    await (encryption.rewrap(cipher, new) if rewrap else encryption.rekey(cipher, new, report))
     _publish(folder, EventType.STORE_CHANGED)
 
 

@@ -11,19 +11,29 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from kore_ls.errors import StoreBusy, StoreDamaged
 from kore_ls.model.event import EventType
+from kore_ls.model.ids import now_ms
 from kore_ls.storage.changes import append_changes
-from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.cipher import Cipher, WrappedKey
 from kore_ls.storage.codec import Codec, StoreConnection
 from kore_ls.storage.columns import HIDDEN_NAMES, SEALED
 from kore_ls.storage.database import BUSY_TIMEOUT_MS, prepare
 from kore_ls.storage.faults import FAULTS, is_busy, translated
 from kore_ls.storage.files import create_private
-from kore_ls.storage.keys import insert_key, new_key
+from kore_ls.storage.keys import (
+    generation,
+    insert_key,
+    new_key,
+    note_converting,
+    read_wrapped,
+    replace_key,
+    reserve,
+    used,
+)
 from kore_ls.storage.maintenance import damage_in, sealed_problems, sweep
 from kore_ls.storage.migrations import APPLICATION_ID, check_schema, migrate
 from kore_ls.storage.sealing import install
@@ -35,7 +45,11 @@ _PAGES = 8
 _CHUNK = 500
 _LOCKED_TRIES = 40
 _SWEEP_S = 10.0
-_OWN_META = "('store_generation', 'index_version', 'indexed_message', 'index_gaps', 'indexed_session')"
+_OWN_META = "('converting', 'store_generation', 'index_version', 'indexed_message', 'index_gaps', 'indexed_session')"
+
+_KEYS = {"messages": "id", "tool_calls": "message_id, position"}
+_MARKS = {"messages": ("id, session_id, uid", "id, session_id, seq"), "tool_calls": ("message_id, position",)}
+"""By what a row is known to be the same: all of each stands in an index, so that no row need be read for it."""
 
 Step = Callable[[str, int], None]
 """Told what is being done and how many per cent of it are; what it raises before "switched" ends all unchanged."""
@@ -51,7 +65,8 @@ def convert(path: Path, old: Access, new: Cipher | None, now: int, step: Step = 
         with closing(_connect(path)) as live:
             check_schema(live)
             key, at = unlock(live, old, read_only=True)
-            _Conversion(path, live, None if key is None else key.codec(), at).run(new, now, step)
+            with _noted(live):
+                _Conversion(path, live, None if key is None else key.codec(), at).run(new, now, step)
             step("switched", 100)
             swept = _sweep(live)
             step("swept", 100)
@@ -60,6 +75,39 @@ def convert(path: Path, old: Access, new: Cipher | None, now: int, step: Step = 
         if is_busy(error):
             raise StoreBusy from error
         raise translated(error) from error
+
+
+def rewrap(path: Path, old: WrappedKey, new: WrappedKey) -> bool:
+    """Keep the store's key wrapped otherwise. False: another process reads what was there before, as in `convert`.
+
+    Raises StoreBusy where the store is not as `old` says any more.
+    """
+    try:
+        with closing(_connect(path)) as live:
+            live.execute("BEGIN IMMEDIATE")
+            if read_wrapped(live) != old:
+                raise StoreBusy("another process encrypts, decrypts or rekeys the store")
+            replace_key(live, new)
+            note_generation(live, generation(live) + 1)
+            append_changes(live, "", [(None, EventType.STORE_CHANGED.value)])
+            live.execute("COMMIT")
+            return _sweep(live)
+    except FAULTS as error:
+        if is_busy(error):
+            raise StoreBusy from error
+        raise translated(error) from error
+
+
+@contextmanager
+def _noted(live: sqlite3.Connection) -> Iterator[None]:
+    """So that those wait who want to write while the store is ours alone; the new store does not say it."""
+    note_converting(live, now_ms())
+    try:
+        yield
+    except BaseException:
+        with suppress(*FAULTS):  # the note is old in time
+            note_converting(live, None)
+        raise
 
 
 class _Conversion:
@@ -194,13 +242,17 @@ class _Conversion:
         if table in HIDDEN_NAMES:
             self._insert(fresh, table, f"WHERE renamed(t.name) NOT IN (SELECT name FROM main.{table})")
             return
-        columns = [row[1] for row in fresh.execute(f"PRAGMA main.table_info({table})")]
-        plain = [column for column in columns if column not in SEALED[table].columns]
-        same = " AND ".join(f"o.{column} IS t.{column}" for column in plain)
-        fresh.execute(f"DELETE FROM main.{table} AS t WHERE NOT EXISTS (SELECT 1 FROM live.{table} o WHERE {same})")
+        keys = _KEYS[table]
+        for marks in _MARKS[table]:
+            same = " AND ".join(f"o.{column} = t.{column}" for column in marks.split(", "))
+            gone = f"SELECT {keys} FROM main.{table} t WHERE NOT EXISTS (SELECT 1 FROM live.{table} o WHERE {same})"
+            fresh.execute(f"DELETE FROM main.{table} WHERE ({keys}) IN ({gone})")
         if table == "messages":  # tool calls are bound to their message, which may have moved
             fresh.execute("DELETE FROM main.tool_calls WHERE message_id NOT IN (SELECT id FROM main.messages)")
-        self._insert(fresh, table, f"WHERE NOT EXISTS (SELECT 1 FROM main.{table} o WHERE {same})")
+        same = " AND ".join(f"o.{column} = n.{column}" for column in keys.split(", "))
+        new = f"SELECT {keys} FROM live.{table} n WHERE NOT EXISTS (SELECT 1 FROM main.{table} o WHERE {same})"
+        at = ", ".join(f"t.{column}" for column in keys.split(", "))
+        self._insert(fresh, table, f"WHERE ({at}) IN ({new})")
 
     def _keep_books(self, fresh: sqlite3.Connection) -> None:
         """What the store notes of itself, without what belongs to the old form."""
@@ -210,6 +262,9 @@ class _Conversion:
         fresh.execute("DELETE FROM main.sqlite_sequence")
         fresh.execute("INSERT INTO main.sqlite_sequence (name, seq) SELECT name, seq FROM live.sqlite_sequence")
         append_changes(fresh, "", [(None, EventType.STORE_CHANGED.value)])
+        if self._new is not None:
+            key_id = self._new.key_id
+            reserve(fresh, key_id, self._new.sealed - used(fresh, key_id))
 
 
 def _row(at: int) -> tuple[int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -10,16 +11,21 @@ from contextlib import closing
 
 from attrs import evolve
 
-from kore_ls.errors import StoreReadOnly
+from kore_ls.errors import KoreError, StoreReadOnly
 from kore_ls.model.ids import Clock
 from kore_ls.storage.cipher import Cipher, WrappedKey
-from kore_ls.storage.convert import convert
+from kore_ls.storage.convert import convert, rewrap
 from kore_ls.storage.faults import FAULTS, translated
 from kore_ls.storage.files import is_writable
 from kore_ls.storage.keys import open_key, read_wrapped
 from kore_ls.storage.repair import remove_leftovers
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.unlocking import Access
+
+log = logging.getLogger(__name__)
+
+_REST_S = 600.0
+"""Before a key that could not be renewed is tried again."""
 
 Report = Callable[[str, int], None]
 """Told what is being done and how many per cent of it are."""
@@ -36,11 +42,19 @@ class Encryption:
         self._file = file
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
+        self._rotating: asyncio.Task[None] | None = None
+        self._rotated = 0
+        self._rest_until = 0.0
 
     @property
     def ciphers(self) -> tuple[Cipher, ...]:
         """What the store is opened with."""
         return self._file.access.ciphers
+
+    @property
+    def swept(self) -> bool:
+        """Whether nothing of before its last change is left in the store's files; if not, that is still seen to."""
+        return self._file.current is None or self._file.current.swept
 
     async def active(self) -> bool:
         """Whether the store is encrypted. Raises StoreLocked, WrongKey and the other errors of opening it."""
@@ -93,9 +107,63 @@ class Encryption:
                 await self._convert((cipher,), None, report)
 
     async def rekey(self, cipher: Cipher, new: Cipher, report: Report | None = None) -> None:
-        """Encrypt everything anew with a new random key, which `new` opens. Raises as `encrypt` does."""
+        """Encrypt everything anew with a new random key, which `new` opens. Raises as `encrypt` does.
+
+        See `rewrap` for what costs less and does less.
+        """
         async with self._one_at_a_time:
             await self._convert((cipher,), new, report)
+
+    async def rewrap(self, cipher: Cipher, new: Cipher) -> None:
+        """Let `new` open the store in place of `cipher`: its own key stays, so that only one row is written.
+
+        Who has an older copy of the file, and `cipher`, can read what will be written, too; `rekey` ends that.
+        Raises WrongKey, StoreBusy, StoreReadOnly; then nothing has changed.
+        """
+        async with self._one_at_a_time:
+            file = self._file
+            wrapped = await self._wrapped()
+            if wrapped is None:
+                return
+            if not is_writable(file.path):
+                raise StoreReadOnly
+            key = await asyncio.to_thread(open_key, wrapped, cipher)
+            anew = await asyncio.to_thread(new.wrap, key.data_key, wrapped.key_id)
+            before = file.access
+            file.access = evolve(before, ciphers=(cipher, new))  # for whoever reopens the store meanwhile
+            try:
+                await asyncio.shield(asyncio.to_thread(rewrap, file.path, wrapped, anew))
+            finally:
+                done = (await self._wrapped()) == anew
+                await asyncio.shield(file.reset(evolve(before, ciphers=(new,)) if done else before))
+            await file.open()
+
+    def rotate_soon(self) -> None:
+        """Give the store another key of its own, in the background; what opens it stays the same."""
+        loop = asyncio.get_running_loop()
+        if (self._rotating is None or self._rotating.done()) and loop.time() >= self._rest_until:
+            self._rotating = asyncio.create_task(self._rotate(), name="kore-rotate")
+
+    async def _rotate(self) -> None:
+        try:
+            async with self._one_at_a_time:
+                opened = self._file.current
+                worn = opened is not None and opened.budget.worn and opened.key is not None
+                if not worn or opened is None or opened.generation == self._rotated:  # never twice in a row
+                    return
+                cipher = self._file.access.ciphers[0]
+                await self._convert((cipher,), cipher, None)
+                if (opened := self._file.current) is not None:
+                    self._rotated = opened.generation
+        except (KoreError, ValueError) as error:  # another process does it, or it is tried again
+            log.warning("the store's key can't be renewed now: %s", getattr(error, "kind", "closed"))
+            self._rest_until = asyncio.get_running_loop().time() + _REST_S
+
+    async def stop(self) -> None:
+        """End what goes on in the background."""
+        if self._rotating is not None:
+            self._rotating.cancel()
+            await asyncio.wait([self._rotating])
 
     async def _convert(self, old: tuple[Cipher, ...], new: Cipher | None, report: Report | None) -> None:
         file = self._file
@@ -123,10 +191,14 @@ class Encryption:
         loop = asyncio.get_running_loop()
         stopped = threading.Event()
 
+        told: tuple[str, int] | None = None
+
         def step(word: str, done: int) -> None:
+            nonlocal told
             if stopped.is_set() and word in ("copying", "copied"):
                 raise _Cancelled
-            if report is not None:
+            if report is not None and told != (word, done):
+                told = word, done
                 loop.call_soon_threadsafe(report, word, done)
 
         work = asyncio.create_task(asyncio.to_thread(convert, self._file.path, old, new, self._clock(), step))

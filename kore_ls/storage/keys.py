@@ -18,6 +18,10 @@ GENERATION = "store_generation"
 """The key in `meta` under which stands how often the store was encrypted, decrypted or given another key."""
 
 
+CONVERTING_MS = 15 * 60 * 1000
+"""Longer than this nobody waits for another process that encrypts, decrypts or rekeys the store."""
+
+
 @frozen(kw_only=True)
 class StoreKey:
     """A store's key, opened."""
@@ -72,10 +76,39 @@ def insert_key(db: sqlite3.Connection, wrapped: WrappedKey, now: int) -> None:
     )
 
 
+def replace_key(db: sqlite3.Connection, wrapped: WrappedKey) -> None:
+    """Keep the same key wrapped otherwise."""
+    db.execute(
+        "UPDATE keys SET kdf = ?, cost = ?, salt = ?, wrapped = ? WHERE key_id = ?",
+        (wrapped.kdf, wrapped.cost, wrapped.salt, wrapped.wrapped, wrapped.key_id),
+    )
+
+
 def generation(db: sqlite3.Connection) -> int:
     """How often the store's encryption was changed."""
     row = db.execute("SELECT value FROM meta WHERE key = 'store_generation'").fetchone()
     return 0 if row is None else int(row[0])
+
+
+def note_converting(db: sqlite3.Connection, now: int | None) -> None:
+    """Tell others who find the store locked that it is being encrypted anew, since when; None: no more."""
+    if now is None:
+        db.execute("DELETE FROM meta WHERE key = 'converting'")
+    else:
+        db.execute(
+            "INSERT INTO meta (key, value) VALUES ('converting', ?) "
+            "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (now,),
+        )
+
+
+def is_converting(db: sqlite3.Connection, now: int) -> bool:
+    """Whether a lock on the store may be that of a conversion, which is worth waiting for; not for ever."""
+    try:
+        row = db.execute("SELECT value FROM meta WHERE key = 'converting'").fetchone()
+    except sqlite3.Error:
+        return False
+    return row is not None and isinstance(row[0], int) and 0 <= now - row[0] < CONVERTING_MS
 
 
 def reserve(db: sqlite3.Connection, key_id: int, count: int) -> int:

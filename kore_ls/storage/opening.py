@@ -68,6 +68,7 @@ class OpenStore:
     generation: int = 0
     refused: bool = False
     swept: bool = True
+    budget: Budget = field(factory=lambda: Budget(None))
     writing: Writer | None = None
     writer: Database | None = None
     searcher: Searcher | None = None
@@ -179,8 +180,10 @@ async def open_store(
         await reader.run(_only_query)
         opened = OpenStore(path, path, query, identity(path), reader, mode, key, codec, made, writer=writer)
         opened.swept = swept
+        opened.budget = Budget(codec, rotate_at=access.rotate_at)
+        await writer.run(opened.budget.look)
         opened.refused = key is None and bool(access.ciphers) and not access.plain
-        opened.writing = Writer(writer, name, _guard(opened), _entered(opened), Budget(codec).spend)
+        opened.writing = Writer(writer, name, _guard(opened), _entered(opened), opened.budget.spend)
         opened.searcher = _searcher(opened, access.indexed_messages)
         opened.seen_version, opened.seen_change = await writer.run(_seen)
         return opened

@@ -32,7 +32,7 @@ from kore_ls.storage.opening import OpenStore
 from kore_ls.storage.session_rows import SessionPage, SessionQuery, read_meta, write_meta
 from kore_ls.storage.store_file import Gate, StoreFile
 from kore_ls.storage.turn_store import TurnStore
-from kore_ls.storage.unlocking import Access
+from kore_ls.storage.unlocking import ROTATE_AT, Access
 from kore_ls.storage.watch import Watch
 from kore_ls.storage.writer import Transaction
 
@@ -49,7 +49,8 @@ class SQLiteStore(Storage):
     price of a disk flush per commit.
 
     With a `cipher` a new store is made encrypted; one that is plain can be read, but is written only with `plain`.
-    Search in an encrypted store holds an index of up to `indexed_messages` in memory.
+    Search in an encrypted store holds an index of up to `indexed_messages` in memory. When its own key has encrypted
+    `rotate_at` values, it gets another one by itself.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class SQLiteStore(Storage):
         ids: IdSource = new_id,
         plain: bool = False,
         indexed_messages: int = INDEXED_MESSAGES,
+        rotate_at: int = ROTATE_AT,
     ) -> None:
         self.path = Path(path)
         self._clock = clock
@@ -76,8 +78,9 @@ class SQLiteStore(Storage):
             gate=gate,
             busy_timeout_ms=busy_timeout_ms,
             on_open=self._begin_background,
+            on_worn=lambda: self.encryption.rotate_soon(),
             first=lambda transaction: self.turns.recover(transaction),
-            access=Access(ciphers=() if cipher is None else (cipher,), plain=plain, indexed_messages=indexed_messages),
+            access=Access(() if cipher is None else (cipher,), plain, indexed_messages, rotate_at),
         )
         self.encryption = Encryption(self._file, clock)
         self.turns = TurnStore(self._file, owner, clock)
@@ -322,6 +325,7 @@ class SQLiteStore(Storage):
         """Flush and close; see Storage."""
         await self._watch.stop()
         await self._stop_purge()
+        await self.encryption.stop()
         await self._file.close()
 
     async def _stop_purge(self) -> None:

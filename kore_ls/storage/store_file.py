@@ -42,7 +42,8 @@ class Gate(Protocol):
 
 
 class StoreFile:
-    """The way to one file; `on_open` is called with each store opened that can be written.
+    """The way to one file; `on_open` is called with each store opened that can be written, `on_worn` where its key
+    is worn.
 
     `first` is the first transaction of each store opened: what it finds unfinished must not be seen as such.
     """
@@ -56,6 +57,7 @@ class StoreFile:
         gate: Gate | None,
         busy_timeout_ms: int,
         on_open: Callable[[OpenStore], None],
+        on_worn: Callable[[], None],
         access: Access,
         first: Callable[[Transaction], object] | None = None,
     ) -> None:
@@ -67,6 +69,7 @@ class StoreFile:
         self._gate = gate
         self._busy_timeout_ms = busy_timeout_ms
         self._on_open = on_open
+        self._on_worn = on_worn
         self._first = first
         self._changing = asyncio.Lock()
         self._closed = False
@@ -102,6 +105,8 @@ class StoreFile:
         self.current = opened
         if not opened.read_only:
             self._on_open(opened)
+            if opened.budget.worn:
+                self._on_worn()
 
     async def _begin(self, opened: OpenStore) -> None:
         if opened.writing is None or self._first is None:
@@ -178,6 +183,8 @@ class StoreFile:
             try:
                 outcome = await opened.writing.write(work, then)
                 opened.index_later()
+                if opened.budget.worn:
+                    self._on_worn()
                 return outcome
             except ConnectionClosed:
                 await self._forget(opened)

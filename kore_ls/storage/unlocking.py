@@ -10,12 +10,24 @@ from kore_ls.errors import StoreLocked, WrongKey
 from kore_ls.model.ids import now_ms
 from kore_ls.storage.cipher import Cipher, WrappedKey
 from kore_ls.storage.codec import NONCE_LIMIT, Codec
-from kore_ls.storage.keys import GENERATION, StoreKey, generation, insert_key, new_key, open_key, read_wrapped, reserve
+from kore_ls.storage.keys import (
+    GENERATION,
+    StoreKey,
+    generation,
+    insert_key,
+    new_key,
+    open_key,
+    read_wrapped,
+    reserve,
+    used,
+)
 from kore_ls.storage.memory_index import INDEXED_MESSAGES
 from kore_ls.storage.migrations import SEARCH_TABLES
 
 BLOCK = 1 << 10
 """For so many values at once the use of the key is noted."""
+ROTATE_AT = NONCE_LIMIT >> 1
+"""When a key was used so often, it is time for another one; until there is, it can be used on up to the limit."""
 
 
 @frozen
@@ -23,12 +35,13 @@ class Access:
     """With what a user opens a store: one key, or two while it is changed; the first one is for new stores.
 
     `plain`: a plain store is meant to be written although there is a key. `indexed_messages`: how many messages of an
-    encrypted store are indexed in memory.
+    encrypted store are indexed in memory. `rotate_at`: after so many values the store gets another key by itself.
     """
 
     ciphers: tuple[Cipher, ...] = ()
     plain: bool = False
     indexed_messages: int = INDEXED_MESSAGES
+    rotate_at: int = ROTATE_AT
 
 
 def unlock(db: sqlite3.Connection, access: Access, *, read_only: bool = False) -> tuple[StoreKey | None, int]:
@@ -96,12 +109,22 @@ def note_generation(db: sqlite3.Connection, number: int) -> None:
 
 
 class Budget:
-    """Counts how much a store's key is used, over all processes, and ends its use in time."""
+    """Counts how much a store's key is used, over all processes, and ends its use in time.
 
-    def __init__(self, codec: Codec | None, limit: int = NONCE_LIMIT) -> None:
+    `worn`: it is time for another key.
+    """
+
+    def __init__(self, codec: Codec | None, limit: int = NONCE_LIMIT, rotate_at: int = ROTATE_AT) -> None:
         self._codec = codec
         self._limit = limit
+        self._rotate_at = rotate_at
         self._reserved = 0
+        self.worn = False
+
+    def look(self, db: sqlite3.Connection) -> None:
+        """See how much the key was used before."""
+        if self._codec is not None:
+            self.worn = used(db, self._codec.key_id) >= self._rotate_at
 
     def spend(self, db: sqlite3.Connection) -> None:
         """Called at the end of each transaction; notes the use, in blocks. Raises StoreLocked.
@@ -116,3 +139,4 @@ class Budget:
         if total > self._limit:
             raise StoreLocked("the store's key was used as much as is safe; give the store another key", reason="worn")
         self._reserved += ahead
+        self.worn = total >= self._rotate_at

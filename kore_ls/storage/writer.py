@@ -12,10 +12,11 @@ from attrs import define, field
 
 from kore_ls.errors import StoreBusy, StoreDamaged
 from kore_ls.model.event import EventType
-from kore_ls.model.ids import SessionId
+from kore_ls.model.ids import SessionId, now_ms
 from kore_ls.storage.changes import append_changes
 from kore_ls.storage.database import ConnectionClosed, Database
 from kore_ls.storage.faults import FAULTS, is_busy, translated
+from kore_ls.storage.keys import is_converting
 
 T = TypeVar("T")
 
@@ -166,17 +167,17 @@ class Writer:
 
 
 def _begin(db: sqlite3.Connection) -> None:
-    try:
-        db.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if not is_busy(error):
-            raise
-        try:  # once more: the holder may have been in a long import
+    again = False
+    while True:
+        try:
             db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as again:
-            if is_busy(again):
-                raise StoreBusy from again
-            raise
+            return
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+            if again and not is_converting(db, now_ms()):
+                raise StoreBusy from error
+            again = True  # once more: the holder may have been in a long import
 
 
 def _run_alone(transaction: Transaction, work: Work[Any]) -> tuple[Any, Exception | None]:

@@ -94,6 +94,15 @@ async def test_a_key_is_changed_and_taken_off(client: Client, folder: Path, kept
     assert await hits(client) == 1
 
 
+async def test_a_passphrase_is_changed_without_encrypting_anew(client: Client, kept: str) -> None:
+    await client.call("kore/store/encrypt", {"passphrase": "one"})
+    await client.call("kore/store/rekey", {"passphrase": "one", "newPassphrase": "two", "rewrap": True})
+    await client.call("kore/store/lock")
+    assert (await client.refused("kore/store/unlock", {"passphrase": "one"})).kind == "wrongKey"
+    await client.call("kore/store/unlock", {"passphrase": "two"})
+    assert await client.contents(kept) == [f"{WORD} 金丝雀"]
+
+
 @pytest.mark.parametrize("method", ["unlock", "encrypt", "decrypt", "rekey"])
 async def test_a_key_has_to_be_given_and_only_one(client: Client, method: str) -> None:
     for params in ({}, {"passphrase": "x", "key": KEY}):

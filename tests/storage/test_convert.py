@@ -17,9 +17,11 @@ from kore_ls.model.ids import SessionId, TurnId
 from kore_ls.model.message import Message
 from kore_ls.model.session import SessionRecord
 from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.codec import NONCE_LIMIT
 from kore_ls.storage.convert import PREFIX
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
+from kore_ls.storage.unlocking import BLOCK
 from tests.ciphers import CHEAP, cipher_of
 from tests.project.source import ROOT
 from tests.storage.canaries import WORDS, plant, seen_in
@@ -357,4 +359,68 @@ async def test_a_file_from_elsewhere_with_an_index_in_it_gets_rid_of_it(path: Pa
     assert await found(store, "kanarieninhalt") == ["canary"]
     await store.close()
     assert in_step(path)
+    assert seen_in(path.parent) == set()
+
+
+def kept_key(path: Path) -> tuple[int, int, bytes]:
+    """The number of the store's own key, how much it was used, and the key as it is kept."""
+    ((number, used, wrapped),) = raw(path, "SELECT key_id, used, wrapped FROM keys")
+    return number, used, wrapped
+
+
+async def test_a_new_passphrase_alone_writes_one_row_and_leaves_nothing_of_the_old_one(path: Path) -> None:
+    before = await planted(path, ONE)
+    number, _, wrapped = kept_key(path)
+    sealed = raw(path, "SELECT content FROM messages ORDER BY id")
+    store, other = SQLiteStore(path, ONE), SQLiteStore(path, ONE)
+    assert await content(other) == before
+    with pytest.raises(WrongKey):
+        await store.encryption.rewrap(OTHER, ONE)
+    await store.encryption.rewrap(ONE, OTHER)
+    assert await content(store) == before
+    with pytest.raises(WrongKey):
+        await other.add_message(message("canary"))
+    await other.encryption.unlock(OTHER)
+    await other.add_message(message("canary"))
+    for each in (store, other):
+        await each.close()
+
+    assert kept_key(path)[:1] == (number,)
+    assert kept_key(path)[2] != wrapped
+    assert raw(path, "SELECT content FROM messages ORDER BY id")[: len(sealed)] == sealed
+    assert wrapped not in path.read_bytes()
+    store = SQLiteStore(path, ONE)
+    with pytest.raises(WrongKey):
+        await store.load_session(SessionId("canary"))
+    await store.close()
+
+
+async def test_a_key_that_was_used_often_is_renewed_by_itself_while_others_write(path: Path) -> None:
+    store = SQLiteStore(path, ONE, rotate_at=BLOCK)
+    other = SQLiteStore(path, Cipher("one", cost=CHEAP), rotate_at=BLOCK)
+    await store.create_session(record("s"))
+    texts: list[str] = []
+    while kept_key(path)[0] == 1:
+        for each in (store, other):
+            texts.append(f"text {len(texts)}")
+            await each.add_message(message("s", texts[-1]))
+    for each in (store, other):
+        page = await each.list_messages(SessionId("s"), after=0, limit=10_000)
+        assert [found.content for found in page.messages] == texts
+        assert await each.check() == []
+        await each.close()
+    assert len(texts) < 2 * BLOCK
+
+
+@pytest.mark.parametrize("used", [NONCE_LIMIT // 2, NONCE_LIMIT])
+async def test_a_worn_key_is_renewed_when_the_store_is_unlocked(path: Path, used: int) -> None:
+    before = await planted(path, ONE)
+    raw(path, "UPDATE keys SET used = ?", used)
+    store = SQLiteStore(path, ONE)
+    assert (await store.load_session(SessionId("canary"))).name == "kanarienname"
+    await until(lambda: kept_key(path)[0] == 2)
+    assert 0 < kept_key(path)[1] < NONCE_LIMIT // 2
+    await store.add_message(message("canary"))
+    assert (await content(store))[1][: len(before[1])] == before[1]
+    await store.close()
     assert seen_in(path.parent) == set()

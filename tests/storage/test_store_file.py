@@ -19,11 +19,12 @@ from kore_ls.errors import (
     StoreReadOnly,
     UnsupportedStore,
 )
-from kore_ls.model.ids import SessionId
+from kore_ls.model.ids import SessionId, now_ms
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.files import check_openable
 from kore_ls.storage.home import StoreHome
+from kore_ls.storage.keys import CONVERTING_MS, note_converting
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.storage.values import message, record
@@ -387,6 +388,28 @@ async def test_a_lock_held_for_too_long_is_told_and_the_store_goes_on(path: Path
             other.execute("ROLLBACK")
         await store.create_session(record("t"))
         assert (await store.load_session(SessionId("t"))).id == "t"
+    finally:
+        await store.close()
+
+
+async def test_a_write_waits_for_a_conversion_however_long_that_takes(path: Path, cipher: Cipher | None) -> None:
+    await filled(path, cipher)
+    store = SQLiteStore(path, cipher, busy_timeout_ms=20)
+    try:
+        await store.load_session(SessionId("s"))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            note_converting(other, now_ms())
+            other.execute("BEGIN IMMEDIATE")
+            writing = asyncio.create_task(store.create_session(record("t")))
+            await asyncio.wait([writing], timeout=0.3)  # many times as long as it waits for others
+            assert not writing.done()
+            other.execute("ROLLBACK")
+            assert (await writing).id == "t"
+            note_converting(other, now_ms() - CONVERTING_MS)
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreBusy):
+                await store.create_session(record("u"))
+            other.execute("ROLLBACK")
     finally:
         await store.close()
 

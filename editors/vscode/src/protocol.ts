@@ -914,6 +914,8 @@ export interface StoreRekeyParams {
   newPassphrase?: string;
   /** Rule: `base64:` or `hex:` and exactly 32 bytes. */
   newKey?: string;
+  /** True: the messages stay encrypted as they are, with a key that the new passphrase or key guards from now on. That is done at once. But whoever has an older copy of the store, and what opened that, can read this one, too. Default: `false`. */
+  rewrap?: boolean;
   workDoneToken?: unknown;
 }
 

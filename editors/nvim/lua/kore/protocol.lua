@@ -717,6 +717,7 @@
 ---@field key? string Rule: `base64:` or `hex:` and exactly 32 bytes.
 ---@field newPassphrase? string Rule: any text but an empty one.
 ---@field newKey? string Rule: `base64:` or `hex:` and exactly 32 bytes.
+---@field rewrap? boolean True: the messages stay encrypted as they are, with a key that the new passphrase or key guards from now on. That is done at once. But whoever has an older copy of the store, and what opened that, can read this one, too. Default: `false`.
 ---@field workDoneToken? any
 
 ---A store's state; sizes in bytes.
