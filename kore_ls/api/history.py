@@ -1,18 +1,21 @@
-"""kore/history/*: other tools' conversations, found on this machine and brought into a folder's sessions."""
+"""kore/history/*: other tools' conversations brought into a folder's sessions, and sessions written out to be read."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from attrs import frozen
 
-from kore_ls.api.fields import Text
+from kore_ls.api.fields import SessionIdField, Text
 from kore_ls.api.progress import Progress
-from kore_ls.errors import FolderNotFound, FolderRequired, StoreFull
+from kore_ls.api.transfer import Redacted, redacted
+from kore_ls.errors import FolderNotFound, FolderRequired, SessionNotFound, StoreFull
 from kore_ls.model.ids import SessionId, new_id, now_ms
+from kore_ls.model.limits import one_of
+from kore_ls.rpc.codec import Checked
 from kore_ls.rpc.methods import method
 from kore_ls.sessions.export_file import target_path
 from kore_ls.sessions.workspace import OpenFolder, Workspace
@@ -114,6 +117,36 @@ class HistoryImported:
     sessions: tuple[SessionId, ...]
 
 
+@frozen(kw_only=True)
+class HistoryExportParams:
+    """Which sessions to write where; without `sessions` all but deleted ones."""
+
+    directory: Text
+    """A path (relative ones from the folder) or a `file:` URI; made if it is not there."""
+    folder: Text | None = None
+    format: Annotated[str, Checked(one_of("json", "markdown", "html"))] = "markdown"
+    sessions: tuple[SessionIdField, ...] | None = None
+    redact: bool = False
+    """True: what looks like a secret is taken out of the copies; what is stored stays as it is."""
+    overwrite: bool = False
+    """Whether a directory with something in it may be written into."""
+    work_done_token: Any = None
+
+
+@frozen(kw_only=True)
+class HistoryExported:
+    """What was written: an index, and a file for each session."""
+
+    directory: str
+    index: str
+    sessions: int
+    bytes: int
+    redacted: tuple[Redacted, ...] | None = None
+    """What was taken out, where that was asked for."""
+    plain: bool | None = None
+    """True: the store is encrypted, and these copies are not."""
+
+
 @method("kore/history/scan", raises=(FolderRequired, FolderNotFound, StoreFull))
 async def scan(workspace: Workspace, params: HistoryScanParams) -> HistoryScanned:
     """Look for conversations of other tools that belong to the folder. Changes nothing."""
@@ -207,3 +240,33 @@ def _seldom(progress: Progress) -> Callable[[str], None]:
             progress.report(message)
 
     return report
+
+
+@method("kore/history/export", raises=(FolderRequired, FolderNotFound, SessionNotFound, StoreFull))
+async def export(workspace: Workspace, params: HistoryExportParams) -> HistoryExported:
+    """Write a folder's sessions to a directory, to be read anywhere."""
+    from kore_ls.sessions.export_folder import export_folder
+    from kore_ls.sessions.export_form import SUFFIXES
+    from kore_ls.sessions.redaction import Redactor
+
+    opened = workspace.folder(params.folder)
+    directory = target_path(params.directory, opened.folder.path)
+    redactor = Redactor() if params.redact else None
+    with Progress(workspace.notify, params.work_done_token, "Writing sessions") as progress:
+        written = await export_folder(
+            opened.manager,
+            directory,
+            params.format,
+            params.sessions,
+            redactor,
+            _seldom(progress),
+            overwrite=params.overwrite,
+        )
+    return HistoryExported(
+        directory=str(directory),
+        index=str(directory / f"index{SUFFIXES[params.format]}"),
+        sessions=len(written),
+        bytes=sum(each.bytes for each in written),
+        redacted=redacted(redactor),
+        plain=await opened.manager.storage.encryption.active() or None,
+    )

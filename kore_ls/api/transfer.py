@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from attrs import frozen
 
@@ -26,8 +27,10 @@ from kore_ls.model.limits import DOCUMENT_BYTES, JsonObject, one_of
 from kore_ls.rpc.codec import Checked, loads
 from kore_ls.rpc.methods import method
 from kore_ls.sessions.export_file import target_path, write_file
-from kore_ls.sessions.manager import SessionManager
 from kore_ls.sessions.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kore_ls.sessions.redaction import Redactor
 
 
 @frozen(kw_only=True)
@@ -36,10 +39,21 @@ class SessionExportParams:
 
     session_id: SessionIdField
     folder: Text | None = None
-    format: Annotated[str, Checked(one_of("json"))] = "json"
+    format: Annotated[str, Checked(one_of("json", "markdown", "html"))] = "json"
+    """Only JSON can be imported; the others are for reading."""
+    redact: bool = False
+    """True: what looks like a secret is taken out of the copy; what is stored stays as it is."""
     path: Text | None = None
     """A path (relative ones from the folder) or a `file:` URI; absent: the document is the result."""
     overwrite: bool = False
+
+
+@frozen(kw_only=True)
+class Redacted:
+    """How many secrets of one kind were taken out."""
+
+    rule: str
+    count: int
 
 
 @frozen(kw_only=True)
@@ -47,6 +61,10 @@ class SessionExported:
     """The document, or what was written to the file."""
 
     document: JsonObject | None = None
+    text: str | None = None
+    """The document, where it is not JSON."""
+    redacted: tuple[Redacted, ...] | None = None
+    """What was taken out, where that was asked for."""
     path: str | None = None
     bytes: int | None = None
     messages: int | None = None
@@ -77,28 +95,44 @@ class SessionImported:
 
 @method("kore/session/export", raises=(SessionNotFound, FolderRequired))
 async def export(workspace: Workspace, params: SessionExportParams) -> SessionExported:
-    """A session as a JSON document; over 32 MiB only into a file."""
+    """A session as a document; over 32 MiB only into a file."""
+    from kore_ls.sessions.redaction import Redactor
+
     opened = await workspace.folder_of(params.session_id, params.folder, deleted=True)
     manager = opened.manager
     plain = await manager.storage.encryption.active() or None
+    redactor = Redactor() if params.redact else None
+    pieces = manager.encode_session(params.session_id, params.format, redactor)
     if params.path is not None:
         path = target_path(params.path, opened.folder.path)
         record = await manager.storage.load_session(params.session_id, deleted=True)
-        size = await write_file(path, manager.encode_session(params.session_id), overwrite=params.overwrite)
-        return SessionExported(path=str(path), bytes=size, messages=record.message_count, plain=plain)
-    return SessionExported(document=await _document(manager, params.session_id), plain=plain)
+        size = await write_file(path, pieces, overwrite=params.overwrite)
+        return SessionExported(
+            path=str(path), bytes=size, messages=record.message_count, plain=plain, redacted=redacted(redactor)
+        )
+    body = await _body(pieces)
+    if params.format == "json":
+        document: JsonObject = loads(body)
+        return SessionExported(document=document, plain=plain, redacted=redacted(redactor))
+    return SessionExported(text=body.decode(), plain=plain, redacted=redacted(redactor))
 
 
-async def _document(manager: SessionManager, session_id: SessionId) -> JsonObject:
-    pieces: list[bytes] = []
+def redacted(redactor: Redactor | None) -> tuple[Redacted, ...] | None:
+    """What a redactor took out; None without one."""
+    if redactor is None:
+        return None
+    return tuple(Redacted(rule=rule, count=count) for rule, count in sorted(redactor.found.items()))
+
+
+async def _body(pieces: AsyncIterator[bytes]) -> bytes:
+    gathered: list[bytes] = []
     size = 0
-    async for piece in manager.encode_session(session_id):
-        pieces.append(piece)
+    async for piece in pieces:
+        gathered.append(piece)
         size += len(piece)
         if size > DOCUMENT_BYTES:
             raise InvalidParams(["params.path: is required, the document is too large for one message"])
-    document: JsonObject = loads(b"".join(pieces))
-    return document
+    return b"".join(gathered)
 
 
 @method("kore/session/import", raises=(ImportInvalid, SessionExists, FolderRequired, FolderNotFound, LeaseHeld))

@@ -1,4 +1,4 @@
-"""`kore-ls history`: other tools' conversations. With `--json` each command prints its method's result."""
+"""`kore-ls history`: conversations from elsewhere, and to be read elsewhere. `--json` prints the method's result."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from kore_ls.cli.caller import Json, LocalFolder, local_folder
 from kore_ls.cli.options import FolderOption, JsonOption, YesOption, agreed
 from kore_ls.cli.safe_text import line
 from kore_ls.cli.screen import Screen
+from kore_ls.cli.session_choice import chosen_session
 from kore_ls.cli.session_table import local_time
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-commands = typer.Typer(name="history", help="Find other tools' conversations of a folder, and bring them in.")
+commands = typer.Typer(name="history", help="Bring other tools' conversations in, and write sessions out to be read.")
 
 SourceOption = Annotated[str | None, typer.Option("--source", metavar="NAME", help="Only this tool, such as codex.")]
 PathOption = Annotated[
@@ -76,6 +77,48 @@ def import_(
             await _bring_in(local, screen, wanted | ({"sessions": session} if session else {}), dry_run, json)
 
     asyncio.run(run())
+
+
+@commands.command()
+def export(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory to write to; made if not there.")],
+    folder: FolderOption = Path(),
+    form: Annotated[str, typer.Option("--format", help="markdown, html or json.")] = "markdown",
+    session: Annotated[
+        list[str] | None, typer.Option("--session", metavar="ID", help="Only this session; repeatable.")
+    ] = None,
+    redact: Annotated[bool, typer.Option("--redact", help="Take out what looks like a secret.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a directory that is not empty.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write sessions to a directory, to be read anywhere: a file each, and an index."""
+
+    async def run() -> Json:
+        async with local_folder(folder) as local:
+            chosen = [(await chosen_session(local, each, deleted=True))["id"] for each in session or ()]
+            done: Json = await local.call(
+                "kore/history/export",
+                directory=str(directory.expanduser().absolute()),
+                format=form,
+                redact=redact,
+                overwrite=overwrite,
+                **({"sessions": chosen} if chosen else {}),
+            )
+            return done
+
+    done = asyncio.run(run())
+    screen = Screen()
+    if json:
+        return screen.json(done)
+    screen.note(f"{line(done['index'])}: {done['sessions']} sessions, {done['bytes']} bytes")
+    show_redacted(screen, done)
+
+
+def show_redacted(screen: Screen, done: Json) -> None:
+    """Say what was taken out of a copy."""
+    if "redacted" in done:
+        counts = ", ".join(f"{each['count']} x {line(each['rule'])}" for each in done["redacted"])
+        screen.note(f"redacted: {counts or 'nothing'}")
 
 
 async def _bring_in(local: LocalFolder, screen: Screen, wanted: Json, dry_run: bool, json: bool) -> None:

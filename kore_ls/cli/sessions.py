@@ -13,6 +13,7 @@ import typer
 from kore_ls.cli.caller import Json, LocalFolder, local_folder
 from kore_ls.cli.failures import CommandFailed
 from kore_ls.cli.found import hit_text
+from kore_ls.cli.history import show_redacted
 from kore_ls.cli.options import FolderOption, JsonOption, YesOption, agreed
 from kore_ls.cli.safe_text import escaped_json, line
 from kore_ls.cli.screen import Screen
@@ -140,20 +141,30 @@ def export(
     session: IdArgument,
     folder: FolderOption = Path(),
     output: Annotated[str, typer.Option("--output", "-o", help="A file to write; - for standard output.")] = "-",
+    form: Annotated[str, typer.Option("--format", help="json, or to be read: markdown or html.")] = "json",
+    redact: Annotated[bool, typer.Option("--redact", help="Take out what looks like a secret.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write a session and its messages as a JSON document."""
+    """Write a session and its messages as a document."""
 
     async def work(sessions: LocalFolder, screen: Screen) -> None:
         chosen = await chosen_session(sessions, session, deleted=True)
-        if output == "-":
+        wanted: dict[str, Any] = {"sessionId": chosen["id"], "format": form, "redact": redact}
+        if output == "-" and form == "json" and not redact:
             return await _print_document(sessions, screen, chosen["id"])
+        if output == "-":
+            done = await sessions.call("kore/session/export", **wanted)
+            screen.raw(done["text"] if "text" in done else escaped_json(dumps(done["document"]).decode()) + "\n")
+            return show_redacted(screen, done)
         path = str(Path(output).expanduser().absolute())
-        written = await sessions.call("kore/session/export", sessionId=chosen["id"], path=path, overwrite=overwrite)
+        written = await sessions.call("kore/session/export", path=path, overwrite=overwrite, **wanted)
         if json:
             return screen.json(written)
         screen.note(f"{line(written['path'])}: {written['messages']} messages, {written['bytes']} bytes")
+        show_redacted(screen, written)
+
+    from kore_ls.rpc.codec import dumps
 
     _run(folder, work)
 

@@ -6,7 +6,7 @@ Keys are snake_case, times Unix milliseconds, absent values left out; the text h
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -144,18 +144,6 @@ class DocumentWriter:
     def end(self) -> bytes:
         """What closes the document."""
         return b"\n]}\n"
-
-
-async def encoded(
-    record: SessionRecord, batches: AsyncIterator[Sequence[Message]], *, clock: Clock
-) -> AsyncIterator[bytes]:
-    """The document as pieces of JSON text, one per batch; what `batches` raises passes through."""
-    writer = DocumentWriter(record, clock=clock)
-    yield writer.head()
-    async for batch in batches:
-        if batch:
-            yield writer.messages(batch)
-    yield writer.end()
 
 
 def _encoded(value: Any) -> bytes:

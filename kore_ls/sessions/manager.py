@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -30,6 +30,9 @@ from kore_ls.sessions.turns import SessionTurns
 from kore_ls.sessions.workbench import Workbench
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.interface import ImportOutcome, Storage
+
+if TYPE_CHECKING:
+    from kore_ls.sessions.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -146,12 +149,17 @@ class SessionManager(TurnManagement):
         messages = await self.get_messages(session_id)
         return document_of(record, messages, exported_at=self._clock())
 
-    async def encode_session(self, session_id: str) -> AsyncIterator[bytes]:
-        """The session's document as pieces of JSON text, never all in memory; messages added meanwhile are left out."""
-        from kore_ls.sessions.export_document import encoded
+    async def encode_session(
+        self, session_id: str, form: str = "json", redactor: Redactor | None = None
+    ) -> AsyncIterator[bytes]:
+        """The session as pieces of a document ("json", "markdown" or "html"), never all in memory.
+
+        Messages added meanwhile are left out. A `redactor` takes out secrets, and knows afterwards which.
+        """
+        from kore_ls.sessions.export_form import pieces
 
         record = await self.storage.load_session(checked_id(session_id), deleted=True)
-        async for piece in encoded(record, self._batches(record), clock=self._clock):
+        async for piece in pieces(form, record, self._batches(record), self._clock, redactor):
             yield piece
 
     async def _batches(self, record: SessionRecord) -> AsyncIterator[Sequence[Message]]:

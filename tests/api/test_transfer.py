@@ -166,11 +166,11 @@ async def test_a_document_too_large_for_a_message_asks_for_a_path(client: Client
     assert answer["bytes"] == (folder / "big.json").stat().st_size > 32 << 20
 
 
-async def test_only_json_is_a_format(client: Client) -> None:
+async def test_other_formats_are_refused(client: Client) -> None:
     id_ = await _talk(client)
     assert (await client.call("kore/session/export", {"sessionId": id_, "format": "json"}))["document"]
     error = await client.refused("kore/session/export", {"sessionId": id_, "format": "xml"})
-    assert error.problems == ["params.format: must be one of json"]
+    assert error.problems == ["params.format: must be one of json, markdown, html"]
 
 
 async def test_the_real_transcript_survives_import_and_export(client: Client, connect: Connect, tmp_path: Path) -> None:
@@ -385,3 +385,51 @@ async def test_a_database_of_which_nothing_can_be_used_is_refused(client: Client
     assert refused.kind == "importInvalid"
     assert "yesterday" not in refused.message
     assert await client.names() == []
+
+
+@pytest.mark.parametrize(("form", "start"), [("markdown", "---\ntitle: "), ("html", "<!doctype html>")])
+async def test_a_session_can_be_read_elsewhere(client: Client, folder: Path, form: str, start: str) -> None:
+    id_ = await _talk(client)
+    answer = await client.call("kore/session/export", {"sessionId": id_, "format": form})
+    assert answer["text"].startswith(start)
+    assert "你好" in answer["text"]
+    written = await client.call("kore/session/export", {"sessionId": id_, "format": form, "path": "page"})
+    assert written["bytes"] == len((folder / "page").read_bytes())
+
+
+@pytest.mark.parametrize("form", ["json", "markdown", "html"])
+async def test_secrets_are_taken_out_of_the_copy_and_stay_in_the_store(client: Client, form: str) -> None:
+    key = "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6"
+    session = await client.create(name=f"about {key}")
+    await client.add(session["id"], f"my key is {key}")
+    answer = await client.call("kore/session/export", {"sessionId": session["id"], "format": form, "redact": True})
+    assert key not in json.dumps(answer)
+    assert "[redacted: GitHub token]" in json.dumps(answer)
+    (redacted,) = answer["redacted"]
+    assert (redacted["rule"], redacted["count"]) == ("GitHub token", 2)
+    assert await client.contents(session["id"]) == [f"my key is {key}"]
+
+
+@pytest.mark.parametrize("form", ["json", "markdown", "html"])
+async def test_a_folder_is_written_to_a_directory_with_an_index(client: Client, folder: Path, form: str) -> None:
+    ids = [await _talk(client, name) for name in ("one", "两个", "../../three")]
+    await client.call("kore/session/update", {"sessionId": ids[1], "archived": True})
+    done = await client.call("kore/history/export", {"directory": "out", "format": form})
+    files = sorted((folder / "out").iterdir())
+    assert (done["sessions"], len(files)) == (3, 4)
+    assert all(each.stat().st_mode & 0o777 == 0o600 for each in files)
+    index = Path(done["index"]).read_text(encoding="utf-8")
+    assert all(each.name in index for each in files if each.stem != "index")
+    error = await client.refused("kore/history/export", {"directory": "out", "format": form})
+    assert error.problems == ["params.directory: is not empty; pass overwrite to write into it"]
+    chosen = {"directory": "out", "format": form, "sessions": ids[:1], "overwrite": True}
+    assert (await client.call("kore/history/export", chosen))["sessions"] == 1
+
+
+@pytest.mark.parametrize("directory", [".kore/out", "file", "link", "missing/out"])
+async def test_no_other_place_is_written_to(client: Client, folder: Path, tmp_path: Path, directory: str) -> None:
+    await _talk(client)
+    (folder / "file").write_text("mine")
+    (folder / "link").symlink_to(tmp_path)
+    error = await client.refused("kore/history/export", {"directory": directory})
+    assert error.problems[0].startswith("params.directory: ")

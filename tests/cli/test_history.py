@@ -52,3 +52,16 @@ def test_what_others_wrote_steers_no_terminal(kore: Kore, folder: Path, home: Pa
     for command in (("history", "scan"), ("history", "import", "--yes"), ("sessions", "list")):
         done = kore(*command, "-C", folder)
         assert not any(each in done.out + done.err for each in OBEYED)
+
+
+def test_sessions_are_written_to_be_read(kore: Kore, folder: Path, tmp_path: Path, home: Path) -> None:
+    key = "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6"
+    codex(home, folder, [*TALK, Said(role="user", text=f"my key is {key}")])
+    kore("history", "import", "-C", folder, "--yes")
+    done = kore("history", "export", tmp_path / "out", "-C", folder, "--format", "html", "--redact")
+    assert (done.code, done.err.splitlines()[1]) == (0, "redacted: 1 x GitHub token")
+    assert len(list((tmp_path / "out").glob("*.html"))) == 2
+    (session,) = kore("sessions", "list", "-C", folder, "--json").json["sessions"]
+    text = kore("sessions", "export", session["id"], "-C", folder, "--format", "markdown", "--redact").out
+    assert text.startswith("---")
+    assert key not in text

@@ -8,7 +8,8 @@ from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.message import Message, Role, ToolCall, ToolKind, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord, Usage
-from kore_ls.sessions.export_document import document_of, encoded, message_entry
+from kore_ls.sessions.export_document import document_of, message_entry
+from kore_ls.sessions.export_form import pieces
 from kore_ls.sessions.import_document import parse
 from tests.transcripts import real_transcript
 
@@ -42,7 +43,7 @@ async def batches_of(*batches: Sequence[Message]) -> AsyncIterator[Sequence[Mess
 
 
 async def text_of(session: SessionRecord, *batches: Sequence[Message]) -> bytes:
-    return b"".join([piece async for piece in encoded(session, batches_of(*batches), clock=lambda: 99)])
+    return b"".join([piece async for piece in pieces("json", session, batches_of(*batches), lambda: 99)])
 
 
 def test_a_plain_session_has_only_the_keys_that_have_a_value() -> None:
@@ -162,8 +163,8 @@ async def test_a_batch_is_asked_for_only_when_the_one_before_is_written() -> Non
             asked.append(seq)
             yield [message(seq)]
 
-    pieces = encoded(record(), batches(), clock=lambda: 1)
-    await anext(pieces)
+    found = pieces("json", record(), batches(), lambda: 1)
+    await anext(found)
     assert asked == []
-    await anext(pieces)
+    await anext(found)
     assert asked == [1]

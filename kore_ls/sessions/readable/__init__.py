@@ -1,0 +1,1 @@
+"""Sessions as pages to read: Markdown and HTML, written piece by piece."""
