@@ -136,6 +136,35 @@ export interface EventSubscribed {
 /** Every kind of fact a client can subscribe to. */
 export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "session.rewound" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.locked" | "store.error";
 
+/** Which sessions to write where; without `sessions` all but deleted ones. */
+export interface HistoryExportParams {
+  /** A path (relative ones from the folder) or a `file:` URI; made if it is not there. Rule: no lone surrogates, which can be neither stored nor sent. */
+  directory: string;
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+  /** Default: `"markdown"`. */
+  format?: "json" | "markdown" | "html";
+  /** Rule: each 1 to 64 letters, digits, `_` or `-`. */
+  sessions?: SessionId[];
+  /** True: what looks like a secret is taken out of the copies; what is stored stays as it is. Default: `false`. */
+  redact?: boolean;
+  /** Whether a directory with something in it may be written into. Default: `false`. */
+  overwrite?: boolean;
+  workDoneToken?: unknown;
+}
+
+/** What was written: an index, and a file for each session. */
+export interface HistoryExported {
+  directory: string;
+  index: string;
+  sessions: number;
+  bytes: number;
+  /** What was taken out, where that was asked for. */
+  redacted?: Redacted[];
+  /** True: the store is encrypted, and these copies are not. */
+  plain?: boolean;
+}
+
 /** What to bring in; without a source, all that belongs to the folder. */
 export interface HistoryImportParams {
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
@@ -458,6 +487,12 @@ export interface RangeParams {
   end: PositionParams;
 }
 
+/** How many secrets of one kind were taken out. */
+export interface Redacted {
+  rule: string;
+  count: number;
+}
+
 /** An "always" answer: it counts in its session, for exactly the same tool call. */
 export interface RememberedRule {
   ruleId: string;
@@ -597,8 +632,10 @@ export interface SessionExportParams {
   sessionId: SessionId;
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;
-  /** Default: `"json"`. */
-  format?: "json";
+  /** Only JSON can be imported; the others are for reading. Default: `"json"`. */
+  format?: "json" | "markdown" | "html";
+  /** True: what looks like a secret is taken out of the copy; what is stored stays as it is. Default: `false`. */
+  redact?: boolean;
   /** A path (relative ones from the folder) or a `file:` URI; absent: the document is the result. Rule: no lone surrogates, which can be neither stored nor sent. */
   path?: string;
   /** Default: `false`. */
@@ -608,6 +645,10 @@ export interface SessionExportParams {
 /** The document, or what was written to the file. */
 export interface SessionExported {
   document?: Record<string, unknown>;
+  /** The document, where it is not JSON. */
+  text?: string;
+  /** What was taken out, where that was asked for. */
+  redacted?: Redacted[];
   path?: string;
   bytes?: number;
   messages?: number;
@@ -1142,7 +1183,7 @@ export interface KoreMethods {
   "kore/session/rewind": { params: SessionRewindParams; result: SessionRewind };
   /** Search messages, names, descriptions and tags of one folder or of all that this connection has open. */
   "kore/session/search": { params: SessionSearchParams; result: SearchResult };
-  /** A session as a JSON document; over 32 MiB only into a file. */
+  /** A session as a document; over 32 MiB only into a file. */
   "kore/session/export": { params: SessionExportParams; result: SessionExported };
   /** Store the sessions of a document; all or none. */
   "kore/session/import": { params: SessionImportParams; result: SessionImported };
@@ -1162,6 +1203,8 @@ export interface KoreMethods {
   "kore/history/scan": { params: HistoryScanParams; result: HistoryScanned };
   /** Bring conversations of other tools in, session by session; again adds only what is new. */
   "kore/history/import": { params: HistoryImportParams; result: HistoryImported };
+  /** Write a folder's sessions to a directory, to be read anywhere. */
+  "kore/history/export": { params: HistoryExportParams; result: HistoryExported };
   /** The permission requests that wait for an answer. */
   "kore/permission/list": { params: PermissionListParams; result: PermissionList };
   /** Answer a permission request; the first answer of any client counts. */
@@ -1230,6 +1273,7 @@ export const KORE_COMMANDS = {
   "kore/turn/revert": "kore.turn.revert",
   "kore/history/scan": "kore.history.scan",
   "kore/history/import": "kore.history.import",
+  "kore/history/export": "kore.history.export",
   "kore/permission/list": "kore.permission.list",
   "kore/permission/rules": "kore.permission.rules",
   "kore/permission/revoke": "kore.permission.revoke",

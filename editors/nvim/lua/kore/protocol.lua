@@ -125,6 +125,25 @@
 ---| "store.locked"
 ---| "store.error"
 
+---Which sessions to write where; without `sessions` all but deleted ones.
+---@class kore.HistoryExportParams
+---@field directory string A path (relative ones from the folder) or a `file:` URI; made if it is not there. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field format? "json"|"markdown"|"html" Default: `"markdown"`.
+---@field sessions? kore.SessionId[] Rule: each 1 to 64 letters, digits, `_` or `-`.
+---@field redact? boolean True: what looks like a secret is taken out of the copies; what is stored stays as it is. Default: `false`.
+---@field overwrite? boolean Whether a directory with something in it may be written into. Default: `false`.
+---@field workDoneToken? any
+
+---What was written: an index, and a file for each session.
+---@class kore.HistoryExported
+---@field directory string
+---@field index string
+---@field sessions integer
+---@field bytes integer
+---@field redacted? kore.Redacted[] What was taken out, where that was asked for.
+---@field plain? boolean True: the store is encrypted, and these copies are not.
+
 ---What to bring in; without a source, all that belongs to the folder.
 ---@class kore.HistoryImportParams
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
@@ -379,6 +398,11 @@
 ---@field start kore.PositionParams
 ---@field end kore.PositionParams
 
+---How many secrets of one kind were taken out.
+---@class kore.Redacted
+---@field rule string
+---@field count integer
+
 ---An "always" answer: it counts in its session, for exactly the same tool call.
 ---@class kore.RememberedRule
 ---@field ruleId string
@@ -490,13 +514,16 @@
 ---@class kore.SessionExportParams
 ---@field sessionId kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
----@field format? "json" Default: `"json"`.
+---@field format? "json"|"markdown"|"html" Only JSON can be imported; the others are for reading. Default: `"json"`.
+---@field redact? boolean True: what looks like a secret is taken out of the copy; what is stored stays as it is. Default: `false`.
 ---@field path? string A path (relative ones from the folder) or a `file:` URI; absent: the document is the result. Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field overwrite? boolean Default: `false`.
 
 ---The document, or what was written to the file.
 ---@class kore.SessionExported
 ---@field document? table<string, any>
+---@field text? string The document, where it is not JSON.
+---@field redacted? kore.Redacted[] What was taken out, where that was asked for.
 ---@field path? string
 ---@field bytes? integer
 ---@field messages? integer
@@ -911,6 +938,7 @@
 ---@field ["kore/turn/revert"] fun(params: kore.TurnRevertParams): kore.TurnReverted
 ---@field ["kore/history/scan"] fun(params: kore.HistoryScanParams): kore.HistoryScanned
 ---@field ["kore/history/import"] fun(params: kore.HistoryImportParams): kore.HistoryImported
+---@field ["kore/history/export"] fun(params: kore.HistoryExportParams): kore.HistoryExported
 ---@field ["kore/permission/list"] fun(params: kore.PermissionListParams): kore.PermissionList
 ---@field ["kore/permission/answer"] fun(params: kore.PermissionAnswerParams): kore.PermissionAnswered
 ---@field ["kore/permission/rules"] fun(params: kore.PermissionRulesParams): kore.PermissionRules
@@ -1023,6 +1051,7 @@ M.methods = {
   "kore/turn/revert",
   "kore/history/scan",
   "kore/history/import",
+  "kore/history/export",
   "kore/permission/list",
   "kore/permission/answer",
   "kore/permission/rules",
@@ -1072,6 +1101,7 @@ M.commands = {
   ["kore/turn/revert"] = "kore.turn.revert",
   ["kore/history/scan"] = "kore.history.scan",
   ["kore/history/import"] = "kore.history.import",
+  ["kore/history/export"] = "kore.history.export",
   ["kore/permission/list"] = "kore.permission.list",
   ["kore/permission/rules"] = "kore.permission.rules",
   ["kore/permission/revoke"] = "kore.permission.revoke",
