@@ -14,6 +14,7 @@ from attrs import evolve, fields
 
 from kore_ls.errors import FolderRequired, InvalidParams, KoreError
 from kore_ls.lsp.asking import Asking, Chosen, instruction, label, lacking
+from kore_ls.lsp.errands import COMMANDS, NEW, Errands
 from kore_ls.lsp.window import Kind, Window
 from kore_ls.model.display import shortened, visible
 from kore_ls.rpc.connection import Connection
@@ -24,6 +25,8 @@ from kore_ls.rpc.replies import random_reference
 logger = logging.getLogger(__name__)
 
 NAME_CHARS = 80
+PAUSE_S = 0.05
+"""After an answer, before its user is asked: older Emacs overlooks what comes in one piece with an answer."""
 
 _NO_ANSWER = ("folder", "work_done_token")
 
@@ -38,10 +41,13 @@ class Commands:
         self._window = Window(connection)
         self._asking = Asking(connection, table, self._window, folders)
         self._background: set[asyncio.Task[None]] = set()
+        self.errands: Errands | None = None
 
     def execute(self, params: Any) -> Coroutine[Any, Any, Any]:
         """Run a command; its result, or null where the user is being asked. Raises InvalidParams, KoreError."""
         name, argument = _read(params)
+        if self.errands is not None and name in COMMANDS:
+            return self._errand(self.errands, name, argument)
         method = self._table.commands.get(name)
         if method is None:
             raise InvalidParams(["params.command: is unknown"])
@@ -49,17 +55,20 @@ class Commands:
             return self._connection.call(method, argument)
         return self._bare(method, argument)
 
+    async def _errand(self, errands: Errands, name: str, argument: Any) -> Any:
+        return await errands.now(argument) if name == NEW else self.later("Kore", errands.later(name, argument))
+
     async def _bare(self, method: Method, document: str | None) -> Any:
         needs = lacking(method)
         if needs.texts:
             return self._window.show(instruction(method, needs.choices + needs.texts))
         if needs or method.confirm:
-            return self._later(method, self._ask_and_run(method, document))
+            return self.later(label(method), self._ask_and_run(method, document))
         await self._connection.let_through()
         try:
             return await self._connection.call(method, self._folder_of(method, document))
         except FolderRequired:
-            return self._later(method, self._run_in_a_folder(method, Chosen(params={})))
+            return self.later(label(method), self._run_in_a_folder(method, Chosen(params={})))
         except InvalidParams:
             optional = [a.name for a in fields(method.params) if a.default is None and a.name not in _NO_ANSWER]
             return self._window.show(instruction(method, optional))
@@ -70,20 +79,22 @@ class Commands:
         takes = any(a.name == "folder" for a in fields(method.params))
         return {"folder": max(folders, key=len)} if takes and folders and len(self._folders()) > 1 else {}
 
-    def _later(self, method: Method, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(self._told(method, work))
+    def later(self, title: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do some work in the background; what fails is told to the user."""
+        task = asyncio.get_running_loop().create_task(self._told(title, work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _told(self, method: Method, work: Coroutine[Any, Any, None]) -> None:
+    async def _told(self, title: str, work: Coroutine[Any, Any, None]) -> None:
         try:
+            await asyncio.sleep(PAUSE_S)
             await work
         except KoreError as error:
-            self._window.show(f"{label(method)}: {error.message}", Kind.ERROR)
+            self._window.show(f"{title}: {error.message}", Kind.ERROR)
         except Exception as error:
             reference = random_reference()
-            log_failure(logger, method.name, error, reference)
-            self._window.show(f"{label(method)}: internal error (reference {reference})", Kind.ERROR)
+            log_failure(logger, title, error, reference)
+            self._window.show(f"{title}: internal error (reference {reference})", Kind.ERROR)
 
     async def _ask_and_run(self, method: Method, document: str | None) -> None:
         chosen = await self._asking.choices(method)

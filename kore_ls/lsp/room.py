@@ -11,11 +11,11 @@ from attrs import frozen
 
 from kore_ls.errors import KoreError
 from kore_ls.lsp import folders
-from kore_ls.lsp.capabilities import asks_for_settings, capabilities
-from kore_ls.lsp.code_actions import CodeActions
+from kore_ls.lsp.capabilities import asks_for_settings, capabilities, within
 from kore_ls.lsp.commands import Commands
 from kore_ls.lsp.editor import EditorClient
 from kore_ls.lsp.late import LateServer
+from kore_ls.lsp.plain import PlainEditor
 from kore_ls.lsp.ports import Application, OpenWorkspace
 from kore_ls.lsp.settings import Reading, add_workspace_section, read_options
 from kore_ls.lsp.window import Window
@@ -53,16 +53,6 @@ class _SymbolQuery:
     query: str
 
 
-@frozen(kw_only=True)
-class _Document:
-    uri: str
-
-
-@frozen(kw_only=True)
-class _ActionQuery:
-    text_document: _Document
-
-
 class LanguageRoom:
     """Serves what is not in the method table; see `Room`."""
 
@@ -87,7 +77,7 @@ class LanguageRoom:
         self._server: LateServer | None = None
         self._editor: EditorClient | None = None
         self._symbols = False
-        self._actions: CodeActions | None = None
+        self._plain: PlainEditor | None = None
 
     def request(self, method: str, params: Any) -> Any:
         """See `Room`."""
@@ -97,8 +87,8 @@ class LanguageRoom:
             return self._initialize(params)
         if method == "workspace/symbol" and self._symbols:
             return self._find_symbols(params)
-        if method == "textDocument/codeAction" and self._actions is not None:
-            return self._actions.offer(Codec().structure(params, _ActionQuery).text_document.uri)
+        if self._plain is not None and self._plain.serves(method):
+            return self._plain.request(method, params)
         if self._server is None or method.startswith("$/"):
             raise ResponseError(METHOD_NOT_FOUND, "no such method")
         return self._server.request(method, params)
@@ -110,14 +100,24 @@ class LanguageRoom:
             return
         if method == "workspace/didChangeWorkspaceFolders":
             self._connection.hold("changing workspace folders", self._change_folders, *folders.changed(params))
+        if method == "window/workDoneProgress/cancel" and self._stops(within(params, "token")):
+            return
         if self._server is not None:
             self._server.notification(method, params)
             if self._editor is not None and method.startswith("textDocument/"):
                 self._editor.document_changed()
 
+    def _stops(self, token: Any) -> bool:
+        if self._plain is None or not self._plain.errands.knows(token):
+            return False
+        self._commands.later("Kore", self._plain.errands.cancelled(token))
+        return True
+
     async def close(self) -> None:
         """See `Room`; stops what commands do in the background and ends the connection's workspace."""
         await self._commands.close()
+        if self._plain is not None:
+            await self._plain.close()
         if self._server is not None:
             await self._server.close()
         if self._workspace is not None:
@@ -134,9 +134,17 @@ class LanguageRoom:
         if self._symbols:
             offered["workspaceSymbolProvider"] = True
         if not reading.settings.events:  # a client that hears events has a face of its own for sessions
-            locale = reading.settings.locale
-            self._actions = CodeActions(self._connection, self._table, lambda: list(self._uris), locale)
-            offered["codeActionProvider"] = True
+            self._plain = PlainEditor(
+                self._connection,
+                self._table,
+                self._server,
+                params,
+                folders=lambda: list(self._uris),
+                workspace=lambda: self._workspace,
+                locale=reading.settings.locale,
+            )
+            self._plain.offer(offered)
+            self._commands.errands = self._plain.errands
         return {
             "capabilities": offered,
             "serverInfo": {"name": "kore-ls", "version": self._version},

@@ -1,4 +1,4 @@
-"""A session as text files, for editors that can open nothing else, and on which line each message is.
+"""A session as read-only Markdown, for editors that can open nothing else, and on which line each message is.
 
 View files are copies, rewritten whenever they are asked for, gone when the session is deleted; nothing reads them back.
 """
@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kore_ls.model.display import visible
+from kore_ls.model.display import shortened, visible
 from kore_ls.model.ids import SessionId
-from kore_ls.model.message import Message
+from kore_ls.model.message import Message, ToolCall
 from kore_ls.model.session import SessionRecord
+from kore_ls.sessions.inert_markdown import inert
 from kore_ls.storage.private_files import make_private_directory, write_private
 
 if TYPE_CHECKING:
     from kore_ls.sessions.folder import Folder
 
-VIEWS = "views"
+VIEWS = "view"
 """The directory in the store's."""
+TITLE_CHARS = 120
 PART = 400
 """How many messages a file holds; long sessions are in several, so that each place keeps its line."""
 
@@ -39,32 +41,52 @@ class View:
 
 
 async def write_view(folder: Folder, record: SessionRecord, seq: int) -> View:
-    """Write the part of the session that holds `seq` to its view file (0600) beside the store."""
-    part = (seq - 1) // PART
-    page = await folder.manager.storage.list_messages(record.id, after=part * PART, limit=PART)
-    text, lines = transcript(record, page.messages)
-    path = folder.directory / VIEWS / f"{_file_name(record.id)}-{part + 1}.md"
+    """Write the part of the session that holds `seq` to its view file (0400) beside the store.
+
+    Raises SessionNotFound (also for a deleted one), StoreLocked and OSError.
+    """
+    text, lines = await read_part(folder, record.id, seq)
+    part = max(seq - 1, 0) // PART
+    path = folder.directory / VIEWS / f"{_file_name(record.id)}{f'-{part + 1}' if part else ''}.md"
     await asyncio.to_thread(_write, path, text)
     return View(path=path, lines=lines)
+
+
+async def read_part(folder: Folder, session_id: SessionId, seq: int) -> tuple[str, dict[int, int]]:
+    """The transcript of the part that holds `seq`, as `transcript` gives it. Raises SessionNotFound, StoreLocked."""
+    storage = folder.manager.storage
+    record = await storage.load_session(session_id)
+    page = await storage.list_messages(session_id, after=max(seq - 1, 0) // PART * PART, limit=PART)
+    return transcript(record, page.messages)
 
 
 def remove_views(directory: Path, session_id: SessionId) -> None:
     """Remove the view files of a session whose store lies in `directory`, as far as that can be done."""
     with contextlib.suppress(OSError):
-        for path in (directory / VIEWS).glob(f"{_file_name(session_id)}-*.md"):
+        for path in (directory / VIEWS).glob(f"{_file_name(session_id)}*.md"):
             path.unlink(missing_ok=True)
 
 
 def transcript(record: SessionRecord, messages: Sequence[Message]) -> tuple[str, dict[int, int]]:
-    """The text, and the line of each message's heading; control and direction characters are shown as symbols."""
-    written = [f"# {visible(record.name)}", ""]
+    """The text, and the line of each message's heading.
+
+    Control and direction characters are shown as symbols; links, images, HTML and headings of messages do nothing.
+    """
+    written = [f"# {inert(visible(record.name))[0]}", ""]
     lines: dict[int, int] = {}
     for message in messages:
         lines[message.seq] = len(written)
         written += [f"## {message.seq} · {message.role.value} · {_time(message.timestamp)}", ""]
-        written += (visible(line.expandtabs(4)) for line in message.content.replace("\r\n", "\n").split("\n"))
+        shown = (visible(line.expandtabs(4)) for line in message.content.replace("\r\n", "\n").split("\n"))
+        written += inert("\n".join(shown)) if message.content or not message.tool_calls else []
+        written += map(_tool_line, message.tool_calls or ())
         written.append("")
     return "\n".join(written), lines
+
+
+def _tool_line(call: ToolCall) -> str:
+    title = inert(shortened(visible(call.title or call.name), TITLE_CHARS))[0]
+    return f"- *{title}* — {call.status.value}"
 
 
 def _file_name(session_id: SessionId) -> str:
@@ -82,3 +104,4 @@ def _time(milliseconds: int) -> str:
 def _write(path: Path, text: str) -> None:
     make_private_directory(path.parent)
     write_private(path, text.encode("utf-8", "replace"))
+    path.chmod(0o400)

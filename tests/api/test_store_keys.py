@@ -160,7 +160,7 @@ async def test_another_process_s_encryption_locks_the_store_here(client: Client,
 async def test_copies_of_sessions_as_text_go_when_the_store_is_encrypted(
     client: Client, folder: Path, kept: str
 ) -> None:
-    views = folder / ".kore" / "views"
+    views = folder / ".kore" / "view"
     views.mkdir()
     (views / "x-1.md").write_text(WORD, encoding="utf-8")
     (folder / ".kore" / "damaged-20260101T000000Z").mkdir()

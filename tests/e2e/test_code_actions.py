@@ -47,6 +47,7 @@ def test_an_action_makes_a_session_in_the_folder_of_its_document(server: Process
     assert [action["title"] for action in offered(server, folder / "a.txt")] == [
         "Kore: new session",
         "Kore: switch session",
+        "Kore: show the session",
     ]
     assert offered(server, tmp_path / "elsewhere.txt") == []
 
@@ -61,7 +62,7 @@ def test_a_running_turn_can_be_stopped_and_its_session_s_name_steers_nothing(ser
     reply = server.request("workspace/executeCommand", {"command": stop["command"], "arguments": stop["arguments"]})
 
     assert reply["result"]["cancelled"] is True
-    assert len(offered(server, folder / "a.txt")) == 2
+    assert len(offered(server, folder / "a.txt")) == 3
 
 
 def test_an_editor_with_a_face_of_its_own_is_offered_none(server: Process, folder: Path) -> None:

@@ -20,11 +20,25 @@ JOURNEY = """
 (cl-letf (((symbol-function 'completing-read) (lambda (&rest _) "登录")))
   (kore-switch))
 (kore-search "用户")
-(let* ((offered (append (eglot-code-actions (point-min)) nil))
-       (new (seq-find (lambda (each) (equal (plist-get each :title) "Kore: new session")) offered)))
-  (eglot-execute-command (eglot-current-server) (plist-get new :command) (plist-get new :arguments)))
+(defun run-action (start end wanted)
+  "Run the code action of START to END whose title matches WANTED, as the menu does."
+  (let* ((offered (append (eglot-code-actions start end) nil))
+         (action (seq-find (lambda (each) (string-match-p wanted (plist-get each :title))) offered)))
+    (eglot-execute-command (eglot-current-server) (plist-get action :command) (plist-get action :arguments))))
+(run-action (point-min) (point-min) "new session")
+(defvar asked nil)
+(cl-letf (((symbol-function 'completing-read)
+           (lambda (_ choices &rest _) (setq asked (append asked choices)) (car (last choices)))))
+  (run-action (point-min) (line-end-position) "ask about the selection")
+  (with-timeout (100 (error "Nothing was shown"))
+    (while (not (file-expand-wildcards ".kore/view/*.md")) (accept-process-output nil 0.05)
+      (kore "kore.session.list"))))
 (princ (json-encode
         (list :current (plist-get (kore "kore.session.current") :name)
+              :asked (vconcat asked)
+              :answer (with-temp-buffer
+                        (insert-file-contents (car (file-expand-wildcards ".kore/view/*.md")))
+                        (buffer-string))
               :found (with-current-buffer "*kore*" (buffer-string)))))
 (eglot-shutdown (eglot-current-server))
 """
@@ -50,4 +64,6 @@ def test_sessions_are_made_switched_and_searched(tmp_path: Path, project: Path) 
 
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout.splitlines()[-1])
-    assert said == {"current": "Session 1", "found": "登录\n    检查用户认证 😀\n"}
+    assert said["current"] == "Session 1" and said["found"] == "登录\n    检查用户认证 😀\n"
+    assert any("Explain this" in str(each) for each in said["asked"])
+    assert "\nfirst line\n" in said["answer"]  # the last choice: the selection is the prompt

@@ -24,6 +24,15 @@ try
 catch /^kore: /
   let told.refused = v:true
 endtry
+edit notes.txt
+let told.offered = map(KoreActions(1, 1), 'v:val.title')
+execute '1,1KoreAct show the session'
+let waited = 0
+while empty(glob('.kore/view/*.md')) && waited < 1000
+  sleep 100m
+  let waited += 1
+endwhile
+let told.shown = readfile(glob('.kore/view/*.md', 0, 1)[0])
 call writefile([json_encode(told)], 'told.json')
 qall!
 """
@@ -49,4 +58,6 @@ def test_sessions_are_made_switched_and_searched(tmp_path: Path, project: Path) 
     assert told["found"] == "检查用户认证 😀"
     assert "登录" in told["listed"] and "%{system('touch evil')} | quit" in told["listed"]
     assert told["refused"]
+    assert told["offered"][0] == "Kore: ask about the selection" and "Kore: show the session" in told["offered"]
+    assert told["shown"][0] == "# 登录" and "检查用户认证 😀" in told["shown"]
     assert not (project / "evil").exists()

@@ -40,8 +40,8 @@ async def test_a_symbol_leads_to_the_message_in_a_readable_file(tmp_path: Path) 
 
         assert [symbol["containerName"] for symbol in symbols] == ["登录"]
         assert pointed_at(symbols[0]).startswith("## 31 · assistant")
-        assert "用户认证 ␛[31m在这里" in pointed_at(symbols[0])
-        assert path_of(symbols[0]["location"]["uri"]).stat().st_mode & 0o777 == 0o600
+        assert "用户认证 ␛\\[31m在这里" in pointed_at(symbols[0])
+        assert path_of(symbols[0]["location"]["uri"]).stat().st_mode & 0o777 == 0o400
     finally:
         await app.close()
 

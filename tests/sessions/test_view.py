@@ -26,6 +26,7 @@ def test_each_message_starts_on_the_line_that_is_told() -> None:
 
     shown = text.split("\n")
     assert [shown[lines[seq]].split(" · ")[0] for seq in (1, 2, 3, 4)] == ["## 1", "## 2", "## 3", "## 4"]
+    assert "\\# a heading" in shown
     assert shown[lines[1] + 2 : lines[1] + 4] == ["one", "two"]
     assert not {"\x1b", "\u202e", "\t", "\r"} & set(text)
 
@@ -37,7 +38,7 @@ async def _views(client: Client, folder: Path, session_id: str) -> list[Path]:
     await client.add(session_id, f"needle{PART + 1}")
     for query in ("needle1", f"needle{PART + 1}"):
         assert len(await find_symbols(client.workspace, f'"{query}"')) == 1
-    return sorted((folder / ".kore" / "views").iterdir())
+    return sorted((folder / ".kore" / "view").iterdir())
 
 
 @pytest.mark.parametrize("permanent", [False, True])
@@ -49,5 +50,5 @@ async def test_they_go_with_their_session_and_no_others(client: Client, folder: 
 
     await client.call("kore/session/delete", {"sessionId": gone["id"], "permanent": permanent})
 
-    left = list((folder / ".kore" / "views").iterdir())
+    left = list((folder / ".kore" / "view").iterdir())
     assert ["stays" in path.read_text(encoding="utf-8") for path in left] == [True]

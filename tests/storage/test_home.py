@@ -120,7 +120,7 @@ def test_a_directory_without_a_database_is_free_whatever_id_it_came_with(directo
     assert private(directory)
 
 
-@pytest.mark.parametrize("name", [DATABASE, "sessions.db-wal", "store-id", ".gitignore", "views"])
+@pytest.mark.parametrize("name", [DATABASE, "sessions.db-wal", "store-id", ".gitignore", "view"])
 def test_no_link_in_the_directory_is_followed(name: str, directory: Path, state: Path, tmp_path: Path) -> None:
     home = ours(directory, state)
     target = tmp_path / "target"
