@@ -37,6 +37,11 @@ class LoadedAgents:
     def __len__(self) -> int:
         return len(self._agents)
 
+    @property
+    def loaded(self) -> tuple[SessionId, ...]:
+        """Which sessions have one."""
+        return tuple(self._agents)
+
     def get(self, session_id: SessionId) -> Agent | None:
         """The session's agent if it is loaded."""
         future = self._agents.get(session_id)
@@ -102,7 +107,7 @@ class LoadedAgents:
 
     async def release_all(self) -> None:
         """Close every agent, all at once."""
-        await asyncio.gather(*(self.release(session_id) for session_id in tuple(self._agents)))
+        await asyncio.gather(*(self.release(session_id) for session_id in self.loaded))
 
 
 def _is_ready(future: asyncio.Future[Agent]) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 
+from kore_ls.errors import StoreForeign, StoreLocked, WrongKey
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import now_ms
-from kore_ls.sessions.folder import Folder
+from kore_ls.sessions.folder import DATABASE, Folder
 from kore_ls.sessions.view import VIEWS
 from kore_ls.storage.cipher import Cipher as Cipher
 
@@ -18,14 +20,28 @@ _READ = "another program reads the store; what was plain stays in its log until 
 
 
 async def unlock(folder: Folder, cipher: Cipher | None, *, plain: bool = False) -> None:
-    """Open the store with a key, or (`plain`) say that a plain one is meant. Raises WrongKey."""
-    await folder.manager.storage.encryption.unlock(cipher, plain=plain)
+    """Open the store with a key, or (`plain`) say that a plain one is meant. Raises WrongKey.
+
+    A foreign store stays closed; it can be adopted with the key from then on.
+    """
+    encryption = folder.manager.storage.encryption
+    try:
+        await encryption.unlock(cipher, plain=plain)
+    except StoreForeign as error:
+        if cipher is None or error.params.get("reason") == "link":
+            raise
+        await asyncio.to_thread(_check_foreign, folder, cipher)
+        await encryption.expect(cipher)
     _publish(folder, EventType.STORE_CHANGED)
 
 
 async def lock(folder: Folder) -> None:
-    """Forget the key of an encrypted store."""
-    if await folder.manager.storage.encryption.lock():
+    """Forget the key of an encrypted store. Its turns are stopped first, with what they said; its agents let go."""
+    encryption = folder.manager.storage.encryption
+    with suppress(StoreLocked, WrongKey):
+        if await encryption.active():
+            await folder.manager.rest()
+    if await encryption.lock():
         _publish(folder, EventType.STORE_LOCKED)
 
 
@@ -53,6 +69,14 @@ async def rekey(
     encryption = folder.manager.storage.encryption
     await (encryption.rewrap(cipher, new) if rewrap else encryption.rekey(cipher, new, report))
     _publish(folder, EventType.STORE_CHANGED)
+
+
+def _check_foreign(folder: Folder, cipher: Cipher) -> None:
+    from kore_ls.storage.foreign_reader import check_foreign_key  # with all that reads foreign stores, rarely needed
+
+    database = folder.directory / DATABASE
+    if database.exists():
+        check_foreign_key(database, cipher)
 
 
 def _publish(folder: Folder, kind: EventType) -> None:

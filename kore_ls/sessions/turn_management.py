@@ -44,6 +44,12 @@ class TurnManagement(SessionLifecycle):
         await self.storage.load_session(known)
         return await self._steps.run(self._cancel_turn(known))
 
+    async def rest(self) -> None:
+        """Stop all turns, keeping what was said, and let go of all agents, which remember it."""
+        await self.turns.cancel_all()
+        for session_id in self._agents.loaded:
+            await self.release_agent(session_id)
+
     async def _cancel_turn(self, session_id: SessionId) -> CancelledTurn:
         lease = self.turns.lease_of(session_id)
         if lease is not None and not lease.mine and self.turns.running(session_id) is None:

@@ -154,6 +154,10 @@ class SessionTurns:
             await run.stop(reason)
         return CancelledTurn(cancelled=run is not None, dropped=dropped)
 
+    async def cancel_all(self) -> None:
+        """Stop all turns that run here, and drop what waits; returns when they have ended."""
+        await asyncio.gather(*(self.cancel(session_id) for session_id in {*self._queued, *self._running}))
+
     async def pause(self, session_id: SessionId) -> None:
         """The session was paused: the next tool call and model request wait."""
         if (run := self._running.get(session_id)) is not None:

@@ -78,6 +78,10 @@ class Encryption:
             await self._file.reset(wanted)
         await self._file.open()
 
+    async def expect(self, cipher: Cipher) -> None:
+        """Make a store that can't be opened as it is encrypted with `cipher`, once it is adopted."""
+        await self._file.reset(evolve(self._file.access, ciphers=(cipher,)))
+
     async def lock(self) -> bool:
         """Forget the key of an encrypted store; whether there was one. What a key has derived goes with it."""
         if await self._wrapped() is None:

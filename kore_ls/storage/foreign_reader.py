@@ -80,6 +80,23 @@ def read_foreign(path: Path, ciphers: Sequence[Cipher] = (), *, seconds: float =
     return ForeignContent(sessions=sessions, problems=problems.texts())
 
 
+def check_foreign_key(path: Path, cipher: Cipher) -> None:
+    """Raise WrongKey where the file is an encrypted store that `cipher` does not open; else as `read_foreign`."""
+    with tempfile.TemporaryDirectory(prefix="kore-") as folder:
+        copy = Path(folder) / "copy.db"
+        size = copy_database(path, copy)
+        uri = f"{copy.as_uri()}?mode=ro&immutable=1"
+        try:
+            with closing(
+                ForeignDatabase(uri, seconds=READING_SECONDS, most_bytes=size, problems=Problems())
+            ) as database:
+                _codec(database, (cipher,))
+        except StoreLocked as error:
+            raise WrongKey from error
+        except READ_ERRORS:
+            raise _refused("is too damaged to be read") from None
+
+
 def copy_database(path: Path, copy: Path, most: int = IMPORT_FILE_BYTES) -> int:
     """Copy a database's main file of at most `most` bytes; their number. Raises ImportInvalid, StoreFull."""
     with open_regular(path, most=most) as source:

@@ -205,6 +205,23 @@ async def test_an_encrypted_store_of_another_machine_is_adopted_with_its_key(
     assert not shown(folder)
 
 
+async def test_a_foreign_store_is_unlocked_to_be_adopted(
+    client: Client, connect: Connect, folder: Path, state_home: Path, kept: str
+) -> None:
+    await client.call("kore/store/encrypt", {"passphrase": "secret"})
+    await client.workspace.close()
+    shutil.rmtree(state_home)
+    other = await connect(folder)
+    assert (await other.refused("kore/store/unlock", {"passphrase": "wrong"})).kind == "wrongKey"
+    status = await other.call("kore/store/unlock", {"passphrase": "secret"})
+    assert status["foreign"] is True
+    assert (await other.refused("kore/session/get", {"sessionId": kept})).kind == "storeForeign"
+    status = await other.call("kore/store/adopt")
+    assert (status["encrypted"], status["locked"], status.get("problems")) == (True, False, None)
+    assert await other.contents(kept) == [f"{WORD} 金丝雀"]
+    assert not shown(folder)
+
+
 async def test_the_file_of_an_encrypted_store_is_not_imported_without_its_key(
     client: Client, folder: Path, kept: str
 ) -> None:

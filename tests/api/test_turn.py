@@ -670,3 +670,36 @@ async def test_a_slow_client_gets_merged_pieces_and_everything_else(
     assert [event["seq"] for event in seen] == list(range(seen[0]["seq"], seen[0]["seq"] + len(seen)))
     _check_streams(seen)
     await slow.workspace.close()
+
+
+async def test_locking_the_store_stops_its_turns_first_and_keeps_what_was_said(talk: Talk) -> None:
+    await talk.client.call("kore/store/encrypt", {"passphrase": "secret"})
+    await talk.start("one")
+    await talk.start("two", whenBusy="queue")
+    talk.agent.do("half an ans")
+    await talk.client.event("message.streaming")
+    status = await talk.client.call("kore/store/lock")
+
+    assert (status["encrypted"], status["locked"]) == (True, True)
+    assert talk.agent.stopped.is_set()
+    assert talk.agent.closed
+    assert talk.client.event_types()[-1] == "store.locked"
+    assert await talk.refused("turn/start", prompt="x") == "storeLocked"
+    await talk.client.call("kore/store/unlock", {"passphrase": "secret"})
+    assert [message["content"] for message in await talk.messages()] == ["one", "half an ans"]
+    assert (await talk.client.get(talk.id))["status"] == "idle"
+
+
+@pytest.mark.parametrize("change", ["encrypt", "rekey", "decrypt"])
+async def test_a_turn_goes_on_while_its_store_is_converted(talk: Talk, change: str) -> None:
+    if change != "encrypt":
+        await talk.client.call("kore/store/encrypt", {"passphrase": "secret"})
+    await talk.start("one")
+    talk.agent.do("half ")
+    await talk.client.event("message.streaming")
+    await talk.client.call(
+        f"kore/store/{change}", {"passphrase": "secret"} | ({"newPassphrase": "other"} if change == "rekey" else {})
+    )
+    talk.agent.do("an answer", None)
+    await talk.until("idle")
+    assert [message["content"] for message in await talk.messages()] == ["one", "half an answer"]
