@@ -120,6 +120,22 @@ class Snapshots(Protocol):
         What it raises keeps the change from happening.
         """
 
+    async def arrive(self, turn_id: TurnId, path: Path, *, link: str) -> None:
+        """Remember that a symlink comes to be where nothing is; `link` is its target.
+
+        What it raises keeps the change from happening.
+        """
+
+
+class TodoList(Protocol):
+    """The session's list of what is still to be done."""
+
+    async def todo(self) -> list[str]:
+        """All entries, as they were kept."""
+
+    async def keep_todo(self, items: list[str]) -> None:
+        """Store the whole list. What it raises keeps the list as it was."""
+
 
 @frozen(kw_only=True)
 class PastMatch:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from kore_ls.agents.ports import AuditLog, Editor, Past, Permissions, Rules, Snapshots
+from kore_ls.agents.ports import AuditLog, Editor, Past, Permissions, Rules, Snapshots, TodoList
 from kore_ls.agents.sandbox.kinds import Sandbox
 from kore_ls.model.ids import Clock, IdSource
 from kore_ls.model.session import SessionRecord
@@ -32,6 +32,7 @@ class Surroundings:
     editor: Editor
     snapshots: Snapshots
     past: Past
+    todos: TodoList
     clock: Clock
     new_id: IdSource
     locale: str | None = None

@@ -51,7 +51,6 @@ class Toolbox:
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
         self._budget = Budget()
-        self._todo: list[str] = []
 
     async def use(
         self,
@@ -82,7 +81,7 @@ class Toolbox:
             status=ToolStatus.PENDING,
             started_at=self._around.clock(),
         )
-        use = _Use(self._around, self._budget, self._todo, turn_id, call, on_update, declared)
+        use = _Use(self._around, self._budget, turn_id, call, on_update, declared)
         return await use.whole(tool)
 
 
@@ -93,7 +92,6 @@ class _Use:
         self,
         around: Surroundings,
         budget: Budget,
-        todo: list[str],
         turn_id: TurnId,
         call: ToolCall,
         on_update: OnUpdate,
@@ -101,7 +99,7 @@ class _Use:
     ) -> None:
         from kore_ls.agents.asking import Asking
 
-        self.around, self.budget, self.todo, self.turn_id = around, budget, todo, turn_id
+        self.around, self.budget, self.turn_id = around, budget, turn_id
         self.call, self.on_update, self.declared = call, on_update, declared
         self.asking: Asking = Asking(around, budget)
         self.told = 0
@@ -183,7 +181,6 @@ class _Use:
             around=self.around,
             turn_id=self.turn_id,
             budget=self.budget,
-            todo=self.todo,
             tell=self.tell,
             may=self.may,
         )

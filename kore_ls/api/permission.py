@@ -158,7 +158,10 @@ async def list_(workspace: Workspace, params: PermissionListParams) -> Permissio
 
 @method("kore/permission/answer", raises=(FolderNotFound, LeaseHeld), command=False)
 async def answer(workspace: Workspace, params: PermissionAnswerParams) -> PermissionAnswered:
-    """Answer a permission request; the first answer of any client counts."""
+    """Answer a permission request; the first answer of any client counts.
+
+    A request that is not this server's, where another one works in a session of the folder: leaseHeld.
+    """
     if params.outcome is PermissionOutcome.SELECTED and params.option_id is None:
         raise InvalidParams(["params.optionId: is needed where an option was selected"])
     given = PermissionAnswer(outcome=params.outcome, option_id=params.option_id, feedback=params.feedback)
@@ -170,6 +173,10 @@ async def answer(workspace: Workspace, params: PermissionAnswerParams) -> Permis
         if params.option_id is not None and params.option_id not in (each.id for each in request.options):
             raise InvalidParams(["params.optionId: is none of the request's options"])
         return PermissionAnswered(accepted=desk.answer(params.request_id, given))
+    for opened in workspace.chosen(params.folder):
+        if not opened.folder.workbench.desk.was_asked(params.request_id):
+            for session_id, lease in opened.manager.storage.turns.held_by_others().items():
+                raise LeaseHeld(sessionId=session_id, holder=lease.holder)
     return PermissionAnswered(accepted=False)
 
 

@@ -69,8 +69,11 @@ class TurnStartParams:
     session_id: SessionIdField
     prompt: Content
     context: tuple[ContextParams, ...] = ()
+    """Kept in the message's metadata as `context`; texts beyond 48 KiB in all are left out there (`textLeftOut`)."""
     when_busy: Annotated[str, Checked(one_of("reject", "queue"))] = "reject"
-    """While a turn runs: `reject` answers sessionBusy, `queue` lets the prompt wait."""
+    """While a turn runs: `reject` answers sessionBusy, `queue` lets the prompt wait. It is stored before the reply:
+    where it has no turn any more (closed, restarted) it becomes a message, cancelled or interrupted.
+    """
     folder: Text | None = None
 
 
@@ -173,7 +176,7 @@ async def start(workspace: Workspace, params: TurnStartParams) -> TurnStart:
 async def cancel(workspace: Workspace, params: TurnCancelParams) -> TurnCancelled:
     """Stop the session's turn within a second; what it said so far is kept as a message, cancelled.
 
-    The reply comes when the turn has ended. Prompts that waited are dropped.
+    The reply comes when the turn has ended. Prompts that waited are dropped, each with a `turn.finished` event.
     """
     opened = await workspace.folder_of(params.session_id, params.folder)
     done = await opened.manager.cancel_turn(params.session_id)

@@ -24,6 +24,7 @@ def reference(
 ) -> int:
     """Write or check the files generated from the protocol's declarations."""
     from kore_ls.api import PROTOCOL_VERSION, TABLE
+    from kore_ls.api.asked import ASKED
     from kore_ls.api.events import EVENTS
     from kore_ls.rpc import reference as pages
 
@@ -32,7 +33,7 @@ def reference(
     place = root if root is not None else _checkout()
     if not place.is_dir():
         raise CommandFailed(f"not a folder: {line(str(place))}")
-    files = pages.generate(TABLE, EVENTS, PROTOCOL_VERSION)
+    files = pages.generate(TABLE, EVENTS, PROTOCOL_VERSION, ASKED)
     screen = Screen()
     if write:
         for path in pages.write(place, files):

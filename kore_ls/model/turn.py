@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from enum import Enum
+from typing import Any
 
 from attrs import field, frozen
 
@@ -29,6 +32,9 @@ class StopReason(Enum):
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
     ERROR = "error"
+
+
+_KEPT_BYTES = 48 << 10
 
 
 @frozen(kw_only=True)
@@ -62,6 +68,56 @@ class Prompt:
 
     text: str
     context: tuple[PromptContext, ...] = ()
+
+    def kept_context(self) -> dict[str, Any]:
+        """Metadata for the prompt's message: `context`, where there is one; texts as far as metadata has room."""
+        return {"context": context_json(self.context, most=_KEPT_BYTES)} if self.context else {}
+
+
+def context_json(context: Sequence[PromptContext], *, most: int | None = None) -> list[dict[str, Any]]:
+    """What came with a prompt as JSON: `uri`, `range`, `text`, as on the wire.
+
+    With `most` it has at most so many bytes: texts that don't fit are left out, which `textLeftOut` says.
+    """
+    entries: list[dict[str, Any]] = []
+    left = most
+    for each in context:
+        entry: dict[str, Any] = {"uri": each.uri}
+        if each.range is not None:
+            entry["range"] = {
+                name: {"line": place.line, "character": place.character}
+                for name, place in (("start", each.range.start), ("end", each.range.end))
+            }
+        if left is not None and _size(entry | {"text": each.text}) > left:
+            entry["textLeftOut"] = True
+        elif each.text is not None:
+            entry["text"] = each.text
+        if left is not None:
+            left -= _size(entry)
+            if left < 0:
+                break
+        entries.append(entry)
+    return entries
+
+
+def _size(entry: JsonObject) -> int:
+    return len(json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogatepass")) + 2
+
+
+def context_from(entries: Sequence[JsonObject]) -> tuple[PromptContext, ...]:
+    """What `context_json` made. Raises KeyError, TypeError for anything else."""
+    return tuple(
+        PromptContext(
+            uri=each["uri"],
+            range=_span(each["range"]) if "range" in each else None,
+            text=each.get("text"),
+        )
+        for each in entries
+    )
+
+
+def _span(given: JsonObject) -> TextSpan:
+    return TextSpan(start=Position(**given["start"]), end=Position(**given["end"]))
 
 
 @frozen(kw_only=True)

@@ -90,6 +90,7 @@ class FolderWorkbench:
             editor=ports,
             snapshots=ports,
             past=ports,
+            todos=ports,
             clock=self.manager.now,
             new_id=self.manager.new_id,
             locale=self._locale,
@@ -205,10 +206,23 @@ class _SessionPorts:
         lost = link is None
         await self._keep(path, os.fsencode(link or ""), None, mode=None if lost else stat.S_IFLNK, lost=lost)
 
+    async def arrive(self, turn_id: TurnId, path: Path, *, link: str) -> None:
+        """See `Snapshots`."""
+        await self._keep(path, None, os.fsencode(link), mode=stat.S_IFLNK)
+
     async def _keep(self, path: Path, before: bytes | None, after: bytes | None, **more: Any) -> None:
         fence = self._bench.run(self._session_id).begun.fence
         name = stored_path(self._bench.folder, path)
         await self._bench.manager.storage.turns.keep(fence, name, before, after, **more)
+
+    async def todo(self) -> list[str]:
+        """See `TodoList`."""
+        return await self._bench.manager.storage.turns.todo(self._session_id)
+
+    async def keep_todo(self, items: list[str]) -> None:
+        """See `TodoList`."""
+        fence = self._bench.run(self._session_id).begun.fence
+        await self._bench.manager.storage.turns.keep_todo(fence, items)
 
     async def search(self, query: str, *, limit: int) -> Sequence[PastMatch]:
         """See `Past`."""

@@ -192,9 +192,9 @@ class SessionLifecycle:
 
     async def _close(self, session_id: str) -> Session:
         known = checked_id(session_id)
-        await self.turns.cancel(known)
+        await self.turns.cancel(known, keep=True)
         after = await self._step(known, changes.closed, EventType.SESSION_CLOSED, exclusive=True)
-        await self.turns.cancel(known)  # one that began in between
+        await self.turns.cancel(known, keep=True)  # one that began in between
         await self.release_agent(after.id)
         return self._handle(after)
 
@@ -257,7 +257,7 @@ class SessionLifecycle:
             self._tell(EventType.SESSION_DELETED, record)
         else:
             now = self._clock()
-            await self.turns.cancel(known)
+            await self.turns.cancel(known, keep=True)
             await self._step(
                 known,
                 lambda record: changes.deleted(record, now),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define, field
@@ -12,6 +13,7 @@ from kore_ls.model.permission import PermissionAnswer, PermissionOutcome, Permis
 
 Asker = Callable[[PermissionRequest], Awaitable[PermissionAnswer | None]]
 """Asks one client, until cancelled; None where it gives no answer."""
+_REMEMBERED = 1_000
 CANCELLED = PermissionAnswer(outcome=PermissionOutcome.CANCELLED)
 
 
@@ -34,6 +36,7 @@ class PermissionDesk:
         self._askers: dict[object, Asker] = {}
         self._choosers: dict[object, Asker] = {}
         self._pending: dict[str, _Pending] = {}
+        self._past: deque[str] = deque(maxlen=_REMEMBERED)
 
     def join(self, client: object, asker: Asker | None, chooser: Asker | None) -> None:
         """A client is there: `asker` if it opted in, `chooser` for one that shows plain choices."""
@@ -66,6 +69,7 @@ class PermissionDesk:
             given = await answer
         finally:
             self._pending.pop(request.request_id, None)
+            self._past.append(request.request_id)
             for task in pending.asking.values():
                 task.cancel()
             self._tell(request, given)
@@ -92,6 +96,10 @@ class PermissionDesk:
         """An open request."""
         pending = self._pending.get(request_id)
         return pending.request if pending is not None and not pending.answer.done() else None
+
+    def was_asked(self, request_id: str) -> bool:
+        """Whether this was a request of ours, open or lately resolved."""
+        return request_id in self._pending or request_id in self._past
 
     def requests(self, session_id: SessionId | None = None) -> Sequence[PermissionRequest]:
         """The open requests, oldest first; of one session or of all."""

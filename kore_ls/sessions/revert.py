@@ -60,6 +60,8 @@ async def _revert(
     """Whether the file is now, or would be, as it was before the turn."""
     path = bench.folder / snapshot.path
     if stat.S_ISLNK(snapshot.mode or 0):
+        if snapshot.before is None:
+            return await asyncio.to_thread(_take_link, path, snapshot.after, dry_run=dry_run)
         return await asyncio.to_thread(_put_link, path, os.fsdecode(content or b""), dry_run=dry_run)
     now = await asyncio.to_thread(_content, path)
     if now is _UNREADABLE:
@@ -110,6 +112,22 @@ def _put_link(path: Path, target: str, *, dry_run: bool) -> bool:
         if not dry_run:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.symlink_to(target)
+    except OSError:
+        return False
+    return True
+
+
+def _take_link(path: Path, expected: str | None, *, dry_run: bool) -> bool:
+    """Remove the symlink that a turn put there, if it still is that; whether it is, or would be, gone."""
+    if os.path.realpath(path.parent) != str(path.parent):
+        return not os.path.lexists(path)
+    try:
+        if not os.path.lexists(path):
+            return True
+        if not path.is_symlink() or content_name(os.fsencode(path.readlink())) != expected:
+            return False
+        if not dry_run:
+            path.unlink()
     except OSError:
         return False
     return True

@@ -14,11 +14,12 @@ from kore_ls.model.session import LastMessage, SessionRecord, Usage, preview_of
 from kore_ls.model.turn import Prompt, StopReason
 from kore_ls.sessions.changes import checked, checked_id, fork_of, rewound_name
 from kore_ls.sessions.lifecycle import SessionLifecycle
+from kore_ls.sessions.prompt_queue import CancelledTurn
 from kore_ls.sessions.session import Session
-from kore_ls.sessions.turns import CancelledTurn, StartedTurn
+from kore_ls.sessions.turns import StartedTurn
 from kore_ls.storage.note_rows import DEFAULT_NAME
 from kore_ls.storage.rewind_rows import Rewound
-from kore_ls.storage.turn_rows import summed
+from kore_ls.storage.turn_rows import EndedTurn, summed
 from kore_ls.storage.turn_store import Recovery
 
 
@@ -160,6 +161,22 @@ class TurnManagement(SessionLifecycle):
             self.events.publish(
                 Event(type=kind, timestamp=self._clock(), session_id=session_id, turn_id=turn_id, data=data)
             )
+
+    def prompt_dropped(
+        self, session_id: SessionId, turn_id: TurnId, reason: StopReason, ended: EndedTurn | None
+    ) -> None:
+        """A prompt that waited will have no answer: tell it. `ended` is what was kept of it."""
+        message = None if ended is None else ended.message
+        if message is not None:
+            self.message_stored(message)
+        if reason is not StopReason.ERROR:
+            data = TurnFinished(stop_reason=reason, message=message)
+            now = self._clock()
+            self.events.publish(
+                Event(type=EventType.TURN_FINISHED, timestamp=now, session_id=session_id, turn_id=turn_id, data=data)
+            )
+        if ended is not None:
+            self.session_stored(ended.session)
 
     def taken_over(self, recovery: Recovery) -> None:
         """What a dead process had left running was ended: tell it."""

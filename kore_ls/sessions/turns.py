@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,19 @@ from attrs import frozen
 from kore_ls.agents import turn as machine
 from kore_ls.agents.agent import Agent, ToolOutcome
 from kore_ls.agents.toolbox import ToolOutput
-from kore_ls.errors import KoreError, SessionBusy
+from kore_ls.errors import BadTransition, KoreError, SessionBusy, TurnNotFound
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import Message, Role, ToolCall
 from kore_ls.model.permission import PermissionRequest
 from kore_ls.model.session import SessionRecord, SessionStatus
 from kore_ls.model.turn import Lease, Prompt, StopReason
+from kore_ls.sessions.prompt_queue import CancelledTurn, PromptQueues, QueuedPrompt
 from kore_ls.sessions.turn_runner import RunningTurn
 from kore_ls.sessions.workbench import NO_TOOLS, Workbench
 from kore_ls.storage.lease_rows import HEARTBEAT_S
 from kore_ls.storage.process import this_process
-from kore_ls.storage.turn_rows import BegunTurn
+from kore_ls.storage.turn_rows import BegunTurn, EndedTurn
 from kore_ls.storage.turn_store import TurnStore
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ LOOK_S = 0.25
 PURGE_S = 3600.0
 CLOSE_S = 5.0
 """How long ending turns are waited for, where the store does not take their end."""
-MOST_QUEUED = 16
 
 
 @frozen(kw_only=True)
@@ -47,23 +47,6 @@ class StartedTurn:
     message: Message | None = None
 
 
-@frozen(kw_only=True)
-class QueuedPrompt:
-    """A prompt that waits."""
-
-    turn_id: TurnId
-    prompt: Prompt
-    starter: object
-
-
-@frozen(kw_only=True)
-class CancelledTurn:
-    """What a cancel did: whether a turn was running, and the prompts that were waiting."""
-
-    cancelled: bool
-    dropped: tuple[QueuedPrompt, ...]
-
-
 class SessionTurns:
     """See `SessionManager`; its `TurnHost` is this."""
 
@@ -71,7 +54,7 @@ class SessionTurns:
         self._manager = manager
         self._workbench = workbench or NO_TOOLS
         self._running: dict[SessionId, RunningTurn] = {}
-        self._queued: dict[SessionId, deque[QueuedPrompt]] = {}
+        self._queues = PromptQueues(lambda: self.turns)
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeping: asyncio.Task[None] | None = None
         self._closing = False
@@ -85,7 +68,7 @@ class SessionTurns:
         """
         waiting = QueuedPrompt(turn_id=TurnId(self._manager.new_id()), prompt=prompt, starter=starter)
         if queue and record.id in self._running:
-            return self._enqueue(record.id, waiting)
+            return await self._enqueue(record.id, waiting)
         if record.status is SessionStatus.IDLE:
             await self._manager.load_agent(record)
         released = asyncio.Event()
@@ -93,26 +76,26 @@ class SessionTurns:
             begun = await self._begin(record.id, waiting, released)
         except SessionBusy:
             if queue and record.id in self._running:
-                return self._enqueue(record.id, waiting)
+                return await self._enqueue(record.id, waiting)
             raise
         finally:
             asyncio.get_running_loop().call_soon(released.set)
         return StartedTurn(turn_id=waiting.turn_id, message=begun.message)
 
-    def _enqueue(self, session_id: SessionId, waiting: QueuedPrompt) -> StartedTurn:
-        queue = self._queued.setdefault(session_id, deque())
-        if len(queue) >= MOST_QUEUED:
-            raise SessionBusy("too many prompts wait already", sessionId=session_id)
-        queue.append(waiting)
+    async def _enqueue(self, session_id: SessionId, waiting: QueuedPrompt) -> StartedTurn:
+        await self._queues.add(session_id, waiting)
         return StartedTurn(turn_id=waiting.turn_id)
 
-    async def _begin(self, session_id: SessionId, waiting: QueuedPrompt, released: asyncio.Event) -> BegunTurn:
+    async def _begin(
+        self, session_id: SessionId, waiting: QueuedPrompt, released: asyncio.Event, *, waited: bool = False
+    ) -> BegunTurn:
         message = Message(
             id=self.new_message_id(),
             session_id=session_id,
             role=Role.USER,
             content=waiting.prompt.text,
             turn_id=waiting.turn_id,
+            metadata=waiting.prompt.kept_context(),
         )
 
         def then(begun: BegunTurn) -> None:
@@ -122,7 +105,7 @@ class SessionTurns:
             self._keep()
             self._spawn(self._after(run))
 
-        return await self.turns.begin(message, waiting.turn_id, then)
+        return await self.turns.begin(message, waiting.turn_id, then, waited=waited)
 
     async def _after(self, run: RunningTurn) -> None:
         await run.done.wait()
@@ -133,30 +116,58 @@ class SessionTurns:
         """Begin the turn of the next prompt that waits."""
         if self._closing or session_id in self._running:
             return
-        if queue := self._queued.get(session_id):
-            self._spawn(self._begin_queued(session_id, queue.popleft()))
+        if (waiting := self._queues.next(session_id)) is not None:
+            self._spawn(self._begin_queued(session_id, waiting))
 
     async def _begin_queued(self, session_id: SessionId, waiting: QueuedPrompt) -> None:
         released = asyncio.Event()
         released.set()
         try:
-            await self._begin(session_id, waiting, released)
+            await self._begin(session_id, waiting, released, waited=True)
+        except (SessionBusy, BadTransition):  # another turn came first, or the session was paused: its time will come
+            self._queues.put_back(session_id, waiting)
+        except TurnNotFound:  # another process took this one for dead, and has kept the prompt
+            self._next(session_id)
         except KoreError as error:
             log.warning("a queued prompt's turn can't begin: %s", error.kind)
             self._manager.turn_refused(session_id, waiting.turn_id, error)
+            await self._let_go(session_id, (waiting,), StopReason.ERROR, keep=True)
             self._next(session_id)
 
-    async def cancel(self, session_id: SessionId, reason: StopReason = StopReason.CANCELLED) -> CancelledTurn:
-        """Stop the turn that runs, within a second, and drop what waits; returns when it has ended."""
-        dropped = tuple(self._queued.pop(session_id, ()))
+    async def cancel(
+        self, session_id: SessionId, reason: StopReason = StopReason.CANCELLED, *, keep: bool = False
+    ) -> CancelledTurn:
+        """Stop the turn that runs, within a second, and drop what waits; returns when it has ended.
+
+        `keep`: prompts that are dropped become messages, as whoever wrote them does not get them back.
+        """
+        dropped = self._queues.take_all(session_id)
         run = self._running.get(session_id)
         if run is not None:
             await run.stop(reason)
+        if dropped:
+            await self._let_go(session_id, dropped, reason, keep=keep)
         return CancelledTurn(cancelled=run is not None, dropped=dropped)
 
     async def cancel_all(self) -> None:
         """Stop all turns that run here, and drop what waits; returns when they have ended."""
-        await asyncio.gather(*(self.cancel(session_id) for session_id in {*self._queued, *self._running}))
+        await asyncio.gather(*(self.cancel(session_id, keep=True) for session_id in {*self._queues, *self._running}))
+
+    async def _let_go(
+        self, session_id: SessionId, prompts: Sequence[QueuedPrompt], reason: StopReason, *, keep: bool
+    ) -> None:
+        """Prompts that waited will have no answer. Where the store does not take that, the next process does it."""
+        ended: dict[TurnId, EndedTurn] = {}
+        try:
+            if keep:
+                left = await self.turns.leave([each.stored(session_id) for each in prompts], reason)
+                ended = {each.turn.turn_id: each for each in left}
+            else:
+                await self.turns.drop([each.turn_id for each in prompts])
+        except KoreError as error:
+            self.store_failed(error)
+        for each in prompts:
+            self._manager.prompt_dropped(session_id, each.turn_id, reason, ended.get(each.turn_id))
 
     async def pause(self, session_id: SessionId) -> None:
         """The session was paused: the next tool call and model request wait."""
@@ -176,7 +187,7 @@ class SessionTurns:
 
     def queued(self, session_id: SessionId) -> int:
         """How many prompts wait."""
-        return len(self._queued.get(session_id, ()))
+        return self._queues.count(session_id)
 
     def forget(self, session_id: SessionId) -> None:
         """The session's agent is unloaded, and its tools with it."""
@@ -235,12 +246,16 @@ class SessionTurns:
     async def close(self) -> None:
         """Interrupt all turns and watch no more."""
         self._closing = True
-        self._queued.clear()
         runs = tuple(self._running.values())
         if stops := [asyncio.create_task(run.stop(StopReason.INTERRUPTED)) for run in runs]:
             _, late = await asyncio.wait(stops, timeout=CLOSE_S)
             if late:  # the store takes nothing; what was saved of the drafts is found by the next process
                 await asyncio.gather(*(run.abort() for run in runs))
+        for session_id in self._queues:
+            prompts = self._queues.take_all(session_id)
+            leaving = self._let_go(session_id, prompts, StopReason.INTERRUPTED, keep=True)
+            with contextlib.suppress(TimeoutError, ValueError):  # ValueError: the store is closed already
+                await asyncio.wait_for(leaving, CLOSE_S)
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.wait([self._keeping])

@@ -57,6 +57,8 @@ SEALED: Mapping[str, SealedTable] = {
     "file_contents": SealedTable(columns=("content",), uid="t.name", session_id="''", settled=True),
     "agent_notes": SealedTable(columns=("content",), uid="t.name", session_id="t.session_id"),
     "file_snapshots": SealedTable(columns=("path",), uid="t.turn_id", session_id="''", seq="t.taken_at"),
+    "prompts": SealedTable(columns=("content", "context"), uid="t.turn_id", session_id="t.session_id", settled=True),
+    "todos": SealedTable(columns=("items",), uid="t.session_id", session_id="t.session_id"),
 }
 """What users and agents wrote, by table."""
 
@@ -76,5 +78,7 @@ PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {
     "audit": frozenset({"session_id", "turn_id", "agent_mode", "decision", "outcome"}),
     "file_snapshots": frozenset({"turn_id"}),
     "agent_notes": frozenset({"session_id", "name"}),
+    "prompts": frozenset({"turn_id", "session_id", "owner", "host", "boot_id", "started"}),
+    "todos": frozenset({"session_id"}),
 }
 """What can be read without the key, besides numbers: ids, words of fixed sets, and Kore LS' own book-keeping."""

@@ -174,6 +174,27 @@ _AGENT_NOTES = (
 
 _FILE_MODES = ("ALTER TABLE file_snapshots ADD COLUMN mode INTEGER",)
 
+_WAITING = (
+    """CREATE TABLE prompts (
+        num INTEGER PRIMARY KEY AUTOINCREMENT,
+        turn_id TEXT NOT NULL UNIQUE,
+        session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+        content TEXT NOT NULL,
+        context JSON,
+        owner TEXT NOT NULL,
+        host TEXT NOT NULL,
+        boot_id TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        started TEXT NOT NULL,
+        queued_at INTEGER NOT NULL
+    )""",
+    "CREATE INDEX idx_prompts_session_id ON prompts (session_id, num)",
+    """CREATE TABLE todos (
+        session_id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
+        items JSON NOT NULL
+    )""",
+)
+
 SHADOWS = {
     "config": "(k PRIMARY KEY, v) WITHOUT ROWID",
     "data": "(id INTEGER PRIMARY KEY, block BLOB)",
@@ -187,7 +208,7 @@ SEARCH_TABLES = {
 }
 """The search index; it may be missing, as it is made and filled after the fact and never holds the only copy."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS, _TURNS, _FILE_MODES, _AGENT_NOTES)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS, _TURNS, _FILE_MODES, _AGENT_NOTES, _WAITING)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -28,6 +28,7 @@ from kore_ls.storage.rows import (
     session_of,
     tool_call_of,
 )
+from kore_ls.storage.salvage_turns import TurnSalvage
 from kore_ls.storage.session_rows import insert_session, write_meta
 
 _CHUNK = 200
@@ -44,6 +45,8 @@ class Salvage:
     lost_sessions: int = 0
     lost_messages: int = 0
     lost_tool_calls: int = 0
+    further: list[str] = field(factory=list)
+    """What of turns and their like was lost, in sentences."""
     made_up: list[SessionId] = field(factory=list)
     """Sessions of which only messages were left."""
 
@@ -57,6 +60,7 @@ class Salvage:
         ):
             if number:
                 texts.append(f"up to {number} {what} could not be read")
+        texts += self.further
         texts += [f"session {each}: only its messages were left" for each in self.made_up[:20]]
         return texts
 
@@ -70,6 +74,9 @@ def salvage(source: sqlite3.Connection, target: sqlite3.Connection, now: int) ->
     _save_messages(source, target, found, hidden, now)
     for session_id in miscounted(target):
         recount(target, session_id)
+    rest = TurnSalvage(source, target, _rows)
+    rest.run()
+    found.further = rest.texts()
     _save_meta(source, target)
     target.execute("COMMIT")
     return found

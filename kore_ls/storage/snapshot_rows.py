@@ -43,7 +43,7 @@ def keep_snapshot(
         return
     kept = not lost and (before is None or len(before) <= MOST_BYTES)
     if before is not None and kept:
-        _keep_content(db, before)
+        keep_content(db, before)
     snapshot = FileSnapshot(path=path, before=content_name(before), after=content_name(after), kept=kept, mode=mode)
     db.execute(
         f"INSERT INTO file_snapshots ({SNAPSHOT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -51,7 +51,8 @@ def keep_snapshot(
     )
 
 
-def _keep_content(db: sqlite3.Connection, content: bytes) -> None:
+def keep_content(db: sqlite3.Connection, content: bytes) -> None:
+    """Store a content once."""
     name, codec = content_name(content), codec_of(db)
     if codec is not None:
         name = codec.hide(name) or ""

@@ -83,7 +83,7 @@ class SQLiteStore(Storage):
             access=Access(() if cipher is None else (cipher,), plain, indexed_messages, rotate_at),
         )
         self.encryption = Encryption(self._file, clock)
-        self.turns = TurnStore(self._file, owner, clock)
+        self.turns = TurnStore(self._file, owner, clock, ids)
         self.history = HistoryStore(self._file, clock, self.turns.check_free)
         self._purging: asyncio.Task[None] | None = None
         self._watch = Watch(self._file.look)

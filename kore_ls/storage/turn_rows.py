@@ -17,6 +17,7 @@ from kore_ls.storage.draft_rows import find_draft, remove_draft
 from kore_ls.storage.lease_rows import HeldLease, check_epoch, held_lease, release_lease, take_lease
 from kore_ls.storage.message_rows import add_message, append_message
 from kore_ls.storage.note_rows import save_note
+from kore_ls.storage.prompt_rows import WaitingPrompt, take_prompt
 from kore_ls.storage.rows import marks
 from kore_ls.storage.session_rows import change_session, load_session
 from kore_ls.storage.turn_values import TURN_COLUMNS, turn_of, turn_row
@@ -62,12 +63,17 @@ class TurnPage:
     position: int | None = None
 
 
-def begin_turn(transaction: Transaction, message: Message, turn_id: TurnId, owner: str, now: int) -> BegunTurn:
-    """Store the prompt, take the lease, set the session to work.
+def begin_turn(
+    transaction: Transaction, message: Message, turn_id: TurnId, owner: str, now: int, *, waited: bool = False
+) -> BegunTurn:
+    """Store the prompt, take the lease, set the session to work. `waited`: the prompt was stored as a waiting one.
 
-    Raises SessionNotFound, SessionClosed, LeaseHeld, SessionBusy, BadTransition.
+    Raises SessionNotFound, SessionClosed, LeaseHeld, SessionBusy, BadTransition; TurnNotFound for a waiting prompt
+    that somebody else has seen to.
     """
     db = transaction.db
+    if waited:
+        take_prompt(db, turn_id)
     before = load_session(db, message.session_id)
     if before.status is SessionStatus.CLOSED:
         raise SessionClosed(sessionId=before.id)
@@ -146,6 +152,42 @@ def take_over(transaction: Transaction, session_id: SessionId, now: int) -> Ende
     return EndedTurn(
         turn=_close(db, turn.turn_id, StopReason.INTERRUPTED, turn.changed_files, now), message=stored, session=session
     )
+
+
+def leave_prompt(
+    transaction: Transaction, waiting: WaitingPrompt, message_id: MessageId, reason: StopReason, now: int
+) -> EndedTurn | None:
+    """A prompt that waited and will have no answer: it is kept as a message of a turn that has ended at once.
+
+    None if its session is gone.
+    """
+    db = transaction.db
+    db.execute("DELETE FROM prompts WHERE turn_id = ?", (waiting.turn_id,))
+    if db.execute("SELECT 1 FROM sessions WHERE id = ? AND hidden = 0", (waiting.session_id,)).fetchone() is None:
+        return None
+    message = Message(
+        id=message_id,
+        session_id=waiting.session_id,
+        role=Role.USER,
+        content=waiting.prompt.text,
+        turn_id=waiting.turn_id,
+        state=MessageState.CANCELLED if reason is StopReason.CANCELLED else MessageState.INTERRUPTED,
+        metadata=waiting.prompt.kept_context(),
+    )
+    stored = append_message(db, message, now)
+    turn = Turn(
+        turn_id=waiting.turn_id,
+        session_id=waiting.session_id,
+        state=TurnState.DONE,
+        stop_reason=reason,
+        started_at=now,
+        ended_at=now,
+        first_seq=stored.seq,
+        last_seq=stored.seq,
+    )
+    db.execute(_INSERT, turn_row(turn, codec_of(db)))
+    transaction.changed(waiting.session_id, EventType.MESSAGE_ADDED)
+    return EndedTurn(turn=turn, message=stored, session=load_session(db, waiting.session_id, deleted=True))
 
 
 def check_free(transaction: Transaction, session_id: SessionId, owner: str, now: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -9,19 +10,29 @@ from typing import TypeAlias
 from attrs import frozen
 
 from kore_ls.errors import TurnNotFound
-from kore_ls.model.ids import Clock, MessageId, SessionId, TurnId
+from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId, TurnId
 from kore_ls.model.message import Message
 from kore_ls.model.session import Usage
 from kore_ls.model.turn import AuditEntry, Draft, FileSnapshot, Lease, StopReason, Turn
-from kore_ls.storage import audit_rows, draft_rows, lease_rows, note_rows, rewind_rows, snapshot_rows, turn_rows
+from kore_ls.storage import (
+    audit_rows,
+    draft_rows,
+    lease_rows,
+    note_rows,
+    prompt_rows,
+    rewind_rows,
+    snapshot_rows,
+    turn_rows,
+)
 from kore_ls.storage.audit_rows import AuditPage
 from kore_ls.storage.lease_rows import HeldLease
+from kore_ls.storage.prompt_rows import WaitingPrompt
 from kore_ls.storage.rewind_rows import Copied, RewindPoint, Rewound
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.turn_rows import BegunTurn, EndedTurn, Fence, TurnPage
 from kore_ls.storage.writer import Transaction
 
-_Seen: TypeAlias = tuple[list[HeldLease], list[SessionId]]
+_Seen: TypeAlias = tuple[list[HeldLease], list[SessionId], list[WaitingPrompt]]
 
 
 @frozen(kw_only=True)
@@ -38,24 +49,31 @@ class TurnStore:
     Writes return after COMMIT. Those that take a fence raise LeaseHeld once another process has taken the turn over.
     """
 
-    def __init__(self, file: StoreFile, owner: str, clock: Clock) -> None:
+    def __init__(self, file: StoreFile, owner: str, clock: Clock, ids: IdSource) -> None:
         self._file = file
         self._owner = owner
         self._clock = clock
+        self._ids = ids
         self._leases: dict[SessionId, HeldLease] = {}
 
     # -- turns
 
     async def begin(
-        self, message: Message, turn_id: TurnId, then: Callable[[BegunTurn], None] | None = None
+        self,
+        message: Message,
+        turn_id: TurnId,
+        then: Callable[[BegunTurn], None] | None = None,
+        *,
+        waited: bool = False,
     ) -> BegunTurn:
         """Store the prompt and take the session's lease; `then` is told once it is committed, whoever was cancelled.
 
-        Raises SessionNotFound, SessionClosed, LeaseHeld, SessionBusy, BadTransition.
+        `waited`: it was stored by `wait`. Raises SessionNotFound, SessionClosed, LeaseHeld, SessionBusy,
+        BadTransition; TurnNotFound where a waiting prompt is not there any more.
         """
         now = self._clock()
         return await self._file.write(
-            lambda transaction: turn_rows.begin_turn(transaction, message, turn_id, self._owner, now),
+            lambda transaction: turn_rows.begin_turn(transaction, message, turn_id, self._owner, now, waited=waited),
             on=message.session_id,
             then=then,
         )
@@ -142,12 +160,65 @@ class TurnStore:
 
         await self._file.write(work)
 
+    # -- prompts that wait, and what a session still has to do
+
+    async def wait(self, waiting: WaitingPrompt) -> None:
+        """Store a prompt that waits for its turn; it outlives this process."""
+        now = self._clock()
+        await self._file.write(
+            lambda transaction: prompt_rows.keep_prompt(transaction.db, waiting, self._owner, now),
+            on=waiting.session_id,
+        )
+
+    async def drop(self, turn_ids: Sequence[TurnId]) -> None:
+        """Prompts wait no more, and whoever wrote them has them back."""
+
+        def work(transaction: Transaction) -> None:
+            for turn_id in turn_ids:
+                with contextlib.suppress(TurnNotFound):
+                    prompt_rows.take_prompt(transaction.db, turn_id)
+
+        await self._file.write(work)
+
+    async def leave(self, prompts: Sequence[WaitingPrompt], reason: StopReason) -> list[EndedTurn]:
+        """Prompts will have no answer; each is kept as a message. Those that somebody else has seen to are left out."""
+        return await self._file.write(lambda transaction: self._leave(transaction, prompts, reason))
+
+    def _leave(self, transaction: Transaction, prompts: Sequence[WaitingPrompt], reason: StopReason) -> list[EndedTurn]:
+        now, ended = self._clock(), []
+        for waiting in prompts:
+            if prompt_rows.is_waiting(transaction.db, waiting.turn_id):
+                message_id = MessageId(self._ids())
+                ended.append(turn_rows.leave_prompt(transaction, waiting, message_id, reason, now))
+        return [each for each in ended if each is not None]
+
+    async def todo(self, session_id: SessionId) -> list[str]:
+        """What a session still has to do."""
+        return await self._file.read(lambda db: prompt_rows.read_todo(db, session_id), [])
+
+    async def keep_todo(self, fence: Fence, items: list[str]) -> None:
+        """Store it."""
+
+        def work(transaction: Transaction) -> None:
+            lease_rows.check_epoch(transaction.db, fence.session_id, fence.owner, fence.epoch)
+            prompt_rows.write_todo(transaction.db, fence.session_id, items)
+
+        await self._file.write(work)
+
     # -- leases
 
     def lease_of(self, session_id: SessionId) -> Lease | None:
         """Who works in a session, as far as was seen by the last look."""
         held = self._leases.get(session_id)
         return None if held is None else Lease(holder=held.process.words, mine=held.owner == self._owner)
+
+    def held_by_others(self) -> dict[SessionId, Lease]:
+        """Where other processes work, as far as was seen by the last look."""
+        return {
+            session_id: Lease(holder=held.process.words, mine=False)
+            for session_id, held in self._leases.items()
+            if held.owner != self._owner
+        }
 
     async def renew(self) -> None:
         """The heartbeat: this process is alive and works on."""
@@ -159,25 +230,26 @@ class TurnStore:
         opened = self._file.current
         if opened is None:
             return Recovery()
-        nothing: _Seen = ([], [])
-        held, left = await self._file.read(self._seen, nothing)
+        nothing: _Seen = ([], [], [])
+        held, left, prompts = await self._file.read(self._seen, nothing)
         self._leases = {lease.session_id: lease for lease in held}
-        if not left or opened.read_only:
+        if not (left or prompts) or opened.read_only:
             return Recovery()
         return await self._file.write(self.recover)
 
     def recover(self, transaction: Transaction) -> Recovery:
         """End what dead processes left running; to be run in a transaction, also as the first one of a store."""
-        held, left = self._seen(transaction.db)
+        held, left, prompts = self._seen(transaction.db)
         now = self._clock()
-        ended = [(session_id, turn_rows.take_over(transaction, session_id, now)) for session_id in left]
+        ended = [turn_rows.take_over(transaction, session_id, now) for session_id in left]
+        ended += self._leave(transaction, prompts, StopReason.INTERRUPTED)
         gone = frozenset(left)
         self._leases = {lease.session_id: lease for lease in held if lease.session_id not in gone}
-        return Recovery(turns=tuple(turn for _, turn in ended if turn is not None), sessions=tuple(left))
+        return Recovery(turns=tuple(turn for turn in ended if turn is not None), sessions=tuple(left))
 
     def _seen(self, db: sqlite3.Connection) -> _Seen:
-        held = lease_rows.held_leases(db)
-        return held, turn_rows.forsaken(db, held, self._clock())
+        held, now = lease_rows.held_leases(db), self._clock()
+        return held, turn_rows.forsaken(db, held, now), prompt_rows.forsaken_prompts(db, self._owner, now)
 
     def check_free(self, transaction: Transaction, session_id: SessionId) -> None:
         """Raise LeaseHeld if another process works in the session."""

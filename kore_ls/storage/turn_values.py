@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 
 from kore_ls.model.ids import MessageId, SessionId, TurnId
-from kore_ls.model.turn import AuditEntry, Draft, FileSnapshot, StopReason, Turn, TurnState
+from kore_ls.model.turn import (
+    AuditEntry,
+    Draft,
+    FileSnapshot,
+    Prompt,
+    StopReason,
+    Turn,
+    TurnState,
+    context_from,
+    context_json,
+)
 from kore_ls.storage.codec import Codec
 from kore_ls.storage.rows import (
     MODES,
@@ -26,11 +36,13 @@ from kore_ls.storage.rows import (
 TURN_COLUMNS = "id, session_id, state, stop_reason, started_at, ended_at, first_seq, last_seq, changed_files"
 DRAFT_COLUMNS = "turn_id, session_id, message_id, content, thinking, tool_calls"
 AUDIT_COLUMNS = "id, session_id, turn_id, tool_call, agent_mode, decision, rule, outcome, timestamp"
+PROMPT_COLUMNS = "turn_id, session_id, content, context"
 SNAPSHOT_COLUMNS = "turn_id, path, before, after, kept, taken_at, mode"
 
 _TURN_SEALED = sealed_columns("turns", TURN_COLUMNS)
 _DRAFT_SEALED = sealed_columns("drafts", DRAFT_COLUMNS)
 _AUDIT_SEALED = sealed_columns("audit", AUDIT_COLUMNS)
+_PROMPT_SEALED = sealed_columns("prompts", PROMPT_COLUMNS)
 _ENTRY_SEALED = tuple((index - 1, name) for index, name in _AUDIT_SEALED)
 
 
@@ -144,3 +156,35 @@ def snapshot_of(row: Row, codec: Codec | None = None) -> FileSnapshot:
         path = codec.open(codec.place("file_snapshots", turn_id, "", "", taken_at), "path", path)
         before, after = codec.reveal(before), codec.reveal(after)
     return FileSnapshot(path=as_text(path), before=before, after=after, kept=bool(kept), mode=mode)
+
+
+def prompt_row(turn_id: TurnId, session_id: SessionId, prompt: Prompt, codec: Codec | None = None) -> Row:
+    """The values of PROMPT_COLUMNS."""
+    context = json.dumps(context_json(prompt.context), ensure_ascii=False) if prompt.context else None
+    row: Row = (turn_id, session_id, prompt.text, context)
+    if codec is None:
+        return row
+    return sealed_row(codec, codec.place("prompts", turn_id, session_id), row, _PROMPT_SEALED)
+
+
+@damage_named
+def prompt_of(row: Row, codec: Codec | None = None) -> Prompt:
+    """A row of PROMPT_COLUMNS as a value."""
+    if codec is not None:
+        row = opened_row(codec, codec.place("prompts", row[0], row[1]), row, _PROMPT_SEALED)
+    return Prompt(text=as_text(row[2]), context=context_from(from_json(row[3]) or []))
+
+
+def todo_row(session_id: SessionId, items: list[str], codec: Codec | None = None) -> Row:
+    """A session's id and its list."""
+    text = json.dumps(items, ensure_ascii=False)
+    if codec is None:
+        return (session_id, text)
+    return (session_id, codec.seal(codec.place("todos", session_id, session_id), "items", text))
+
+
+@damage_named
+def todo_of(row: Row, codec: Codec | None = None) -> list[str]:
+    """The list in what `todo_row` made."""
+    text = row[1] if codec is None else codec.open(codec.place("todos", row[0], row[0]), "items", row[1])
+    return [as_text(each) for each in from_json(text) or []]

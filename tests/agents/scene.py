@@ -52,11 +52,13 @@ class Scene:
     kept_rules: list[Remembered] = field(factory=list)
     images: list[tuple[Path, bytes | None, bytes | None]] = field(factory=list)
     lost: list[tuple[Path, str | None]] = field(factory=list)
+    arrived: list[tuple[Path, str]] = field(factory=list)
     documents: dict[Path, Document] = field(factory=dict)
     editing: EditResult = EditResult.APPLIED
     languages: dict[str, Any] = field(factory=dict)
     language_asked: list[tuple[str, Mapping[str, Any]]] = field(factory=list)
     past: list[PastMatch] = field(factory=list)
+    list_kept: list[str] = field(factory=list)
     calls: list[ToolCall] = field(factory=list)
     outputs: list[ToolOutput] = field(factory=list)
     printed: asyncio.Event = field(factory=asyncio.Event)
@@ -76,6 +78,7 @@ class Scene:
                 editor=self,
                 snapshots=self,
                 past=self,
+                todos=self,
                 clock=lambda: 1_000,
                 new_id=lambda: f"id-{next(self._numbers)}",
                 locale=self.locale,
@@ -126,6 +129,15 @@ class Scene:
 
     async def lose(self, turn_id: TurnId, path: Path, *, link: str | None = None) -> None:
         self.lost.append((path, link))
+
+    async def arrive(self, turn_id: TurnId, path: Path, *, link: str) -> None:
+        self.arrived.append((path, link))
+
+    async def todo(self) -> list[str]:
+        return list(self.list_kept)
+
+    async def keep_todo(self, items: list[str]) -> None:
+        self.list_kept = items
 
     async def search(self, query: str, *, limit: int) -> Sequence[PastMatch]:
         return [each for each in self.past if query in each.snippet][:limit]

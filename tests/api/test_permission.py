@@ -354,6 +354,24 @@ async def test_a_deleted_link_comes_back_and_a_big_file_is_told_to_be_lost(
     assert str((folder / "d/link").readlink()) == "nowhere"
 
 
+async def test_moved_links_go_back(application: Application, folder: Path) -> None:
+    client, _ = await user(application, folder)
+    (folder / "d").mkdir()
+    (folder / "d/file").write_text("x")
+    (folder / "d/link").symlink_to("nowhere")
+    await start(client, "/move d e", mode="build")
+    turn = (await client.event("turn.finished"))["turnId"]
+    assert sorted(each.name for each in (folder / "e").iterdir()) == ["file", "link"]
+    names = ["d/file", "d/link", "e/file", "e/link"]
+    for dry_run in (True, False, False):
+        done = await revert(client, turn, dryRun=dry_run)
+        assert (sorted(done["reverted"]), done["conflicts"]) == (names, [])
+        assert (folder / "e/link").is_symlink() is dry_run
+    assert str((folder / "d/link").readlink()) == "nowhere"
+    (folder / "e/link").symlink_to("elsewhere")
+    assert (await revert(client, turn))["conflicts"] == ["e/link"]
+
+
 async def test_what_was_changed_since_is_a_conflict_and_is_left_alone(
     application: Application, folder: Path, tmp_path: Path
 ) -> None:
@@ -370,3 +388,16 @@ async def test_what_was_changed_since_is_a_conflict_and_is_left_alone(
     (folder / "a.txt").symlink_to(outside)
     assert await revert(client, turn) == {"reverted": [], "conflicts": ["a.txt"]}
     assert outside.read_text() == "after"
+
+
+async def test_what_is_still_to_be_done_outlives_the_server(state_home: Path, folder: Path) -> None:
+    texts, id_ = [], ""
+    for prompt in ("/todo buy milk", "/todo"):
+        served_once = served(state_home, None)
+        client, _ = await user(served_once, folder)
+        id_ = id_ or (await client.create(mode="plan"))["id"]
+        await client.call("kore/turn/start", {"sessionId": id_, "prompt": prompt})
+        await client.event("turn.finished")
+        texts.append((await last_message(client, id_))["toolCalls"][0]["result"]["text"])
+        await served_once.close()
+    assert texts == ["1. [ ] buy milk"] * 2

@@ -433,6 +433,74 @@ async def test_cancelling_gives_back_the_prompts_that_waited(talk: Talk) -> None
     assert [message["content"] for message in await talk.messages()] == ["one"]
 
 
+async def test_each_prompt_that_is_given_back_has_its_event(talk: Talk) -> None:
+    await talk.start("one")
+    queued = [(await talk.start(prompt, whenBusy="queue"))["turnId"] for prompt in ("two", "three")]
+    await talk.call("turn/cancel")
+    told = [each for each in talk.client.events() if each["type"] == "turn.finished"]
+    assert [each["turnId"] for each in told][1:] == queued
+    assert {each["data"]["stopReason"] for each in told} == {"cancelled"}
+
+
+async def test_prompts_that_wait_when_their_session_is_closed_become_messages_with_their_event(talk: Talk) -> None:
+    await talk.start("one")
+    queued = await talk.start("two", whenBusy="queue", context=[{"uri": "file:///a"}])
+    await talk.call("session/close")
+    told = [each for each in talk.client.events() if each.get("turnId") == queued["turnId"]]
+    assert [(each["type"], each["data"]["stopReason"]) for each in told] == [("turn.finished", "cancelled")]
+    last = (await talk.messages())[-1]
+    assert told[0]["data"]["message"] == last
+    assert (last["role"], last["content"], last["state"]) == ("user", "two", "cancelled")
+    assert last["metadata"] == {"context": [{"uri": "file:///a"}]}
+    assert (await talk.call("turn/list"))["turns"][0]["turnId"] == queued["turnId"]
+
+
+async def test_prompts_that_wait_outlive_the_server(
+    talk: Talk, application: Application, state_home: Path, folder: Path
+) -> None:
+    await talk.start("one")
+    await talk.start("two", whenBusy="queue")
+    await application.close()
+    again = served(state_home)
+    try:
+        client = await connected(again, folder)
+        page = await client.call("kore/message/list", {"sessionId": talk.id})
+        assert [(each["content"], each.get("state")) for each in page["messages"]] == [
+            ("one", None),
+            ("two", "interrupted"),
+        ]
+        assert (await client.get(talk.id))["status"] == "idle"
+    finally:
+        await again.close()
+
+
+async def test_a_prompt_that_waits_goes_on_waiting_while_its_session_is_paused(talk: Talk) -> None:
+    await talk.start("one")
+    await talk.start("two", whenBusy="queue")
+    await talk.call("session/pause")
+    talk.agent.do("first", None)
+    await talk.finished()
+    assert [message["content"] for message in await talk.messages()] == ["one", "first"]
+    await talk.call("session/resume")
+    await talk.client.event("turn.started")
+    talk.agent.do("second", None)
+    await talk.until("idle")
+    assert [message["content"] for message in await talk.messages()] == ["one", "first", "two", "second"]
+
+
+async def test_what_the_editor_sends_along_is_kept_with_the_message(talk: Talk) -> None:
+    span = {"start": {"line": 1, "character": 2}, "end": {"line": 3, "character": 0}}
+    context = [{"uri": "file:///a.py", "range": span, "text": "x = 1"}, {"uri": "file:///b.py"}]
+    started = await talk.start("why?", context=context)
+    assert started["message"]["metadata"] == {"context": context}
+    assert (await talk.messages())[0]["metadata"] == {"context": context}
+    talk.agent.do(None)
+    await talk.finished()
+    big = [{"uri": "file:///big", "text": "é" * 40_000}, {"uri": "file:///small", "text": "x"}]
+    started = await talk.start("and?", context=big)
+    assert started["message"]["metadata"] == {"context": [{"uri": "file:///big", "textLeftOut": True}, big[1]]}
+
+
 async def test_not_any_number_of_prompts_can_wait(talk: Talk) -> None:
     await talk.start("one")
     for number in range(16):
@@ -460,6 +528,28 @@ async def test_a_paused_turn_holds_before_the_next_request_but_reads_its_stream_
     assert (await talk.call("session/resume"))["status"] == "running"
     await talk.until("idle")
     assert (await talk.messages())[-1]["content"] == "three"
+
+
+async def test_a_paused_turn_holds_before_a_tool_call(talk: Talk, folder: Path) -> None:
+    (folder / "a.txt").write_text("content")
+    reached = asyncio.Event()
+
+    async def use(turn: AnsweredTurn) -> None:
+        reached.set()
+        await turn.use_tool("read_file", {"path": "a.txt"})
+
+    await talk.start()
+    talk.agent.do("one ")
+    await talk.client.event("message.streaming")
+    await talk.call("session/pause")
+    talk.agent.do(use, None)
+    await reached.wait()
+    await talk.call("session/save")
+    assert not [each for each in talk.client.events() if each["type"].startswith("tool.")]
+    assert (await talk.call("permission/log"))["decisions"] == []
+    await talk.call("session/resume")
+    assert (await talk.client.event("tool.complete"))["data"]["toolCall"]["result"]["text"].endswith("content")
+    await talk.until("idle")
 
 
 async def test_a_turn_that_is_held_can_be_cancelled_and_its_session_stays_paused(talk: Talk) -> None:

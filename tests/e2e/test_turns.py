@@ -100,6 +100,9 @@ def test_a_second_server_is_told_who_works_in_a_session_and_takes_over_from_the_
             word, facts = kind(two, method, **params)
             assert (method, word) == (method, "leaseHeld")
             assert str(one.pid) in facts["holder"]
+        answer = {"requestId": "of-the-other", "outcome": "cancelled"}
+        assert kind(two, "permission/answer", **answer)[0] == "leaseHeld"
+        assert kore(one, "permission/answer", **answer) == {"accepted": False}
         kore(two, "session/rename", sessionId=session, name="by two")
         kore(two, "message/add", sessionId=session, role="user", content="by two")
         kore(two, "session/update", sessionId=session, tags=["by two"], pinned=True)

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from kore_ls.errors import StoreBusy, StoreDamaged
-from kore_ls.model.ids import MessageId, SessionId
+from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import Message
+from kore_ls.model.mode import AgentMode
+from kore_ls.model.turn import AuditEntry, Prompt, StopReason
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.prompt_rows import WaitingPrompt
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.storage.values import message, record, tool_call
@@ -172,6 +175,62 @@ async def test_of_a_session_whose_row_is_lost_the_messages_are_saved(filled: Pat
     assert "session s2: only its messages were left" in said
     lost = 1 if cipher is None else 2  # a name that was not encrypted there is none
     assert f"up to {lost} sessions could not be read" in said
+
+
+async def test_turns_and_all_that_belongs_to_them_are_saved(path: Path, cipher: Cipher | None) -> None:
+    before = await _worked_in(path, cipher)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        roots = [row[0] for row in db.execute("SELECT rootpage FROM sqlite_master WHERE type = 'index'")]
+        db.execute("UPDATE turns SET state = 'rotten' WHERE id = 't1'")
+        db.execute("UPDATE audit SET agent_mode = 'rotten' WHERE id = 2")
+    destroyed(path, [root - 1 for root in roots])
+
+    store = SQLiteStore(path, cipher)
+    try:
+        assert await store.check() != []
+        said = await store.repair()
+        assert await store.check() == []
+        turns = (await store.turns.page(SessionId("s"), limit=9)).turns
+        assert [(each.turn_id, each.first_seq, each.last_seq, each.changed_files) for each in turns] == [
+            *(("w", 6, 6, ()), ("t2", 5, None, ("b",)), ("t0", 1, 2, ("b",))),
+        ]
+        (snapshot,) = await store.turns.snapshots(TurnId("t0"))
+        assert await store.turns.content(str(snapshot.before)) == b"before"
+        assert [each.id for each in (await store.turns.decisions(None, limit=9)).entries] == [3, 1]
+        assert await store.turns.todo(SessionId("s")) == ["[ ] milk"]
+        assert await store.turns.notes(SessionId("s")) == {"name": "noted"}
+        messages = (await store.list_messages(SessionId("s"), after=0)).messages
+        assert [each.content for each in messages] == before
+    finally:
+        await store.close()
+    assert {"up to 1 turns could not be read", "up to 1 decisions could not be read"} < set(said)
+
+
+async def _worked_in(path: Path, cipher: Cipher | None) -> list[str]:
+    """A closed store with three turns, the last of them interrupted; a prompt waits. What is said in the end."""
+    store, s = SQLiteStore(path, cipher), SessionId("s")
+    try:
+        await store.create_session(record("s"))
+        for number in range(3):
+            turn = TurnId(f"t{number}")
+            prompt = message("s", f"prompt {number}", id=MessageId(f"p{number}"), turn_id=turn)
+            begun = await store.turns.begin(prompt, turn)
+            await store.turns.keep(begun.fence, "b", b"before", b"after")
+            decision = AuditEntry(session_id=s, turn_id=turn, mode=AgentMode.PLAN, decision="allow", rule="x")
+            await store.turns.record(decision)
+            said = message("s", f"answer {number}", id=MessageId(f"a{number}"), turn_id=turn)
+            await store.turns.keep_todo(begun.fence, ["[ ] milk"])
+            await store.turns.keep_note(begun.fence, "name", "noted")
+            reason = StopReason.END_TURN if number < 2 else StopReason.INTERRUPTED
+            await store.turns.end(
+                begun.fence, reason, message=said if number < 2 else None, usage=None, changed_files=("b",)
+            )
+        await store.turns.wait(WaitingPrompt(turn_id=TurnId("w"), session_id=s, prompt=Prompt(text="waits")))
+    finally:
+        await store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:  # as if the process that it waits in had died
+        db.execute("UPDATE prompts SET pid = 0, boot_id = ''")
+    return ["prompt 0", "answer 0", "prompt 1", "answer 1", "prompt 2", "waits"]
 
 
 async def test_a_planted_trigger_goes_and_the_rows_stay(filled: Path, cipher: Cipher | None) -> None:

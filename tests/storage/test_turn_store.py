@@ -24,10 +24,11 @@ from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import MessageState, Role, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionStatus, Usage
-from kore_ls.model.turn import AuditEntry, Draft, StopReason, TurnState
+from kore_ls.model.turn import AuditEntry, Draft, Prompt, StopReason, TurnState
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.lease_rows import EXPIRY_MS
 from kore_ls.storage.process import ProcessMark, this_process
+from kore_ls.storage.prompt_rows import FOREIGN_MS, WaitingPrompt
 from kore_ls.storage.store import SQLiteStore
 from kore_ls.storage.turn_rows import BegunTurn
 from tests.ciphers import ENCRYPTED_IS_SLOW
@@ -210,7 +211,11 @@ async def test_what_a_killed_process_left_is_ended_by_whoever_opens_the_store_ne
         assert (await store.load_session(S)).status is SessionStatus.IDLE
         turn = await store.turns.find(TurnId("t"))
         assert (turn.state, turn.stop_reason, turn.last_seq) == (TurnState.DONE, StopReason.INTERRUPTED, 2)
-        said = (await store.list_messages(S)).messages[-1]
+        _, said, waited = (await store.list_messages(S)).messages
+        assert (waited.role, waited.content, waited.state) == (Role.USER, "waits", MessageState.INTERRUPTED)
+        assert waited.metadata == {"context": [{"uri": "file:///a", "text": "unsaved"}]}
+        assert (await store.turns.find(TurnId("w"))).stop_reason is StopReason.INTERRUPTED
+        assert await store.turns.todo(S) == ["[ ] still to do"]
         assert (said.id, said.content, said.thinking) == ("m", "half an ans", "hm")
         assert said.state is MessageState.INTERRUPTED
         assert [call.status for call in said.tool_calls or ()] == [ToolStatus.COMPLETED, ToolStatus.CANCELLED]
@@ -226,7 +231,7 @@ async def test_a_killed_process_is_noticed_by_those_who_have_the_store_open(
     await store.remove_session(S)
     await killed_in_mid_turn(path, passphrase)
     recovery = await store.turns.look()
-    assert [each.turn.turn_id for each in recovery.turns] == ["t"]
+    assert [each.turn.turn_id for each in recovery.turns] == ["t", "w"]
     assert (await store.load_session(S)).status is SessionStatus.IDLE
 
 
@@ -298,3 +303,34 @@ async def test_a_removed_session_takes_its_turns_with_it(store: SQLiteStore) -> 
     await store.remove_session(S)
     with pytest.raises(TurnNotFound):
         await store.turns.find(TurnId("t"))
+
+
+async def test_a_prompt_that_waits_in_a_living_process_is_left_alone_and_taken_once(
+    store: SQLiteStore, other: SQLiteStore, time: Time
+) -> None:
+    for name in ("one", "two", "three"):
+        await store.turns.wait(waiting(name))
+    time.now += 100 * FOREIGN_MS
+    for each in (store, other):
+        assert (await each.turns.look()).turns == ()
+    await store.turns.begin(message("s", "one", id=MessageId("p")), TurnId("one"), waited=True)
+    with pytest.raises(TurnNotFound):
+        await store.turns.begin(message("s", "one", id=MessageId("q")), TurnId("one"), waited=True)
+    await store.turns.drop([TurnId("two"), TurnId("one")])
+    left = await other.turns.leave([waiting(name) for name in ("one", "two", "three")], StopReason.CANCELLED)
+    assert [(each.turn.turn_id, each.message and each.message.state) for each in left] == [
+        ("three", MessageState.CANCELLED)
+    ]
+    assert [each.content for each in (await store.list_messages(S)).messages] == ["one", "three"]
+
+
+async def test_a_turn_that_does_not_begin_leaves_its_prompt_waiting(store: SQLiteStore) -> None:
+    await store.turns.wait(waiting("w"))
+    await begun(store)
+    with pytest.raises(SessionBusy):
+        await store.turns.begin(message("s", "w", id=MessageId("w")), TurnId("w"), waited=True)
+    assert len(await store.turns.leave([waiting("w")], StopReason.ERROR)) == 1
+
+
+def waiting(name: str) -> WaitingPrompt:
+    return WaitingPrompt(turn_id=TurnId(name), session_id=S, prompt=Prompt(text=name))

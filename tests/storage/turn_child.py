@@ -1,4 +1,4 @@
-"""A process that begins a turn, saves a draft and is killed by itself: `... turn_child PATH PASSPHRASE`."""
+"""A process that leaves a turn, a draft and a waiting prompt, and kills itself: `... turn_child PATH PASSPHRASE`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from kore_ls.model.ids import MessageId, TurnId
 from kore_ls.model.message import ToolStatus
-from kore_ls.model.turn import Draft
+from kore_ls.model.turn import Draft, Prompt, PromptContext
+from kore_ls.storage.prompt_rows import WaitingPrompt
 from kore_ls.storage.store import SQLiteStore
 from tests.ciphers import cipher_of
 from tests.storage.values import message, record, tool_call
@@ -23,6 +24,10 @@ async def main(path: Path, passphrase: str) -> None:
     calls = (tool_call("one"), tool_call("two", ToolStatus.IN_PROGRESS))
     draft = Draft(message_id=MessageId("m"), text="half an ans", thinking="hm", calls=calls)
     await store.turns.save_draft(begun.fence, draft)
+    context = (PromptContext(uri="file:///a", text="unsaved"),)
+    prompt = Prompt(text="waits", context=context)
+    await store.turns.wait(WaitingPrompt(turn_id=TurnId("w"), session_id=begun.session.id, prompt=prompt))
+    await store.turns.keep_todo(begun.fence, ["[ ] still to do"])
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -1126,9 +1126,9 @@ export interface TurnStartParams {
   sessionId: SessionId;
   /** Rule: at most 16 MiB as UTF-8; NUL is allowed, empty is allowed. */
   prompt: string;
-  /** Default: `[]`. */
+  /** Kept in the message's metadata as `context`; texts beyond 48 KiB in all are left out there (`textLeftOut`). Default: `[]`. */
   context?: ContextParams[];
-  /** While a turn runs: `reject` answers sessionBusy, `queue` lets the prompt wait. Default: `"reject"`. */
+  /** While a turn runs: `reject` answers sessionBusy, `queue` lets the prompt wait. It is stored before the reply: where it has no turn any more (closed, restarted) it becomes a message, cancelled or interrupted. Default: `"reject"`. */
   whenBusy?: "reject" | "queue";
   /** Rule: no lone surrogates, which can be neither stored nor sent. */
   folder?: string;

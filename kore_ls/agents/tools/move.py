@@ -46,8 +46,11 @@ class Move(Tool):
             arrival = self.target.path / path.relative_to(source.path)
             await self.desk.around.snapshots.keep(self.desk.turn_id, path, before=content, after=None)
             await self.desk.around.snapshots.keep(self.desk.turn_id, arrival, before=None, after=content)
-        for path in await self.tree.unkept():
-            await self.desk.around.snapshots.lose(self.desk.turn_id, path)
+        for path, link in (await self.tree.unkept()).items():
+            await self.desk.around.snapshots.lose(self.desk.turn_id, path, link=link)
+            if link is not None:
+                arrival = self.target.path / path.relative_to(source.path)
+                await self.desk.around.snapshots.arrive(self.desk.turn_id, arrival, link=link)
         await finished(anchored.rename, source, self.target)
         facts = {"paths": [str(source.path), str(self.target.path)]}
         return ToolResult(text=f"Moved {source.relative} to {self.target.relative}.", facts=facts)

@@ -1,4 +1,4 @@
-"""The tool `todo`: the session's list of what is still to be done; kept while the session is loaded."""
+"""The tool `todo`: the session's list of what is still to be done; kept with it in the store."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Todo(Tool):
 
     async def run(self) -> ToolResult:
         """The whole list, numbered."""
-        items, text, done = self.desk.todo, self.given.get("text", "").strip(), self.given.get("done")
+        items = await self.desk.around.todos.todo()
+        text, done = self.given.get("text", "").strip(), self.given.get("done")
         if text:
             if len(items) >= _MOST or len(text) > _LONGEST:
                 raise ToolProblem("The list takes 200 entries of at most 500 characters.")
@@ -38,5 +39,7 @@ class Todo(Tool):
             if not 1 <= done <= len(items):
                 raise ToolProblem("The list has no such entry.")
             items[done - 1] = _DONE + items[done - 1][len(_OPEN) :]
+        if text or done is not None:
+            await self.desk.around.todos.keep_todo(items)
         lines = [f"{number}. {item}" for number, item in enumerate(items, 1)]
         return ToolResult(text="\n".join(lines) or "The list is empty.", facts={"items": list(items)})

@@ -72,7 +72,6 @@ class Desk:
     around: Surroundings
     turn_id: TurnId
     budget: Budget
-    todo: list[str]
     tell: Callable[[str], Awaitable[None]]
     may: Callable[[Action, str], Awaitable[bool]]
 

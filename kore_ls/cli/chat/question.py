@@ -15,6 +15,8 @@ from kore_ls.cli.screen import Screen
 METHOD = "kore/permission/request"
 MOST_LINES = 60
 _MOST_BYTES = 4096
+_LOOK_S = 0.03
+"""How often keys are looked for where nothing tells of them."""
 
 
 class Questions:
@@ -53,7 +55,7 @@ class Questions:
             self._screen.show(f"  {number}  {line(option['name'])}")
         _discard_typed(sys.stdin.fileno())  # and not after: who has seen the next line may answer at once
         self._screen.raw(f"1-{len(options)}, then Enter; words after the number are told to the agent; Enter refuses: ")
-        chosen, _, feedback = (await _typed()).strip().partition(" ")
+        chosen, _, feedback = (await _typed(self._screen.raw)).strip().partition(" ")
         if chosen not in (str(number) for number in range(1, len(options) + 1)):
             return _refusal(request)
         answer = {"outcome": "selected", "optionId": options[int(chosen) - 1]["id"]}
@@ -68,8 +70,12 @@ def _refusal(request: Json) -> Json:
     return {"outcome": "cancelled"}
 
 
-async def _typed() -> str:
+async def _typed(echo: Callable[[str], None]) -> str:
     """A line typed at the terminal from now on; empty where there is no more. Cancelling it leaves nothing behind."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        return await line_of_keys(msvcrt.kbhit, msvcrt.getwch, echo)
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()
     ready: asyncio.Future[str] = loop.create_future()
@@ -89,9 +95,36 @@ async def _typed() -> str:
         loop.remove_reader(descriptor)
 
 
+async def line_of_keys(pressed: Callable[[], bool], next_key: Callable[[], str], echo: Callable[[str], None]) -> str:
+    """A line typed key by key, where no event loop waits for a terminal (Windows); Ctrl-C and Ctrl-Z end it empty."""
+    text = ""
+    while True:
+        while pressed():
+            key = next_key()
+            if key in ("\x03", "\x1a"):
+                return ""
+            if key in ("\r", "\n"):
+                echo("\n")
+                return text
+            if key in ("\0", "\xe0"):  # an arrow or function key: one more code follows
+                next_key()
+            elif key == "\b":
+                echo("\b \b" if text else "")
+                text = text[:-1]
+            elif len(text) < _MOST_BYTES:
+                echo(key)
+                text += key
+        await asyncio.sleep(_LOOK_S)
+
+
 def _discard_typed(descriptor: int) -> None:
     """What was typed before a question is no answer to it."""
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        import msvcrt
+
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+    else:
         import termios
 
         termios.tcflush(descriptor, termios.TCIFLUSH)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kore_ls.errors import KoreError, error_tree
 from kore_ls.model.ids import SessionId, TurnId
 from kore_ls.model.limits import JsonObject
 from kore_ls.rpc.methods import Method, MethodTable
-from kore_ls.rpc.reference.contract import Call, Contract, ErrorKind
+from kore_ls.rpc.reference.contract import Asked, Call, Contract, ErrorKind
 from kore_ls.rpc.reference.lua import lua
 from kore_ls.rpc.reference.markdown import markdown
 from kore_ls.rpc.reference.shapes import Shapes, one_line
@@ -55,13 +55,15 @@ class ErrorData:
     """With `internal`: finds the failure in the server's log."""
 
 
-def generate(table: MethodTable, events: Mapping[str, type], version: int) -> dict[str, str]:
+def generate(
+    table: MethodTable, events: Mapping[str, type], version: int, asked: Sequence[Asked] = ()
+) -> dict[str, str]:
     """The contents of every generated file, by its path relative to the repository.
 
-    `events` gives the attrs class of each event type's data. Equal arguments give equal texts. TypeError names an
-    annotation without a form in JSON, ValueError a name that two types share.
+    `events` gives the attrs class of each event type's data, `asked` what the server asks of clients. Equal arguments
+    give equal texts. TypeError names an annotation without a form in JSON, ValueError a name that two types share.
     """
-    contract = read(table, events, version)
+    contract = evolve(read(table, events, version), asked=tuple(asked))
     return {MARKDOWN_PATH: markdown(contract), TYPESCRIPT_PATH: typescript(contract), LUA_PATH: lua(contract)}
 
 

@@ -122,6 +122,16 @@ class Call:
 
 
 @frozen(kw_only=True)
+class Asked:
+    """A request that the server sends; `params` and `result` in words, as Markdown."""
+
+    name: str
+    params: str
+    result: str
+    doc: str
+
+
+@frozen(kw_only=True)
 class Contract:
     """Everything that crosses the wire, named types in order of their names.
 
@@ -135,6 +145,7 @@ class Contract:
     types: tuple[Object | Enumeration | Alias, ...]
     envelope: str
     failure: str
+    asked: tuple[Asked, ...] = ()
 
     def object(self, name: str) -> Object:
         """The object of this name; KeyError."""

@@ -891,8 +891,8 @@
 ---@class kore.TurnStartParams
 ---@field sessionId kore.SessionId Rule: 1 to 64 letters, digits, `_` or `-`.
 ---@field prompt string Rule: at most 16 MiB as UTF-8; NUL is allowed, empty is allowed.
----@field context? kore.ContextParams[] Default: `[]`.
----@field whenBusy? "reject"|"queue" While a turn runs: `reject` answers sessionBusy, `queue` lets the prompt wait. Default: `"reject"`.
+---@field context? kore.ContextParams[] Kept in the message's metadata as `context`; texts beyond 48 KiB in all are left out there (`textLeftOut`). Default: `[]`.
+---@field whenBusy? "reject"|"queue" While a turn runs: `reject` answers sessionBusy, `queue` lets the prompt wait. It is stored before the reply: where it has no turn any more (closed, restarted) it becomes a message, cancelled or interrupted. Default: `"reject"`.
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---A turn has begun.
