@@ -51,6 +51,24 @@ ASKED = (
         "where no client opted in.",
     ),
     Asked(
+        name="window/showDocument",
+        params="as in LSP",
+        result="as in LSP",
+        doc="Show a transcript, to clients that can.",
+    ),
+    Asked(
+        name="window/workDoneProgress/create",
+        params="as in LSP",
+        result="as in LSP",
+        doc="Progress of long work that no request of the client gave a token for.",
+    ),
+    Asked(
+        name="workspace/textDocumentContent/refresh",
+        params="as in LSP",
+        result="as in LSP",
+        doc="A transcript that the client shows has changed.",
+    ),
+    Asked(
         name="workspace/configuration",
         params="as in LSP, section `kore`",
         result="as in LSP",

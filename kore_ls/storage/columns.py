@@ -57,7 +57,7 @@ SEALED: Mapping[str, SealedTable] = {
     "file_contents": SealedTable(columns=("content",), uid="t.name", session_id="''", settled=True),
     "agent_notes": SealedTable(columns=("content",), uid="t.name", session_id="t.session_id"),
     "file_snapshots": SealedTable(columns=("path",), uid="t.turn_id", session_id="''", seq="t.taken_at"),
-    "prompts": SealedTable(columns=("content", "context"), uid="t.turn_id", session_id="t.session_id", settled=True),
+    "prompts": SealedTable(columns=("content", "context"), uid="t.turn_id", session_id="t.session_id"),
     "todos": SealedTable(columns=("items",), uid="t.session_id", session_id="t.session_id"),
 }
 """What users and agents wrote, by table."""
