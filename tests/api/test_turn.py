@@ -776,7 +776,9 @@ async def test_locking_the_store_stops_its_turns_first_and_keeps_what_was_said(t
     assert talk.client.event_types()[-1] == "store.locked"
     assert await talk.refused("turn/start", prompt="x") == "storeLocked"
     await talk.client.call("kore/store/unlock", {"passphrase": "secret"})
-    assert [message["content"] for message in await talk.messages()] == ["one", "half an ans"]
+    assert [(message["content"], message.get("state")) for message in await talk.messages()] == [
+        *(("one", None), ("half an ans", "cancelled"), ("two", "cancelled"))
+    ]
     assert (await talk.client.get(talk.id))["status"] == "idle"
 
 
