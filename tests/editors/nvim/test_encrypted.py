@@ -31,4 +31,14 @@ def test_an_encrypted_store_asks_for_its_passphrase(start: Start, project: Path)
 
     assert "the canary sings" in reader.text()
     assert reader.lua("return require('kore').session().name") == "秘密计划"
+    with reader.heard("KoreCommandDone"):
+        reader.press("<Esc>:Kore rekey<CR>")
+        reader.secret("correct horse", "battery", "battery")
+    reader.tells("the new passphrase counts")
+    reader.answer("Yes")
+    with reader.heard("KoreCommandDone"):
+        reader.press("<Esc>:Kore decrypt<CR>")
+        reader.secret("battery")
+    reader.tells("not encrypted any more")
+    assert any(b"canary" in path.read_bytes() for path in (project / ".kore").iterdir() if path.is_file())
     assert "correct horse" not in reader.lua("return vim.fn.execute('messages') .. vim.fn.execute('history :')")

@@ -306,6 +306,24 @@ commands.mode = {
   end,
 }
 
+commands.agent = {
+  about = 'choose who answers the session',
+  run = function()
+    require('kore.agents').choose(here(true))
+  end,
+}
+
+commands.key = {
+  about = 'give the server the key of who offers models, or forget it',
+  run = function(rest)
+    client.ready()
+    require('kore.agents').key(rest ~= '' and rest or nil)
+  end,
+  complete = function()
+    return require('kore.agents').providers()
+  end,
+}
+
 commands.send = {
   about = 'send a prompt to the session',
   run = function(rest)
@@ -381,6 +399,13 @@ commands.allow = { about = 'allow what the agent asks; with ! always', run = dec
 commands.reject = {
   about = 'reject what the agent asks, with a word to it; with ! always',
   run = decide('rejectOnce', 'rejectAlways'),
+}
+
+commands.decisions = {
+  about = 'show what was allowed and rejected in the session',
+  run = function()
+    require('kore.decisions').show(here())
+  end,
 }
 
 commands.rules = {
@@ -473,28 +498,11 @@ commands.adopt = {
   end,
 }
 
----Ask for the passphrase of a folder's store, and open it. False if the user gave none.
----@param folder string
----@return boolean
-local function unlock(folder)
-  local passphrase = vim.fn.inputsecret(t('Passphrase: '))
-  if passphrase == '' then
-    return false
-  end
-  client.call('kore/store/unlock', { folder = folder, passphrase = passphrase })
-  require('kore.state').refresh(folder)
-  require('kore.chat').connected()
-  return true
-end
-
 commands.unlock = {
   about = 'open an encrypted store',
   run = function()
     local _, folder = client.ready()
-    if not client.supports('kore/store/unlock') then
-      task.fail('client', t('this server can not do that yet (%s)', 'kore/store/unlock'))
-    end
-    unlock(folder)
+    require('kore.store').unlock(folder)
   end,
 }
 
@@ -502,15 +510,37 @@ commands.encrypt = {
   about = 'encrypt the sessions of the folder with a passphrase',
   run = function()
     local _, folder = client.ready()
-    local passphrase = vim.fn.inputsecret(t('Passphrase: '))
-    if passphrase == '' then
-      return
+    require('kore.store').encrypt(folder)
+  end,
+}
+
+commands.decrypt = {
+  about = 'make an encrypted store a plain one',
+  run = function()
+    local _, folder = client.ready()
+    require('kore.store').decrypt(folder)
+  end,
+}
+
+commands.rekey = {
+  about = 'give an encrypted store another passphrase',
+  run = function()
+    local _, folder = client.ready()
+    require('kore.store').rekey(folder)
+  end,
+}
+
+commands.backup = {
+  about = 'write a copy of the store to a file',
+  run = function(rest, command)
+    local _, folder = client.ready()
+    local path = rest ~= '' and rest or task.input(t('File: '), 'kore-backup.db')
+    if path then
+      require('kore.store').backup(folder, path, command.bang)
     end
-    if vim.fn.inputsecret(t('Once more: ')) ~= passphrase then
-      task.fail('client', t('these are two passphrases; nothing is changed'))
-    end
-    client.call('kore/store/encrypt', { folder = folder, passphrase = passphrase })
-    say(t('encrypted; who loses the passphrase loses the sessions'))
+  end,
+  complete = function()
+    return vim.fn.getcompletion('', 'file')
   end,
 }
 
@@ -577,7 +607,7 @@ local function with_key(work)
     error(fault, 0)
   end
   local _, folder = client.ready()
-  if unlock(folder) then
+  if require('kore.store').unlock(folder) then
     work()
   end
 end

@@ -8,6 +8,8 @@ local M = {}
 ---@field stop string|false Stops the running turn.
 ---@field next string|false To the next message.
 ---@field previous string|false To the message before.
+---@field earlier string|false An earlier prompt, into the prompt.
+---@field later string|false The prompt after it, or what was being written.
 
 ---@class kore.Config
 ---@field cmd? string[] The server; absent: `kore-ls` of the PATH, or the one this plugin was installed with.
@@ -35,7 +37,15 @@ M.defaults = {
   tool_lines = 200,
   flush_ms = 40,
   notify = true,
-  keys = { send = '<CR>', send_insert = '<C-s>', stop = '<C-c>', next = ']]', previous = '[[' },
+  keys = {
+    send = '<CR>',
+    send_insert = '<C-s>',
+    stop = '<C-c>',
+    next = ']]',
+    previous = '[[',
+    earlier = '<M-p>',
+    later = '<M-n>',
+  },
 }
 
 local TYPES = {

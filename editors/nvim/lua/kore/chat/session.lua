@@ -16,6 +16,7 @@ local OLDER, NOTICE = 'older', 'notice'
 ---@field live? kore.Live
 ---@field older boolean Whether there are messages before the first one shown.
 ---@field sending boolean
+---@field recalled? {index: integer, draft: string, text: string} The earlier prompt that is shown.
 ---@field private loading boolean
 ---@field private loaded boolean
 ---@field private again boolean

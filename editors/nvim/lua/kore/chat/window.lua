@@ -94,6 +94,13 @@ function M.prepare(buf, chat)
   map('n', keys.previous, function()
     hop(chat, -1)
   end, 'To the message before')
+  map({ 'n', 'i' }, keys.earlier, function()
+    require('kore.chat.history').go(chat, -1)
+  end, 'An earlier prompt')
+  map({ 'n', 'i' }, keys.later, function()
+    require('kore.chat.history').go(chat, 1)
+  end, 'A later prompt')
+  vim.bo[buf].omnifunc = "v:lua.require'kore.chat.complete'.omni"
   local group = vim.api.nvim_create_augroup('kore.chat.' .. buf, { clear = true })
   vim.api.nvim_create_autocmd({ 'CursorMoved', 'CursorMovedI', 'WinEnter', 'BufEnter' }, {
     group = group,
