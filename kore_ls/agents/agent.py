@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from attrs import field, frozen
 
+from kore_ls.agents.sandbox.kinds import Sandbox
 from kore_ls.model.message import Message, ToolCall
 from kore_ls.model.session import SessionRecord, Usage
 from kore_ls.model.turn import Prompt, StopReason
@@ -69,6 +71,28 @@ class ToolOutcome:
     text: str
 
 
+@frozen(kw_only=True)
+class Workplace:
+    """Where an external agent would work; `internal` are Kore's own directories."""
+
+    folder: Path
+    trusted: bool
+    sandbox: Sandbox
+    internal: tuple[Path, ...] = ()
+
+
+@frozen(kw_only=True)
+class Leave:
+    """Whether an external agent may do what it asked for, and why not."""
+
+    allowed: bool
+    reason: str = ""
+
+
+ELSEWHERE = "elsewhere"
+"""The note that holds how an external agent knows the session."""
+
+
 class AnsweredTurn(Protocol):
     """What an agent has at hand while it answers. All of it ends with CancelledError once the turn is cancelled."""
 
@@ -88,6 +112,17 @@ class AnsweredTurn(Protocol):
 
     async def keep(self, name: str, content: str | None) -> None:
         """Keep a note of the session; None removes it."""
+
+    async def workplace(self) -> Workplace:
+        """Where the session's folder is, and what can be relied on there. Raises AgentUnavailable without a folder."""
+
+    async def permit(
+        self, call: ToolCall, *, paths: Sequence[str], argv: Sequence[str], diff: str | None, confined: bool
+    ) -> Leave:
+        """Ask the gate, and through it the user, about something that an external agent does by itself.
+
+        What it says of its call can only make the answer stricter. `confined`: its process is in the sandbox.
+        """
 
     async def ready(self) -> None:
         """To be awaited before each model request: waits while the session is paused."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 from attrs import frozen
 
 from kore_ls.agents.budget import Budget
 from kore_ls.agents.gate import Action, Verdict, decide
-from kore_ls.agents.paths import Place
+from kore_ls.agents.paths import Access, Place, locate
 from kore_ls.agents.ports import (
     Decision,
     DecisionKind,
@@ -162,6 +163,36 @@ def _refusal(chosen: OptionKind | None, answer: PermissionAnswer) -> str:
         return "Not allowed: the question was cancelled."
     words = (answer.feedback or "").strip()[:_LONGEST_FEEDBACK]
     return f"Not allowed: the user refused it and says: {words}" if words else "Not allowed: the user refused it."
+
+
+def foreign_question(
+    around: Surroundings,
+    call: ToolCall,
+    turn_id: TurnId,
+    paths: Sequence[str],
+    argv: Sequence[str],
+    diff: str | None,
+    *,
+    confined: bool,
+) -> Question:
+    """What is asked about a call that an external agent makes itself: it counts as execution, whatever it says it is.
+
+    Raises ToolProblem for a path that is none.
+    """
+    places = tuple(locate(around.folder, path, Access.WRITE, internal=around.internal) for path in paths)
+    action = Action(tool=f"agent.{call.kind.value}", kind=None, declared=call.kind, places=places, argv=tuple(argv))
+    named = ", ".join(dict.fromkeys(_named(place, around.locale) for place in places))
+    if argv:
+        words = say("execute", around.locale, argv=" ".join(quoted(word) for word in argv))
+    elif named:
+        words = say("foreignPaths", around.locale, kind=call.kind.value, paths=named)
+    else:
+        words = say("foreign", around.locale, kind=call.kind.value, title=quoted(call.title))
+    remarks = (say("sandbox", around.locale, sandbox=around.sandbox.kind.value),) if confined else ()
+    remarks = remarks or (say("noSandbox", around.locale),)
+    return Question(
+        turn_id=turn_id, call=call, action=action, sandboxed=confined, remarks=remarks, diff=diff, words=words
+    )
 
 
 def summary_of(question: Question, locale: str | None) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve, frozen
 
-from kore_ls.agents.agent import ToolOutcome
+from kore_ls.agents.agent import Leave, ToolOutcome, Workplace
 from kore_ls.agents.budget import Budget, bounded
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.rules import Answer
@@ -83,6 +83,36 @@ class Toolbox:
         )
         use = _Use(self._around, self._budget, turn_id, call, on_update, declared)
         return await use.whole(tool)
+
+    def workplace(self) -> Workplace:
+        """Where an external agent would work."""
+        around = self._around
+        return Workplace(
+            folder=around.folder, trusted=around.trusted(), sandbox=around.sandbox, internal=around.internal
+        )
+
+    async def permit(
+        self,
+        call: ToolCall,
+        *,
+        turn_id: TurnId,
+        paths: Sequence[str],
+        argv: Sequence[str],
+        diff: str | None,
+        confined: bool,
+    ) -> Leave:
+        """Ask the gate about something that an external agent does by itself; see `AnsweredTurn`."""
+        from kore_ls.agents.asking import Asking, foreign_question
+
+        try:
+            self._budget.call(turn_id)
+            question = foreign_question(self._around, call, turn_id, paths, argv, diff, confined=confined)
+            asking = Asking(self._around, self._budget)
+            verdict = asking.verdict(question.action, sandboxed=confined)
+            ruling = await asking.rule(question, verdict)
+        except ToolProblem as problem:
+            return Leave(allowed=False, reason=str(problem))
+        return Leave(allowed=ruling.allowed, reason=ruling.reason)
 
 
 class _Use:

@@ -73,6 +73,8 @@ class AgentParams:
     backend: Text
     model: Text | None = None
     """`provider:model`, for the back end `model`; absent: the configured one."""
+    preset: Text | None = None
+    """For the back end `acp`: `claude-code`, `codex`, `gemini` or `opencode`; absent: the configured one."""
 
 
 @frozen(kw_only=True)
@@ -230,7 +232,7 @@ async def update(workspace: Workspace, params: SessionUpdateParams) -> Session:
 def _agent(opened: OpenFolder, wanted: AgentParams | None) -> AgentChoice | None:
     if wanted is None:
         return None
-    choice = AgentChoice(backend=wanted.backend, name=wanted.backend, model=wanted.model)
+    choice = AgentChoice(backend=wanted.backend, name=wanted.preset or wanted.backend, model=wanted.model)
     opened.folder.agents.check(choice)
     return choice
 

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from kore_ls.model.limits import unicode_problem
 
-BACKENDS = ("builtin", "model")
+BACKENDS = ("builtin", "model", "acp")
 """The kinds of agents, the default first."""
 
 _MOST_WORDS = 200

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from kore_ls.agents.agent import AgentEvent, ToolOutcome, ToolReported
+from kore_ls.agents.agent import AgentEvent, Leave, ToolOutcome, ToolReported, Workplace
 from kore_ls.agents.toolbox import ToolOutput
 from kore_ls.errors import AgentFailed
 from kore_ls.model.json_value import json_value, valid
@@ -58,6 +58,19 @@ class TurnAtHand:
         """Keep a note of the session. Raises LeaseHeld, and what the store raises."""
         self._check()
         await self._host.turns.keep_note(self._run.begun.fence, name, content)
+
+    async def workplace(self) -> Workplace:
+        """Where the session's folder is. Raises AgentUnavailable without a folder."""
+        self._check()
+        return await self._host.workplace(self._run)
+
+    async def permit(
+        self, call: ToolCall, *, paths: Sequence[str], argv: Sequence[str], diff: str | None, confined: bool
+    ) -> Leave:
+        """Ask the gate about something that an external agent does by itself; waits while the session is paused."""
+        await self.ready()
+        asked = evolve(call, message_id=self._run.message_id)
+        return await self._host.permit(self._run, asked, paths=paths, argv=argv, diff=diff, confined=confined)
 
     async def ready(self) -> None:
         """Wait while the session is paused."""

@@ -35,9 +35,10 @@ def has_key(provider: Provider, keys: ProviderKeys, environ: Mapping[str, str] =
 
 def backends(settings: AgentSettings, keys: ProviderKeys, environ: Mapping[str, str] = os.environ) -> Sequence[Backend]:
     """All that could be chosen, the default first."""
-    found = [Backend(backend="builtin"), *_models(settings, keys, environ)]
-    wanted = (settings.backend, settings.model if settings.backend == "model" else None)
-    default = next((each for each in found if (each.backend, each.model) == wanted), found[0])
+    found = [Backend(backend="builtin"), *_models(settings, keys, environ), *_external(settings, environ)]
+    model = settings.model if settings.backend == "model" else None
+    wanted = (settings.backend, model, settings.preset if settings.backend == "acp" else None)
+    default = next((each for each in found if (each.backend, each.model, each.preset) == wanted), found[0])
     return [evolve(default, default=True), *(each for each in found if each is not default)]
 
 
@@ -60,3 +61,20 @@ def _model(settings: AgentSettings, keys: ProviderKeys, environ: Mapping[str, st
     except KoreError as error:
         return Backend(backend="model", model=model, available=False, reason=error.message)
     return Backend(backend="model", model=model)
+
+
+def _external(settings: AgentSettings, environ: Mapping[str, str]) -> list[Backend]:
+    from kore_ls.agents.acp.agent import check_installed
+    from kore_ls.agents.acp.presets import PRESETS, program_of
+
+    own = [None] if settings.backend == "acp" and settings.preset is None else []
+    found = []
+    for preset in [*own, *PRESETS]:
+        try:
+            check_installed()
+            program_of(settings, preset, environ)
+        except KoreError as error:
+            found.append(Backend(backend="acp", preset=preset, available=False, reason=error.message))
+        else:
+            found.append(Backend(backend="acp", preset=preset))
+    return found

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def chosen(session: SessionRecord, settings: AgentSettings) -> AgentChoice:
     """What answers the session's next turn."""
-    return session.agent or AgentChoice(backend=settings.backend, name=settings.preset, model=settings.model)
+    return session.agent or AgentChoice(
+        backend=settings.backend, name=settings.preset or settings.backend, model=settings.model
+    )
 
 
 class SessionAgents:
@@ -51,6 +53,10 @@ class SessionAgents:
             from kore_ls.agents.model.agent import ModelAgent
 
             return ModelAgent(settings, self.keys, naming=self, model=choice.model)
+        if choice.backend == "acp":
+            from kore_ls.agents.acp.agent import AcpAgent
+
+            return AcpAgent(settings, self.keys, preset=_preset(choice))
         raise AgentUnavailable
 
     def check(self, choice: AgentChoice) -> None:
@@ -63,6 +69,12 @@ class SessionAgents:
 
             check_installed()
             endpoint_of(self.settings(), os.environ, choice.model)
+        if choice.backend == "acp":
+            from kore_ls.agents.acp.agent import check_installed as check_acp
+            from kore_ls.agents.acp.presets import program_of
+
+            check_acp()
+            program_of(self.settings(), _preset(choice), os.environ)
 
     async def _set_mode(self, session_id: SessionId, mode: AgentMode) -> None:
         await self.manager.update_session(session_id, mode=mode)
@@ -110,6 +122,10 @@ class SessionAgent:
         inner, self._inner = self._inner, None
         if inner is not None:
             await inner.close()
+
+
+def _preset(choice: AgentChoice) -> str | None:
+    return None if choice.name == choice.backend else choice.name
 
 
 def _is_tool(prompt: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kore_ls.agents.agent import Agent, ToolOutcome
+from kore_ls.agents.agent import Agent, Leave, ToolOutcome, Workplace
 from kore_ls.agents.toolbox import ToolOutput
 from kore_ls.errors import KoreError
 from kore_ls.model.event import EventType
@@ -46,6 +46,21 @@ class TurnHost(Protocol):
         on_update: Callable[[ToolCall | ToolOutput], Awaitable[None]],
     ) -> ToolOutcome:
         """Use a tool through the permission gate."""
+
+    async def workplace(self, run: RunningTurn) -> Workplace:
+        """Where an external agent would work."""
+
+    async def permit(
+        self,
+        run: RunningTurn,
+        call: ToolCall,
+        *,
+        paths: Sequence[str],
+        argv: Sequence[str],
+        diff: str | None,
+        confined: bool,
+    ) -> Leave:
+        """Ask the gate about something that an external agent does by itself."""
 
     async def changed_files(self, run: RunningTurn) -> Sequence[str]:
         """The files that the turn changed."""

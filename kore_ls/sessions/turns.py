@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from kore_ls.agents import turn as machine
-from kore_ls.agents.agent import Agent, ToolOutcome
+from kore_ls.agents.agent import Agent, Leave, ToolOutcome, Workplace
 from kore_ls.agents.toolbox import ToolOutput
 from kore_ls.errors import BadTransition, KoreError, SessionBusy, TurnNotFound
 from kore_ls.model.event import Event, EventType
@@ -310,6 +310,25 @@ class SessionTurns:
             call_id=call_id or self._manager.new_id(),
             on_update=on_update,
         )
+
+    async def workplace(self, run: RunningTurn) -> Workplace:
+        """Where an external agent would work."""
+        return (await self._workbench.toolbox(run, lambda: run.session)).workplace()
+
+    async def permit(
+        self,
+        run: RunningTurn,
+        call: ToolCall,
+        *,
+        paths: Sequence[str],
+        argv: Sequence[str],
+        diff: str | None,
+        confined: bool,
+    ) -> Leave:
+        """Ask the gate about something that an external agent does by itself."""
+        toolbox = await self._workbench.toolbox(run, lambda: run.session)
+        turn_id = run.begun.turn.turn_id
+        return await toolbox.permit(call, turn_id=turn_id, paths=paths, argv=argv, diff=diff, confined=confined)
 
     async def changed_files(self, run: RunningTurn) -> Sequence[str]:
         """The files that the turn changed, in order."""

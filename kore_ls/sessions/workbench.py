@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kore_ls.agents.agent import ToolOutcome
+from kore_ls.agents.agent import Leave, ToolOutcome, Workplace
 from kore_ls.agents.toolbox import ToolOutput
+from kore_ls.errors import AgentUnavailable
 from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
 from kore_ls.model.permission import PermissionRequest
@@ -29,6 +30,21 @@ class Tools(Protocol):
         on_update: Callable[[ToolCall | ToolOutput], Awaitable[None]],
     ) -> ToolOutcome:
         """Use a tool."""
+
+    def workplace(self) -> Workplace:
+        """Where an external agent would work. Raises AgentUnavailable without a folder."""
+
+    async def permit(
+        self,
+        call: ToolCall,
+        *,
+        turn_id: TurnId,
+        paths: Sequence[str],
+        argv: Sequence[str],
+        diff: str | None,
+        confined: bool,
+    ) -> Leave:
+        """Ask the gate about something that an external agent does by itself."""
 
 
 class Workbench(Protocol):
@@ -67,6 +83,12 @@ class _NoTools:
 
     def disown(self, session_id: SessionId) -> None:
         pass
+
+    def workplace(self) -> Workplace:
+        raise AgentUnavailable("there is no folder that an external agent could work in")
+
+    async def permit(self, call: ToolCall, **asked: Any) -> Leave:
+        return Leave(allowed=False, reason="There is no folder here.")
 
     async def use(
         self,

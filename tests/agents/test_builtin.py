@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from kore_ls.agents.agent import AnswerEnded, TextDelta, ToolOutcome
+from kore_ls.agents.agent import AnswerEnded, Leave, TextDelta, ToolOutcome, Workplace
 from kore_ls.agents.builtin import builtin_factory
 from kore_ls.agents.slash import USAGES, BadCommand, HelpWanted, ModeWanted, ToolWanted, parsed
 from kore_ls.agents.tools.table import TOOLS
 from kore_ls.agents.tools.tool import read_arguments
 from kore_ls.model.ids import SessionId
-from kore_ls.model.message import Message, ToolStatus
+from kore_ls.model.message import Message, ToolCall, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord
 from kore_ls.model.turn import Prompt, StopReason
@@ -50,6 +50,12 @@ class AskedTurn:
         return {}
 
     async def keep(self, name: str, content: str | None) -> None:
+        raise AssertionError
+
+    async def workplace(self) -> Workplace:
+        raise AssertionError
+
+    async def permit(self, call: ToolCall, **asked: Any) -> Leave:
         raise AssertionError
 
     async def use_tool(self, name: str, arguments: Mapping[str, Any], *, call_id: str | None = None) -> ToolOutcome:

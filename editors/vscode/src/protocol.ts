@@ -62,6 +62,8 @@ export interface AgentParams {
   backend: string;
   /** `provider:model`, for the back end `model`; absent: the configured one. Rule: no lone surrogates, which can be neither stored nor sent. */
   model?: string;
+  /** For the back end `acp`: `claude-code`, `codex`, `gemini` or `opencode`; absent: the configured one. Rule: no lone surrogates, which can be neither stored nor sent. */
+  preset?: string;
 }
 
 /** Who offers models, and whether a key for it is known: from `kore/agent/setKey` or the environment. */

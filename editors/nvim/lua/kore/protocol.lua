@@ -49,6 +49,7 @@
 ---@class kore.AgentParams
 ---@field backend string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field model? string `provider:model`, for the back end `model`; absent: the configured one. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field preset? string For the back end `acp`: `claude-code`, `codex`, `gemini` or `opencode`; absent: the configured one. Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---Who offers models, and whether a key for it is known: from `kore/agent/setKey` or the environment.
 ---@class kore.AgentProvider
