@@ -29,6 +29,7 @@ def doctor(folder: FolderOption = Path(), json: JsonOption = False) -> int:
     found = [
         *findings.installation(),
         *findings.sandbox(path),
+        *findings.agents(),
         *findings.state(state_dir),
         *asyncio.run(findings.folder(path, state_dir)),
         *findings.terminal(),

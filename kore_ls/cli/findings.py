@@ -83,6 +83,26 @@ def sandbox(folder: Path) -> Iterator[Finding]:
         yield Finding(subject=program, text=line(found or "not found"), advice=None if found else why)
 
 
+def agents() -> Iterator[Finding]:
+    """Which agents could answer here, as the user has configured it; nobody is asked over a network."""
+    from kore_ls.agents.keys import ProviderKeys
+    from kore_ls.model.agent_settings import AgentSettings
+    from kore_ls.sessions.backends import backends
+    from kore_ls.sessions.user_config import UserConfig, default_config_file
+
+    file = default_config_file()
+    config = UserConfig(file)
+    configured = config.agent
+    if config.problem is not None:
+        advice = f"see {line(str(file))}"
+        yield Finding(level=Level.WARN, subject="agent", text=f"not configured: {config.problem}", advice=advice)
+    for each in backends(configured or AgentSettings(), ProviderKeys()):
+        name = line(" ".join(part for part in (each.backend, each.model, each.preset) if part))
+        text = f"{name}: {'usable' if each.available else 'not usable'}{', the default' if each.default else ''}"
+        level = Level.WARN if each.default and not each.available else Level.OK
+        yield Finding(level=level, subject="agent", text=text, advice=each.reason)
+
+
 def state(directory: Path) -> Iterator[Finding]:
     """The directory where the user's own state lives."""
     shown = line(str(directory))

@@ -90,3 +90,18 @@ def test_trust_is_told(kore: Kore, folder: Path) -> None:
     kore("trust", folder)
 
     assert "ok   trust          trusted\n" in kore("doctor", "-C", folder).out
+
+
+def test_it_says_which_agents_could_answer_and_what_the_others_lack(
+    kore: Kore, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config" / "kore" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[agent]\nbackend = "model"\nmodel = "anthropic:claude-x"\n')
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "")
+    shown = " ".join(kore("doctor", "-C", folder).out.split())
+    assert "model anthropic:claude-x: not usable, the default" in shown and "set ANTHROPIC_API_KEY" in shown
+    assert "builtin: usable" in shown and "acp opencode" in shown
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+    shown = " ".join(kore("doctor", "-C", folder).out.split())
+    assert "model anthropic:claude-x: usable, the default" in shown and "sk-test" not in shown

@@ -136,6 +136,27 @@ async def mode(chat: Chat, wanted: str) -> None:
     chat.screen.note(f"{line(session['name'])} is in {session['mode']} mode")
 
 
+async def agent(chat: Chat, wanted: str) -> None:
+    """Show what could answer, or have the session answered by one of them."""
+    agents = await chat.conversation.agents()
+    if not wanted:
+        for number, each in enumerate(agents, 1):
+            state = "answers now" if each["current"] else line(each.get("reason", "")) or "could answer"
+            chat.screen.show(f"{number:>2}  {agent_name(each):<40} {state}")
+        return
+    if not (wanted.isdecimal() and 0 < int(wanted) <= len(agents)):
+        raise _usage("agent")
+    chosen = agents[int(wanted) - 1]
+    choice = {key: chosen[key] for key in ("backend", "model", "preset") if key in chosen}
+    session = await chat.conversation.update(agent=choice)
+    chat.screen.note(f"{line(session['name'])} is answered by {agent_name(chosen)}")
+
+
+def agent_name(backend: Json) -> str:
+    """An agent in few words."""
+    return line(" ".join([backend["backend"], *(backend[key] for key in ("model", "preset") if key in backend)]))
+
+
 async def history(chat: Chat, count: str) -> None:
     """Show the newest messages."""
     if count and not (count.isdecimal() and int(count)):
@@ -190,6 +211,7 @@ COMMANDS: Mapping[str, Command] = {
     "switch": Command("/switch N|ID|NAME", "go to another session; a closed one is reopened", switch),
     "rename": Command("/rename NAME", "rename the session", rename),
     "mode": Command("/mode [build|plan|general]", "what an agent may do: all, only read, or ask first", mode),
+    "agent": Command("/agent [N]", "show what could answer: models, other agents; or choose one", agent),
     "history": Command("/history [N]", f"show the newest messages ({RECENT})", history),
     "search": Command("/search QUERY", 'find sessions by what was said; "a phrase", -without', search),
     "fork": Command("/fork [SEQ]", "copy the session, up to message SEQ, and go on in the copy", fork),

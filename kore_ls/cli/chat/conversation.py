@@ -53,6 +53,16 @@ class Conversation:
         session = await self.needed()
         return self._enter(await self.caller.call("kore/session/update", sessionId=session["id"], **changes))
 
+    async def agents(self) -> list[Json]:
+        """What could answer here, in a fixed order; the one that answers now is `current`."""
+        listed: list[Json] = (await self.caller.call("kore/agent/list"))["backends"]
+        now = (self.session or {}).get("agent")
+        for each in listed:
+            named = {"backend": each["backend"], "name": each.get("preset", each["backend"])}
+            named |= {"model": each["model"]} if "model" in each else {}
+            each["current"] = each["default"] if now is None else now == named
+        return listed
+
     async def rename(self, name: str) -> Json:
         """Give the session another name, making it if need be."""
         if self.session is None:

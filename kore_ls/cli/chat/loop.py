@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from kore_ls.agents.slash import USAGES
 from kore_ls.cli.chat.answering import Answering
-from kore_ls.cli.chat.commands import COMMANDS, Chat, Quit
+from kore_ls.cli.chat.commands import COMMANDS, Chat, Quit, agent_name
 from kore_ls.cli.chat.server import Server, ServerGone
 from kore_ls.cli.failures import ADVICE, CommandFailed, explained
 from kore_ls.errors import KoreError
@@ -39,6 +39,7 @@ class Loop:
         self._server = server
         self._answering = answering
         self.failed = False
+        self._offered = False
         self.working: asyncio.Task[None] | None = None
 
     async def run(self, entries: Input) -> None:
@@ -114,6 +115,24 @@ class Loop:
             await self._answering.answer(session["id"], text)
         finally:
             await self._chat.conversation.refresh()
+        if not text.startswith(SLASHES):
+            await self._offer()
+
+    async def _offer(self) -> None:
+        """Once, where nobody answered: say who could."""
+        if self._offered:
+            return
+        self._offered = True
+        agents = await self._chat.conversation.agents()
+        if any(each["current"] and each["backend"] != "builtin" for each in agents):
+            return
+        usable = [
+            (number, each)
+            for number, each in enumerate(agents, 1)
+            if each["available"] and each["backend"] != "builtin"
+        ]
+        for number, each in usable:
+            self._chat.screen.note(f"/agent {number} has this session answered by {agent_name(each)}")
 
 
 def reported(gone: ServerGone) -> CommandFailed:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -177,3 +178,15 @@ def test_what_was_said_can_be_taken_back_with_the_files(folder: Path) -> None:
     (talk,) = transcripts(folder).values()
     assert talk == ["first", "other"]
     assert "/write a.txt two" in done.out
+
+
+def test_what_could_answer_is_offered_once_and_can_be_chosen(folder: Path) -> None:
+    env = os.environ | {"ANTHROPIC_API_KEY": "sk-test"}
+    done = process("chat", folder, stdin="hello\nagain\n/agent\n/agent 99\n", env=env)
+    shown = done.out + done.err
+    assert shown.count("has this session answered by model anthropic:") == 1
+    assert "builtin" in done.out and "answers now" in done.out and "sk-test" not in shown
+    number = next(line.split()[0] for line in done.out.splitlines() if "anthropic:" in line and "could answer" in line)
+    done = process("chat", folder, "--continue", stdin=f"/agent {number}\n/agent\n", env=env)
+    assert "is answered by model anthropic:" in done.out + done.err
+    assert any("anthropic:" in line and "answers now" in line for line in done.out.splitlines())
