@@ -89,7 +89,7 @@ async def test_what_the_agent_says_thinks_and_plans_is_stored_and_it_sees_a_shor
     assert "PATH" in names and not {"KORE_PASSPHRASE", "SOME_TOKEN"} & set(names)
 
 
-@pytest.mark.parametrize("yes", [True, False])
+@pytest.mark.parametrize("yes", [pytest.param(True, marks=pytest.mark.slow), False])
 async def test_permission_is_the_users_to_give_and_is_asked_in_our_words(
     application: Application, folder: Path, settings: AgentSettings, home: Path, yes: bool
 ) -> None:
@@ -129,6 +129,7 @@ async def test_in_plan_mode_nothing_is_changed_whatever_the_agent_claims_or_does
     assert len(seen(home, "started")) == 2 and seen(home, "loaded") == ["s0"]
 
 
+@pytest.mark.slow
 async def test_files_and_commands_go_through_our_tools(
     application: Application, folder: Path, settings: AgentSettings
 ) -> None:
@@ -150,6 +151,7 @@ async def test_files_and_commands_go_through_our_tools(
     assert (folder / ".env").read_text() == "SECRET=1"
 
 
+@pytest.mark.slow
 async def test_after_a_restart_the_agents_own_session_is_loaded_and_nothing_is_told_twice(
     state_home: Path, folder: Path, settings: AgentSettings, home: Path
 ) -> None:
@@ -169,6 +171,7 @@ async def test_after_a_restart_the_agents_own_session_is_loaded_and_nothing_is_t
     await two.close()
 
 
+@pytest.mark.slow
 async def test_an_agent_that_forgets_is_told_what_was_said(
     state_home: Path, folder: Path, settings: AgentSettings, home: Path
 ) -> None:
@@ -184,6 +187,7 @@ async def test_an_agent_that_forgets_is_told_what_was_said(
     assert '{"user": "SAY one"}\n{"assistant": "one"}' in second and second.endswith("SAY two")
 
 
+@pytest.mark.slow
 async def test_a_cancel_stops_it_and_an_open_question_is_answered(
     application: Application, folder: Path, settings: AgentSettings, home: Path
 ) -> None:
@@ -203,6 +207,7 @@ async def test_a_cancel_stops_it_and_an_open_question_is_answered(
     assert not (folder / "a.txt").exists()
 
 
+@pytest.mark.slow
 async def test_an_agent_that_does_not_stop_is_ended_and_the_next_prompt_starts_it_again(
     application: Application, folder: Path, settings: AgentSettings, home: Path
 ) -> None:
@@ -216,6 +221,7 @@ async def test_an_agent_that_does_not_stop_is_ended_and_the_next_prompt_starts_i
     assert (await messages(client, session))[-1]["content"] == "again"
 
 
+@pytest.mark.slow
 async def test_an_agent_that_dies_is_a_failed_turn_with_its_last_words_in_the_log(
     application: Application, folder: Path, settings: AgentSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,6 +235,7 @@ async def test_an_agent_that_dies_is_a_failed_turn_with_its_last_words_in_the_lo
     await ask(client, session, "SAY again")
 
 
+@pytest.mark.slow
 async def test_no_process_outlives_its_session(
     application: Application, folder: Path, settings: AgentSettings, home: Path
 ) -> None:
