@@ -16,6 +16,7 @@ from kore_ls.errors import AuthRequired
 from kore_ls.model.ids import MessageId
 from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
 from kore_ls.model.session import Usage
+from kore_ls.model.settings import UserRule
 from kore_ls.model.turn import StopReason
 from tests.api.test_permission import Asked
 from tests.client import Client, Json, connected, served
@@ -695,18 +696,19 @@ async def test_a_draft_is_saved_while_the_answer_is_given(talk: Talk, folder: Pa
         assert db.execute("SELECT content FROM drafts").fetchall() == [("half",)]
 
 
-async def test_eight_sessions_work_at_once_and_one_that_hangs_holds_up_no_other(
-    client: Client, scripts: Scripts
+async def test_eight_sessions_work_at_once_and_one_in_a_long_command_holds_up_no_other(
+    application: Application, folder: Path, scripts: Scripts
 ) -> None:
-    never = asyncio.Event()
-
     async def hang(turn: AnsweredTurn) -> None:
-        await never.wait()
+        await turn.use_tool("run_command", {"argv": ["sh", "-c", "echo begun; exec sleep 10"]})
 
+    allowed = UserRule(answer="allow", argv=("sh",), unsandboxed=True)
+    client = await connected(application, folder, trusted=True, rules=(allowed,))
     talks = [await talking(client, scripts, activate=False) for _ in range(8)]
     for talk in talks:
         await talk.start(talk.id)
     talks[0].agent.do(hang)
+    await client.event("tool.output")
     for talk in talks[1:]:
         talk.agent.do(f"answer of {talk.id}", None)
     finished = {(await client.event("turn.finished"))["sessionId"] for _ in talks[1:]}
@@ -715,6 +717,8 @@ async def test_eight_sessions_work_at_once_and_one_that_hangs_holds_up_no_other(
         assert [message["content"] for message in await talk.messages()] == [talk.id, f"answer of {talk.id}"]
     assert (await client.get(talks[0].id))["status"] == "running"
     await talks[0].call("turn/cancel")
+    call = (await talks[0].messages())[-1]["toolCalls"][0]
+    assert (call["status"], call["name"]) == ("cancelled", "run_command")
 
 
 async def test_a_turn_ends_also_where_its_store_is_gone(talk: Talk, folder: Path) -> None:
