@@ -204,14 +204,21 @@ class Errands:
     async def _follow(
         self, heard: asyncio.Queue[Event], turn_id: str, session: dict[str, Any], name: str
     ) -> TurnFinished:
-        """Show what the agent does, as progress that can be cancelled, until its turn has ended."""
+        """Show what the agent does, as progress that can be cancelled, until its turn has ended.
+
+        A turn that waits is dropped without a word of its own when the one before it is cancelled.
+        """
+        begun = False
         token = await self._token(turn_id)
         self._tokens |= {token: session} if token is not None else {}
         try:
             with Progress(self._connection.notify, token, f"Kore: {shortened(name, TITLE_CHARS)}") as progress:
                 while True:
                     event = await heard.get()
-                    if event.turn_id == turn_id and isinstance(event.data, TurnFinished):
+                    begun = begun or event.turn_id == turn_id
+                    if isinstance(event.data, TurnFinished) and (
+                        event.turn_id == turn_id or (not begun and event.data.stop_reason is StopReason.CANCELLED)
+                    ):
                         return event.data
                     if event.type is EventType.TOOL_START and isinstance(event.data, ToolCallChanged):
                         progress.report(shortened(visible(event.data.tool_call.title), TITLE_CHARS))

@@ -249,18 +249,26 @@ async def test_a_turn_shows_its_progress_and_is_stopped_from_there_or_by_an_acti
         types.Command("", "kore.action.ask", arguments=[{"uri": editor.file.as_uri(), "text": "/run sleep 60"}])
     )
     await asyncio.wait_for(editor.holds.wait(), LIMIT)
+    (session,) = (await editor.send("kore/session/list")).sessions
     reports = editor.client.progress_reports
+    running = list(reports)
+    await editor.ask("kore.action.ask", "and then this")
+    while not getattr((await editor.send("kore/session/get", sessionId=session.id)).turn, "queued", None):
+        pass
     window = editor.client.capabilities and editor.client.capabilities.window
     if window is not None and window.work_done_progress:
-        (token,) = reports
+        (token,) = running
         assert [each.kind for each in reports[token]] == ["begin", "report"]
         editor.client.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
     else:
-        assert reports == {}
+        assert running == []
         await editor.choose("Kore: stop “Session 1”", (0, 0), (0, 0))
     assert await editor.message() == "Kore: the turn ended: cancelled"
     text, _ = await transcript(editor)
-    assert "cancelled" in text
+    assert "cancelled" in text and "and then this" not in text
+    while await editor.message() != "Kore: the turn ended: cancelled":  # that of the prompt that waited
+        pass
+    await transcript(editor)
     assert all(each[-1].kind == "end" for each in reports.values())
 
 

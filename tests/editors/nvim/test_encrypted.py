@@ -16,7 +16,8 @@ def test_an_encrypted_store_asks_for_its_passphrase(start: Start, project: Path)
         writer.secret("correct horse", "correct horse")
     writer.note("still readable here")
     writer.close()
-    assert not any(b"canary" in path.read_bytes() for path in (project / ".kore").iterdir() if path.is_file())
+    files = [path for path in (project / ".kore").rglob("*") if path.is_file()]
+    assert [path.name for path in files if b"canary" in path.read_bytes()] == []
 
     reader = start(project)
     reader.ex("Kore")
