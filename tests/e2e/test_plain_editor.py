@@ -43,15 +43,17 @@ class Editor:
         self.shown: asyncio.Queue[types.ShowDocumentParams] = asyncio.Queue()
         self.messages: asyncio.Queue[str] = asyncio.Queue()
         self.refreshed: asyncio.Queue[str] = asyncio.Queue()
+        assert client.capabilities is not None
+        self.abilities: Any = client.capabilities
         self.holds = asyncio.Event()
         self._serve()
 
     def _serve(self) -> None:
-        feature = self.client.feature
+        feature: Any = self.client.feature
         for known in ("window/showDocument", "window/showMessage"):
             self.client.protocol.fm.features.pop(known)
 
-        @feature("window/showMessageRequest")
+        @feature("window/showMessageRequest")  # type: ignore[untyped-decorator]
         async def ask(params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
             titles = [action.title for action in params.actions or []]
             self.asked.append(titles)
@@ -61,16 +63,16 @@ class Editor:
             wanted = self.answers.pop(0)
             return types.MessageActionItem(title=next(title for title in titles if title.startswith(wanted)))
 
-        @feature("window/showDocument")
+        @feature("window/showDocument")  # type: ignore[untyped-decorator]
         async def show(params: types.ShowDocumentParams) -> types.ShowDocumentResult:
             self.shown.put_nowait(params)
             return types.ShowDocumentResult(success=True)
 
-        @feature("window/showMessage")
+        @feature("window/showMessage")  # type: ignore[untyped-decorator]
         def tell(params: types.ShowMessageParams) -> None:
             self.messages.put_nowait(params.message)
 
-        @feature("workspace/textDocumentContent/refresh")
+        @feature("workspace/textDocumentContent/refresh")  # type: ignore[untyped-decorator]
         def refresh(params: types.TextDocumentContentRefreshParams) -> None:
             self.refreshed.put_nowait(params.uri)
 
@@ -153,7 +155,7 @@ def editor(client: LanguageClient, folder: Path) -> Editor:
 
 def column(editor: Editor, characters: int) -> int:
     """A column of the first line, in the encoding of the connection, counted from what comes after `值😀 `."""
-    encoding = editor.client.capabilities.general and editor.client.capabilities.general.position_encodings
+    encoding = editor.abilities.general and editor.abilities.general.position_encodings
     wide = {"utf-8": 8, "utf-16": 4, "utf-32": 3}[(encoding or ["utf-16"])[0]]
     return wide + characters
 
@@ -168,7 +170,7 @@ async def shown_text(editor: Editor, document: types.ShowDocumentParams) -> str:
 
 async def transcript(editor: Editor) -> tuple[str, int]:
     """The next transcript, opened, and the line at which it is shown; where none is shown, its file is named."""
-    abilities = editor.client.capabilities.window
+    abilities = editor.abilities.window
     if abilities is not None and abilities.show_document is not None and abilities.show_document.support:
         document = await editor.document()
         assert document.selection is not None
@@ -250,12 +252,12 @@ async def test_a_turn_shows_its_progress_and_is_stopped_from_there_or_by_an_acti
     )
     await asyncio.wait_for(editor.holds.wait(), LIMIT)
     (session,) = (await editor.send("kore/session/list")).sessions
-    reports = editor.client.progress_reports
+    reports: Any = editor.client.progress_reports
     running = list(reports)
     await editor.ask("kore.action.ask", "and then this")
     while not getattr((await editor.send("kore/session/get", sessionId=session.id)).turn, "queued", None):
         pass
-    window = editor.client.capabilities and editor.client.capabilities.window
+    window = editor.abilities.window
     if window is not None and window.work_done_progress:
         (token,) = running
         assert [each.kind for each in reports[token]] == ["begin", "report"]
