@@ -8,6 +8,7 @@ from kore_ls.api import (
     history,
     message,
     permission,
+    retention,
     rewind,
     search,
     session,
@@ -21,5 +22,6 @@ from kore_ls.rpc.methods import PROTOCOL_VERSION as PROTOCOL_VERSION
 from kore_ls.rpc.methods import MethodTable
 
 TABLE = MethodTable.of(
-    session, session_list, rewind, search, transfer, message, turn, history, permission, agent, store, store_keys, event
+    *(session, session_list, rewind, search, transfer, message, turn, history, permission, agent),
+    *(store, store_keys, retention, event),
 )

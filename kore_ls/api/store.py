@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kore_ls.api.fields import Text
 from kore_ls.errors import FolderNotFound, FolderRequired, InvalidParams, StoreDamaged, StoreForeign
+from kore_ls.model.retention import Space
 from kore_ls.rpc.methods import method
 from kore_ls.sessions.export_file import target_path, write_backup
 from kore_ls.sessions.folder import sandbox
@@ -19,6 +20,15 @@ class StoreParams:
     """Which folder's store."""
 
     folder: Text | None = None
+
+
+@frozen(kw_only=True)
+class StoreStatusParams:
+    """Which folder's store, and whether to say what takes its room."""
+
+    folder: Text | None = None
+    space: bool = False
+    """True: reads the whole file."""
 
 
 @frozen(kw_only=True)
@@ -61,6 +71,8 @@ class StoreStatus:
     sqlite_version: str
     indexed_messages: int
     sandbox: str
+    space: Space | None = None
+    """Where it was asked for and this SQLite can tell."""
     problems: tuple[str, ...] | None = None
     """What could not be taken over, after kore/store/adopt; what stays plain, after kore/store/encrypt."""
 
@@ -84,9 +96,13 @@ class StoreBackedUp:
 
 
 @method("kore/store/status", raises=(FolderRequired, FolderNotFound))
-async def status(workspace: Workspace, params: StoreParams) -> StoreStatus:
+async def status(workspace: Workspace, params: StoreStatusParams) -> StoreStatus:
     """How the folder's store is."""
-    return await store_status(workspace.folder(params.folder))
+    opened = workspace.folder(params.folder)
+    found = await store_status(opened)
+    if not params.space or found.locked or found.foreign:
+        return found
+    return evolve(found, space=await opened.manager.storage.space())
 
 
 async def store_status(opened: OpenFolder, problems: tuple[str, ...] | None = None) -> StoreStatus:

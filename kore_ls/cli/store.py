@@ -9,9 +9,18 @@ from typing import Annotated
 import typer
 
 from kore_ls.cli.caller import Json, local_folder
-from kore_ls.cli.options import FolderOption, JsonOption
+from kore_ls.cli.options import FolderOption, JsonOption, YesOption, agreed
 from kore_ls.cli.safe_text import line
 from kore_ls.cli.screen import Screen
+
+_PARTS = {
+    "messages": "messages",
+    "toolCalls": "tool calls",
+    "search": "search index",
+    "files": "files as they were before turns",
+    "other": "all else",
+    "free": "not used; kore-ls store retention gives it back",
+}
 
 commands = typer.Typer(name="store", help="Look after the file that holds a folder's sessions.")
 
@@ -28,9 +37,13 @@ def call(folder: Path, method: str, **params: object) -> Json:
 
 
 @commands.command()
-def status(folder: FolderOption = Path(), json: JsonOption = False) -> None:
+def status(
+    folder: FolderOption = Path(),
+    space: Annotated[bool, typer.Option("--space", help="Say what takes the room; reads the whole file.")] = False,
+    json: JsonOption = False,
+) -> None:
     """Say where the store is and how it is."""
-    found = call(folder, "kore/store/status")
+    found = call(folder, "kore/store/status", space=space)
     screen = Screen()
     if json:
         return screen.json(found)
@@ -53,6 +66,7 @@ def described(found: Json) -> str:
         f"{found['sessions']} sessions, {found['messages']} messages, {found['bytes']} bytes",
         f"schema {found['schemaVersion']}, SQLite {found['sqliteVersion']}, journal {found['journalMode']}",
         ", ".join(flags),
+        *(f"  {_PARTS[part]}: {size} bytes" for part, size in (found.get("space") or {}).items()),
     ]
     return "\n".join(fact for fact in facts if fact)
 
@@ -96,6 +110,37 @@ def check(
         return 0
     screen.fail("the store is damaged" + ("" if repair else "\nkore-ls store check --repair saves what can be read"))
     return 1
+
+
+@commands.command()
+def retention(
+    folder: FolderOption = Path(),
+    keep_days: Annotated[
+        int | None, typer.Option("--keep-days", min=0, help="Keep sessions changed in so many days.")
+    ] = None,
+    keep_bytes: Annotated[
+        int | None, typer.Option("--keep-bytes", min=0, help="Keep no more than so many bytes of text.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    yes: YesOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Remove old sessions for good, and give back room that is not used. Pinned and active sessions stay."""
+    limits = {"keepDays": keep_days, "keepBytes": keep_bytes}
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    screen = Screen()
+    done = call(folder, "kore/store/retention", **given, dryRun=True)
+    if not json:
+        for session in done["sessions"]:
+            screen.show(f"{line(session['id'])}  {session['bytes']} bytes  {line(session['name'])}")
+    if not dry_run:
+        if done["sessions"]:
+            agreed(f"Remove {len(done['sessions'])} sessions for good?", yes=yes)
+        done = call(folder, "kore/store/retention", **given)
+    if json:
+        return screen.json(done)
+    what = "would be removed" if dry_run else "removed"
+    screen.note(f"{len(done['sessions'])} sessions {what}; the files have {done['fileBytes']} bytes")
 
 
 @commands.command()

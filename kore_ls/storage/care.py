@@ -68,9 +68,9 @@ async def status(file: StoreFile) -> StoreStatus:
 async def check(file: StoreFile) -> list[str]:
     """Problems found; a search index that is out of step is none and made anew."""
     try:
-        problems = await _apart_from_readers(file, problems_in, list[str]())
+        problems = await apart_from_readers(file, problems_in, list[str]())
         in_file = file.current is None or file.current.codec is None
-        if not problems and in_file and await _apart_from_readers(file, out_of_step, False):
+        if not problems and in_file and await apart_from_readers(file, out_of_step, False):
             await file.rebuild_index()  # what users wrote is sound
         return problems
     except StoreDamaged as error:
@@ -82,7 +82,7 @@ async def repair(file: StoreFile, now: int) -> list[str]:
     if not await check(file):
         return []
     with contextlib.suppress(StoreDamaged):
-        if not await _apart_from_readers(file, lambda db: damage_in(db) or sealed_problems(db), list[str]()):
+        if not await apart_from_readers(file, lambda db: damage_in(db) or sealed_problems(db), list[str]()):
             return await file.write(_recount_all)
     key, at = await _key(file, now)
     return await file.apart(lambda: repair_file(file.path, now, key, at))
@@ -98,14 +98,14 @@ async def _key(file: StoreFile, now: int) -> tuple[StoreKey | None, int]:
 
 async def backup(file: StoreFile, target: Path) -> int:
     """Write a verified copy; its bytes. Raises SessionNotFound where there is no store."""
-    size = await _apart_from_readers(file, lambda db: backup_to(db, target), None)
+    size = await apart_from_readers(file, lambda db: backup_to(db, target), None)
     if size is None:
         raise SessionNotFound
     return size
 
 
-async def _apart_from_readers(file: StoreFile, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
-    """Run long work on a connection of its own."""
+async def apart_from_readers(file: StoreFile, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
+    """Run long work on a connection of its own; `missing` where there is no store."""
     opened = await file.open()
     if opened is None:
         return missing

@@ -12,12 +12,14 @@ from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.message import Message
+from kore_ls.model.retention import SizedSession, Space
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint, SessionRecord
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.encryption import Encryption
 from kore_ls.storage.history_store import HistoryStore
 from kore_ls.storage.message_rows import MessagePage
+from kore_ls.storage.purge import Purge
 from kore_ls.storage.session_rows import SessionPage, SessionQuery
 from kore_ls.storage.turn_store import TurnStore
 
@@ -62,6 +64,8 @@ class Storage(ABC):
     """The turns of these sessions."""
     encryption: Encryption
     """Who can read them."""
+    purge: Purge
+    """What goes for good."""
     history: HistoryStore
     """Conversations of other tools that are brought in."""
 
@@ -130,6 +134,14 @@ class Storage(ABC):
 
         Cancelling interrupts the search. What the user typed is never an error.
         """
+
+    @abstractmethod
+    async def expired(self, keep_days: int | None, keep_bytes: int | None) -> list[SizedSession]:
+        """The sessions beyond these limits (None: no limit), the one longest untouched first; removes nothing."""
+
+    @abstractmethod
+    async def space(self) -> Space | None:
+        """What takes the store's room; None where there is none or nobody can tell. Reads the whole file."""
 
     @abstractmethod
     async def active_session(self) -> SessionId | None:

@@ -208,7 +208,7 @@ def index_step(db: sqlite3.Connection, rows: int) -> int:
     messages, after = _next_messages(db, marks, rows)
     if after == marks and not sessions:
         return 0
-    with _index_work(db):
+    with index_work(db):
         for number, *texts in sessions:
             _insert(db, SESSIONS, number, _session_text(*texts))
         for row_id, content in messages:
@@ -280,7 +280,7 @@ def reindex_session(db: sqlite3.Connection, before: SessionRecord, after: Sessio
     row = db.execute("SELECT num FROM sessions WHERE id = ?", (before.id,)).fetchone()
     if row is None or row[0] > marks.session:
         return
-    with _index_work(db):
+    with index_work(db):
         _delete(db, SESSIONS, row[0], old)
         if new is not None:
             _insert(db, SESSIONS, row[0], new)
@@ -302,7 +302,7 @@ def unindex_messages(db: sqlite3.Connection, row_ids: Sequence[int]) -> Sequence
         outdate(db)
         return row_ids
     found = _read(db, f"id IN ({', '.join('?' * len(row_ids))}) ORDER BY id", tuple(row_ids))
-    with _index_work(db):
+    with index_work(db):
         for row_id, content in found:
             if marks.has(row_id):
                 _delete(db, MESSAGES, row_id, _message_text(content))
@@ -310,7 +310,7 @@ def unindex_messages(db: sqlite3.Connection, row_ids: Sequence[int]) -> Sequence
 
 
 @contextmanager
-def _index_work(db: sqlite3.Connection) -> Iterator[None]:
+def index_work(db: sqlite3.Connection) -> Iterator[None]:
     """Statements whose faults are the index's own. FTS5 holds rows back until COMMIT, where all would fail with it."""
     try:
         yield

@@ -243,6 +243,14 @@ def hide_for_purge(db: sqlite3.Connection, session_id: SessionId, now: int) -> N
     )
 
 
+def hide_long_deleted(db: sqlite3.Connection, deleted_before: int, now: int) -> None:
+    """Take sessions out of sight for good that were deleted so long ago that nobody restores them any more."""
+    db.execute(
+        "UPDATE sessions SET hidden = ?, hidden_at = ? WHERE deleted_at < ? AND hidden = 0",
+        (Hidden.PURGING, now, deleted_before),
+    )
+
+
 def purge_step(db: sqlite3.Connection, abandoned_before: int, rows: int) -> bool:
     """Delete up to `rows` messages of hidden sessions (imports only if abandoned); whether there may be more."""
     found = db.execute(

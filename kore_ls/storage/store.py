@@ -17,6 +17,7 @@ from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId, new_id, now_ms
 from kore_ls.model.message import Message
+from kore_ls.model.retention import SizedSession, Space
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint, SessionRecord
 from kore_ls.storage import care, import_rows, message_rows, note_rows, session_rows
@@ -29,6 +30,8 @@ from kore_ls.storage.interface import Change, ImportOutcome, Storage, StoreStatu
 from kore_ls.storage.memory_index import INDEXED_MESSAGES
 from kore_ls.storage.message_rows import MessagePage
 from kore_ls.storage.opening import OpenStore
+from kore_ls.storage.purge import Purge
+from kore_ls.storage.retention import expired, space
 from kore_ls.storage.session_rows import SessionPage, SessionQuery, read_meta, write_meta
 from kore_ls.storage.store_file import Gate, StoreFile
 from kore_ls.storage.turn_store import TurnStore
@@ -38,8 +41,6 @@ from kore_ls.storage.writer import Transaction
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-_PURGE_ROWS = 500
 
 
 class SQLiteStore(Storage):
@@ -85,7 +86,7 @@ class SQLiteStore(Storage):
         self.encryption = Encryption(self._file, clock)
         self.turns = TurnStore(self._file, owner, clock, ids)
         self.history = HistoryStore(self._file, clock, self.turns.check_free)
-        self._purging: asyncio.Task[None] | None = None
+        self.purge = Purge(self._file, clock)
         self._watch = Watch(self._file.look)
 
     # -- sessions
@@ -178,7 +179,7 @@ class SQLiteStore(Storage):
             transaction.changed(session_id, EventType.SESSION_DELETED)
 
         await self._file.write(work, on=session_id)
-        self._start_purge()
+        self.purge.start()
 
     async def fork_session(self, record: SessionRecord, point: ForkPoint) -> SessionRecord:
         """Copy a session; see Storage."""
@@ -262,13 +263,13 @@ class SQLiteStore(Storage):
             await asyncio.shield(self._discard(staged))
             raise
         if late:
-            self._start_purge()
+            self.purge.start()
         return ImportOutcome(records=tuple(records), skipped=(*skipped, *late))
 
     async def _discard(self, staged: Sequence[import_rows.StagedSession]) -> None:
         with contextlib.suppress(KoreError):  # the purge of a later day finds it
             await self._file.write(lambda transaction: import_rows.discard(transaction.db, staged, self._clock()))
-        self._start_purge()
+        self.purge.start()
 
     async def search(self, query: SearchQuery, report: Callable[[int], None] | None = None) -> SearchPage:
         """One page of hits; see Storage."""
@@ -279,26 +280,22 @@ class SQLiteStore(Storage):
     def _begin_background(self, opened: OpenStore) -> None:
         if opened.searcher is not None and opened.searcher.indexer is not None:
             opened.searcher.indexer.start()
-        self._start_purge()
-
-    def _start_purge(self) -> None:
-        if self._purging is None or self._purging.done():
-            self._purging = asyncio.create_task(self._purge(), name="kore-purge")
-
-    async def _purge(self) -> None:
-        def step(transaction: Transaction) -> bool:
-            abandoned = self._clock() - import_rows.ABANDONED_MS
-            return session_rows.purge_step(transaction.db, abandoned, _PURGE_ROWS)
-
-        try:
-            while await self._file.write(step):
-                pass
-        except (KoreError, ValueError) as error:  # what is left is out of sight, and has time
-            log.info("the purge of removed sessions waits: %s", getattr(error, "kind", "closed"))
+        self.purge.start()
 
     async def status(self) -> StoreStatus:
         """Counts and conditions; see Storage."""
         return await care.status(self._file)
+
+    async def expired(self, keep_days: int | None, keep_bytes: int | None) -> list[SizedSession]:
+        """Sessions beyond the limits; see Storage."""
+        now = self._clock()
+        return await care.apart_from_readers(
+            self._file, lambda db: expired(db, keep_days, keep_bytes, now), list[SizedSession]()
+        )
+
+    async def space(self) -> Space | None:
+        """What takes the room; see Storage."""
+        return await care.apart_from_readers(self._file, space, None)
 
     async def flush(self) -> None:
         """Wait for queued writes and checkpoint; see Storage."""
@@ -310,7 +307,7 @@ class SQLiteStore(Storage):
 
     async def repair(self) -> list[str]:
         """Mend what `check` finds; see Storage."""
-        await self._stop_purge()
+        await self.purge.stop()
         return await care.repair(self._file, self._clock())
 
     async def backup(self, target: Path) -> int:
@@ -324,11 +321,6 @@ class SQLiteStore(Storage):
     async def close(self) -> None:
         """Flush and close; see Storage."""
         await self._watch.stop()
-        await self._stop_purge()
+        await self.purge.stop()
         await self.encryption.stop()
         await self._file.close()
-
-    async def _stop_purge(self) -> None:
-        if self._purging is not None:
-            self._purging.cancel()
-            await asyncio.wait([self._purging])

@@ -99,3 +99,17 @@ def test_a_hostile_path_is_not_obeyed(kore: Kore, tmp_path: Path) -> None:
         assert done.code == 0
         for sequence in OBEYED:
             assert sequence not in done.out + done.err
+
+
+def test_old_sessions_go_only_when_told_to(kore: Kore, folder: Path) -> None:
+    made(folder, "older", "text " * 500)
+    made(folder, "newer", "text")
+    limits = ("--keep-bytes", "100", "-C", folder)
+    assert "would be removed" in kore("store", "retention", *limits, "--dry-run").err
+    refused = kore("store", "retention", *limits)
+    assert (refused.code, "--yes" in refused.err) == (1, True)
+    assert "older" in refused.out
+    assert set(transcripts(folder)) == {"older", "newer"}
+    assert "1 sessions removed" in kore("store", "retention", *limits, "--yes").err
+    assert set(transcripts(folder)) == {"newer"}
+    assert "search index:" in kore("store", "status", "--space", "-C", folder).out

@@ -128,8 +128,7 @@ async def test_an_import_that_fails_leaves_nothing(store: SQLiteStore) -> None:
         await store.import_sessions([bundle("fine"), broken], OnConflict.ERROR)
 
     assert await ids(store) == set()
-    assert store._purging is not None
-    await store._purging
+    await store.purge.settle()
     await store.import_sessions([bundle("fine"), bundle("broken")], OnConflict.ERROR)
     assert await ids(store) == {"fine", "broken"}
 
@@ -206,8 +205,7 @@ async def test_a_dead_import_is_swept_away_in_time(path: Path, age: int, left: i
     later = SQLiteStore(path, cipher, clock=lambda: 1_000 + age)
     try:
         await later.load_session(SessionId("t"))
-        assert later._purging is not None
-        await later._purging
+        await later.purge.settle()
     finally:
         await later.close()
 

@@ -258,8 +258,7 @@ async def test_removed_sessions_leave_no_rows_behind(store: SQLiteStore, path: P
         await store.load_session(session.id, deleted=True)
     opened = await store._file.open()
     assert opened is not None
-    assert store._purging is not None
-    await store._purging
+    await store.purge.settle()
 
     for table in ("sessions", "messages", "tool_calls"):
         assert await opened.reader.run(lambda db, table=table: db.execute(f"SELECT 1 FROM {table}").fetchall()) == []  # type: ignore[misc]

@@ -138,6 +138,14 @@ export interface EventSubscribed {
 /** Every kind of fact a client can subscribe to. */
 export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "session.rewound" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.locked" | "store.error";
 
+/** A session beyond the limits; `updatedAt` is Unix milliseconds, `bytes` all that was said and done in it. */
+export interface ExpiredSession {
+  id: SessionId;
+  name: string;
+  updatedAt: number;
+  bytes: number;
+}
+
 /** Which sessions to write where; without `sessions` all but deleted ones. */
 export interface HistoryExportParams {
   /** A path (relative ones from the folder) or a `file:` URI; made if it is not there. Rule: no lone surrogates, which can be neither stored nor sent. */
@@ -868,6 +876,16 @@ export interface SessionsSaved {
   saved: number;
 }
 
+/** Bytes of the file, by what they are for; `files` are before-images of changed files, `free` is not used. */
+export interface Space {
+  messages: number;
+  toolCalls: number;
+  search: number;
+  files: number;
+  other: number;
+  free: number;
+}
+
 /** What a streamed piece of an answer is. */
 export type Speech = "text" | "thinking";
 
@@ -962,6 +980,30 @@ export interface StoreRekeyParams {
   workDoneToken?: unknown;
 }
 
+/**
+ * The sessions that were (with `dryRun`: would be) removed for good, the one longest untouched first, and the
+ * bytes of the store's files now.
+ */
+export interface StoreRetained {
+  sessions: ExpiredSession[];
+  fileBytes: number;
+}
+
+/**
+ * Which folder's store, and what to keep: sessions changed in the last `keepDays` days, and of those no more
+ * than `keepBytes` of text. An absent limit is none.
+ */
+export interface StoreRetentionParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+  /** Rule: 0 to 100000. */
+  keepDays?: number;
+  /** Rule: 0 to 9007199254740991. */
+  keepBytes?: number;
+  /** Default: `false`. */
+  dryRun?: boolean;
+}
+
 /** A store's state; sizes in bytes. */
 export interface StoreStatus {
   folder: string;
@@ -981,8 +1023,18 @@ export interface StoreStatus {
   sqliteVersion: string;
   indexedMessages: number;
   sandbox: string;
+  /** Where it was asked for and this SQLite can tell. */
+  space?: Space;
   /** What could not be taken over, after kore/store/adopt; what stays plain, after kore/store/encrypt. */
   problems?: string[];
+}
+
+/** Which folder's store, and whether to say what takes its room. */
+export interface StoreStatusParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+  /** True: reads the whole file. Default: `false`. */
+  space?: boolean;
 }
 
 /** Which folder's store, and its passphrase or key. */
@@ -1222,7 +1274,7 @@ export interface KoreMethods {
   /** Use a provider's key, as the editor's secret store keeps it, in all sessions from their next turn on. */
   "kore/agent/setKey": { params: AgentSetKeyParams; result: AgentKeySet };
   /** How the folder's store is. */
-  "kore/store/status": { params: StoreParams; result: StoreStatus };
+  "kore/store/status": { params: StoreStatusParams; result: StoreStatus };
   /** Copy a foreign store's valid rows into a new store of this user's; the old files are kept aside. */
   "kore/store/adopt": { params: StoreParams; result: StoreStatus };
   /** Look the store through for damage; with `repair`, mend it. */
@@ -1239,6 +1291,8 @@ export interface KoreMethods {
   "kore/store/decrypt": { params: StoreKeyParams; result: StoreStatus };
   /** Encrypt a store anew with another key, which the new passphrase or key opens; the old one opens it no more. */
   "kore/store/rekey": { params: StoreRekeyParams; result: StoreStatus };
+  /** Remove sessions beyond the limits for good and give back the room; without a limit, give back what is free. */
+  "kore/store/retention": { params: StoreRetentionParams; result: StoreRetained };
   /** Start the events, or choose others; the newest choice counts. */
   "kore/event/subscribe": { params: EventSubscribeParams; result: EventSubscribed };
   /** Stop the events. */
@@ -1286,6 +1340,7 @@ export const KORE_COMMANDS = {
   "kore/store/check": "kore.store.check",
   "kore/store/backup": "kore.store.backup",
   "kore/store/lock": "kore.store.lock",
+  "kore/store/retention": "kore.store.retention",
 } as const satisfies { readonly [M in KoreMethod]?: string };
 
 /** The data of each type of event. */

@@ -126,6 +126,13 @@
 ---| "store.locked"
 ---| "store.error"
 
+---A session beyond the limits; `updatedAt` is Unix milliseconds, `bytes` all that was said and done in it.
+---@class kore.ExpiredSession
+---@field id kore.SessionId
+---@field name string
+---@field updatedAt integer
+---@field bytes integer
+
 ---Which sessions to write where; without `sessions` all but deleted ones.
 ---@class kore.HistoryExportParams
 ---@field directory string A path (relative ones from the folder) or a `file:` URI; made if it is not there. Rule: no lone surrogates, which can be neither stored nor sent.
@@ -672,6 +679,15 @@
 ---@class kore.SessionsSaved
 ---@field saved integer
 
+---Bytes of the file, by what they are for; `files` are before-images of changed files, `free` is not used.
+---@class kore.Space
+---@field messages integer
+---@field toolCalls integer
+---@field search integer
+---@field files integer
+---@field other integer
+---@field free integer
+
 ---What a streamed piece of an answer is.
 ---@alias kore.Speech
 ---| "text"
@@ -748,6 +764,20 @@
 ---@field rewrap? boolean True: the messages stay encrypted as they are, with a key that the new passphrase or key guards from now on. That is done at once. But whoever has an older copy of the store, and what opened that, can read this one, too. Default: `false`.
 ---@field workDoneToken? any
 
+---The sessions that were (with `dryRun`: would be) removed for good, the one longest untouched first, and the
+---bytes of the store's files now.
+---@class kore.StoreRetained
+---@field sessions kore.ExpiredSession[]
+---@field fileBytes integer
+
+---Which folder's store, and what to keep: sessions changed in the last `keepDays` days, and of those no more
+---than `keepBytes` of text. An absent limit is none.
+---@class kore.StoreRetentionParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field keepDays? integer Rule: 0 to 100000.
+---@field keepBytes? integer Rule: 0 to 9007199254740991.
+---@field dryRun? boolean Default: `false`.
+
 ---A store's state; sizes in bytes.
 ---@class kore.StoreStatus
 ---@field folder string
@@ -765,7 +795,13 @@
 ---@field sqliteVersion string
 ---@field indexedMessages integer
 ---@field sandbox string
+---@field space? kore.Space Where it was asked for and this SQLite can tell.
 ---@field problems? string[] What could not be taken over, after kore/store/adopt; what stays plain, after kore/store/encrypt.
+
+---Which folder's store, and whether to say what takes its room.
+---@class kore.StoreStatusParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field space? boolean True: reads the whole file. Default: `false`.
 
 ---Which folder's store, and its passphrase or key.
 ---@class kore.StoreUnlockParams
@@ -947,7 +983,7 @@
 ---@field ["kore/permission/log"] fun(params: kore.PermissionLogParams): kore.PermissionLog
 ---@field ["kore/agent/list"] fun(params: kore.NoParams): kore.AgentList
 ---@field ["kore/agent/setKey"] fun(params: kore.AgentSetKeyParams): kore.AgentKeySet
----@field ["kore/store/status"] fun(params: kore.StoreParams): kore.StoreStatus
+---@field ["kore/store/status"] fun(params: kore.StoreStatusParams): kore.StoreStatus
 ---@field ["kore/store/adopt"] fun(params: kore.StoreParams): kore.StoreStatus
 ---@field ["kore/store/check"] fun(params: kore.StoreCheckParams): kore.StoreChecked
 ---@field ["kore/store/backup"] fun(params: kore.StoreBackupParams): kore.StoreBackedUp
@@ -956,6 +992,7 @@
 ---@field ["kore/store/encrypt"] fun(params: kore.StoreKeyParams): kore.StoreStatus
 ---@field ["kore/store/decrypt"] fun(params: kore.StoreKeyParams): kore.StoreStatus
 ---@field ["kore/store/rekey"] fun(params: kore.StoreRekeyParams): kore.StoreStatus
+---@field ["kore/store/retention"] fun(params: kore.StoreRetentionParams): kore.StoreRetained
 ---@field ["kore/event/subscribe"] fun(params: kore.EventSubscribeParams): kore.EventSubscribed
 ---@field ["kore/event/unsubscribe"] fun(params: kore.NoParams): kore.EventSubscribed
 
@@ -1069,6 +1106,7 @@ M.methods = {
   "kore/store/encrypt",
   "kore/store/decrypt",
   "kore/store/rekey",
+  "kore/store/retention",
   "kore/event/subscribe",
   "kore/event/unsubscribe",
 }
@@ -1113,6 +1151,7 @@ M.commands = {
   ["kore/store/check"] = "kore.store.check",
   ["kore/store/backup"] = "kore.store.backup",
   ["kore/store/lock"] = "kore.store.lock",
+  ["kore/store/retention"] = "kore.store.retention",
 }
 
 ---@type kore.EventType[]

@@ -1,0 +1,75 @@
+"""What takes a store's room, and which sessions a user's limits would let go. Reads only; run apart from others."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from kore_ls.model.ids import SessionId
+from kore_ls.model.retention import SizedSession, Space
+from kore_ls.model.session import SessionStatus
+from kore_ls.storage.lease_rows import held_lease
+from kore_ls.storage.session_rows import load_session, read_meta
+
+_DAY_MS = 24 * 3600 * 1000
+_MESSAGES = (
+    "SELECT session_id, sum(length(CAST(content AS BLOB)) + ifnull(length(CAST(thinking AS BLOB)), 0) "
+    "+ ifnull(length(CAST(metadata AS BLOB)), 0)) FROM messages GROUP BY session_id"
+)
+_TOOL_CALLS = (
+    "SELECT m.session_id, sum(ifnull(length(CAST(t.arguments AS BLOB)), 0) "
+    "+ ifnull(length(CAST(t.result AS BLOB)), 0)) FROM tool_calls t "
+    "CROSS JOIN messages m ON m.id = t.message_id GROUP BY m.session_id"
+)
+_PARTS: Mapping[str, tuple[str, ...]] = {
+    "messages": ("messages", "idx_messages", "sqlite_autoindex_messages"),
+    "tool_calls": ("tool_calls", "sqlite_autoindex_tool_calls", "idx_tool_calls"),
+    "search": ("messages_fts", "sessions_fts"),
+    "files": ("file_", "sqlite_autoindex_file_", "idx_file_"),
+}
+"""Tables and indexes by what they are for, by how their names begin."""
+
+
+def expired(db: sqlite3.Connection, keep_days: int | None, keep_bytes: int | None, now: int) -> list[SizedSession]:
+    """The sessions beyond the limits, the one longest untouched first: older than so many days, and of the rest those
+    that make all sessions together larger than so many bytes.
+
+    Pinned, active, running and deleted sessions are never among them.
+    """
+    sizes: dict[str, int] = {}
+    for statement in (_MESSAGES, _TOOL_CALLS):
+        for session_id, size in db.execute(statement):
+            sizes[session_id] = sizes.get(session_id, 0) + size
+    rows = db.execute(
+        "SELECT id, updated_at, pinned, status FROM sessions WHERE hidden = 0 AND deleted_at IS NULL "
+        "ORDER BY updated_at, id"
+    ).fetchall()
+    total = sum(sizes.get(row[0], 0) for row in rows)
+    active = read_meta(db, "active_session")
+    found: list[SizedSession] = []
+    for id_, updated_at, pinned, status in rows:
+        old = keep_days is not None and updated_at < now - keep_days * _DAY_MS
+        if not old and (keep_bytes is None or total <= keep_bytes):
+            continue
+        session_id = SessionId(id_)
+        if pinned or id_ == active or status == SessionStatus.RUNNING.value or held_lease(db, session_id) is not None:
+            continue
+        size = sizes.get(id_, 0)
+        found.append(SizedSession(record=load_session(db, session_id), bytes=size))
+        total -= size
+    return found
+
+
+def space(db: sqlite3.Connection) -> Space | None:
+    """What takes the room; None where this SQLite can't tell. Reads the whole file."""
+    page = db.execute("PRAGMA page_size").fetchone()[0]
+    free = db.execute("PRAGMA freelist_count").fetchone()[0] * page
+    try:
+        rows = db.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name").fetchall()
+    except sqlite3.OperationalError:
+        return None
+    sizes = dict.fromkeys((*_PARTS, "other"), 0)
+    for name, size in rows:
+        part = next((part for part, names in _PARTS.items() if name.startswith(names)), "other")
+        sizes[part] += size
+    return Space(**sizes, free=free)
