@@ -11,7 +11,7 @@ from attrs import evolve
 
 from kore_ls.errors import KoreError, SessionExists, SessionNotFound, StoreBusy
 from kore_ls.model.bundle import OnConflict, SessionBundle
-from kore_ls.model.ids import MessageId, SessionId
+from kore_ls.model.ids import MessageId, SessionId, now_ms
 from kore_ls.model.message import Message
 from kore_ls.storage import import_rows
 from kore_ls.storage.cipher import Cipher
@@ -56,7 +56,7 @@ async def test_a_session_comes_in_whole(store: SQLiteStore) -> None:
 
 async def test_by_default_a_known_id_stops_the_whole_import(store: SQLiteStore) -> None:
     await store.create_session(record("known"))
-    await store.create_session(record("hidden", deleted_at=1))
+    await store.create_session(record("hidden", deleted_at=now_ms()))
 
     for known, deleted in (("known", None), ("hidden", True)):
         with pytest.raises(SessionExists) as caught:
@@ -88,7 +88,7 @@ async def test_skipping_leaves_what_is_known_alone(store: SQLiteStore) -> None:
 
 
 async def test_replacing_takes_the_old_ones_place(store: SQLiteStore) -> None:
-    await store.create_session(record("s", name="old", deleted_at=1))
+    await store.create_session(record("s", name="old", deleted_at=now_ms()))
     await store.create_session(record("t", name="old"))
     await store.add_message(message("t", "old"))
 

@@ -13,7 +13,7 @@ import pytest
 
 from kore_ls.errors import KoreError
 from kore_ls.model.bundle import OnConflict
-from kore_ls.model.ids import SessionId
+from kore_ls.model.ids import SessionId, now_ms
 from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import ForkPoint
 from kore_ls.storage.cipher import Cipher
@@ -75,7 +75,7 @@ async def test_names_follow_every_change(store: SQLiteStore, path: Path) -> None
 async def test_a_deleted_session_is_not_found_until_it_is_restored(store: SQLiteStore) -> None:
     await add(store, "a", "用户认证")
     await add(store, "b", "用户认证")
-    await change(store, "a", deleted_at=5)
+    await change(store, "a", deleted_at=now_ms())
     assert await found(store, "认证") == ["b"]
     await change(store, "a", deleted_at=None)
     assert await found(store, "认证") == ["a", "b"]

@@ -16,7 +16,7 @@ from kore_ls.errors import (
     SessionNotFound,
 )
 from kore_ls.model.event import EventType
-from kore_ls.model.ids import MessageId, SessionId
+from kore_ls.model.ids import MessageId, SessionId, now_ms
 from kore_ls.model.limits import CONTENT_BYTES
 from kore_ls.model.message import Message, MessageState, Role, ToolStatus
 from kore_ls.model.mode import AgentMode
@@ -75,7 +75,7 @@ async def test_everything_about_a_session_survives(store: SQLiteStore, path: Pat
         description="line\nline",
         pinned=True,
         archived=True,
-        deleted_at=5,
+        deleted_at=now_ms(),
         imported=True,
         parent_id=SessionId("p"),
         forked_at_seq=3,
@@ -173,7 +173,7 @@ async def test_a_message_id_may_be_used_in_every_session(store: SQLiteStore) -> 
 
 async def test_what_is_closed_deleted_or_gone_takes_no_message(store: SQLiteStore) -> None:
     closed = await store.create_session(record(status=SessionStatus.CLOSED))
-    deleted = await store.create_session(record(deleted_at=1))
+    deleted = await store.create_session(record(deleted_at=now_ms()))
     removed = await store.create_session(record())
     await store.remove_session(removed.id)
 
@@ -226,7 +226,7 @@ async def test_a_page_of_messages_ends_early_but_never_empty_handed(store: SQLit
 
 async def test_an_id_is_taken_once(store: SQLiteStore) -> None:
     await store.create_session(record("taken"))
-    await store.create_session(record("deleted", deleted_at=1))
+    await store.create_session(record("deleted", deleted_at=now_ms()))
 
     with pytest.raises(SessionExists) as plain:
         await store.create_session(record("taken"))
