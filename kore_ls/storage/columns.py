@@ -20,8 +20,6 @@ class SealedTable:
     role: str = "''"
     seq: str = "''"
     join: str = ""
-    settled: bool = False
-    """Whether an encrypted value never changes while its row's other columns stay the same."""
 
     @property
     def place(self) -> tuple[str, str, str, str]:
@@ -41,22 +39,32 @@ SEALED: Mapping[str, SealedTable] = {
         session_id="t.session_id",
         role="t.role",
         seq="t.seq",
-        settled=True,
     ),
     "tool_calls": SealedTable(
         columns=("name", "title", "arguments", "result"),
         uid="m.uid",
         session_id="m.session_id",
         seq="t.position",
-        settled=True,
         join="CROSS JOIN messages m ON m.id = t.message_id",
     ),
     "turns": SealedTable(columns=("changed_files",), uid="t.id", session_id="t.session_id"),
     "drafts": SealedTable(columns=("content", "thinking", "tool_calls"), uid="t.turn_id", session_id="t.session_id"),
-    "audit": SealedTable(columns=("tool_call", "rule"), uid="t.turn_id", session_id="t.session_id", seq="t.timestamp"),
-    "file_contents": SealedTable(columns=("content",), uid="t.name", session_id="''", settled=True),
+    "audit": SealedTable(
+        columns=("tool_call", "rule"),
+        uid="t.turn_id",
+        session_id="t.session_id",
+        role="t.agent_mode || ' ' || t.decision || ' ' || ifnull(t.outcome, '')",
+        seq="t.timestamp",
+    ),
+    "file_contents": SealedTable(columns=("content",), uid="t.name", session_id="''"),
     "agent_notes": SealedTable(columns=("content",), uid="t.name", session_id="t.session_id"),
-    "file_snapshots": SealedTable(columns=("path",), uid="t.turn_id", session_id="''", seq="t.taken_at"),
+    "file_snapshots": SealedTable(
+        columns=("path",),
+        uid="t.turn_id",
+        session_id="''",
+        role="ifnull(t.before, '') || ' ' || ifnull(t.after, '') || ' ' || t.kept || ' ' || ifnull(t.mode, '')",
+        seq="t.taken_at",
+    ),
     "prompts": SealedTable(columns=("content", "context"), uid="t.turn_id", session_id="t.session_id"),
     "todos": SealedTable(columns=("items",), uid="t.session_id", session_id="t.session_id"),
 }

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from kore_ls.errors import StoreBusy, StoreDamaged
 from kore_ls.model.event import EventType
@@ -49,7 +50,10 @@ _OWN_META = "('converting', 'store_generation', 'index_version', 'indexed_messag
 
 _KEYS = {"messages": "id", "tool_calls": "message_id, position"}
 _MARKS = {"messages": ("id, session_id, uid", "id, session_id, seq"), "tool_calls": ("message_id, position",)}
-"""By what a row is known to be the same: all of each stands in an index, so that no row need be read for it."""
+"""By what a row of a large table is known to be the same: what is encrypted in it never changes by itself.
+
+All of each stands in an index, so that no row need be read for it. Other tables are copied once more.
+"""
 
 Step = Callable[[str, int], None]
 """Told what is being done and how many per cent of it are; what it raises before "switched" ends all unchanged."""
@@ -194,24 +198,24 @@ class _Conversion:
         sealed = SEALED.get(table)
         if sealed is None or column not in sealed.columns:
             return f"t.{column}"
-        uid = sealed.uid
-        new_uid = f"renamed({uid})" if uid.removeprefix("t.") in HIDDEN_NAMES.get(table, ()) else uid
-        rest = ", ".join(sealed.place[1:])
-        return f"converted('{table}', '{column}', t.{column}, {uid}, {new_uid}, {rest})"
+        old = ", ".join(sealed.place)
+        new = old
+        for name in HIDDEN_NAMES.get(table, ()):
+            new = new.replace(f"t.{name}", f"renamed(t.{name})")
+        return f"converted('{table}', '{column}', t.{column}, {old}, {new})"
 
-    def _converted(
-        self, table: str, column: str, value: object, uid: str, new_uid: str, session_id: str, role: str, seq: int | str
-    ) -> str | bytes | None:
+    def _converted(self, table: str, column: str, value: object, *places: Any) -> str | bytes | None:
+        """A value anew; `places`: what it is bound to, before and after."""
         if value is None:
             return None
         if self._old is not None:
-            value = self._old.open_bytes(self._old.place(table, uid, session_id, role, seq), column, value)
+            value = self._old.open_bytes(self._old.place(table, *places[:4]), column, value)
         elif isinstance(value, str | int | float):  # SQLite makes a number of JSON that is one
             value = str(value).encode()
         if not isinstance(value, bytes):
             raise StoreDamaged("the store holds a row that can't be read", reason="row")
         if self._new is not None:
-            return self._new.seal_bytes(self._new.place(table, new_uid, session_id, role, seq), column, value)
+            return self._new.seal_bytes(self._new.place(table, *places[4:]), column, value)
         return value if table == "file_contents" else value.decode()
 
     def _renamed(self, name: str | None) -> str | None:
@@ -225,7 +229,7 @@ class _Conversion:
             raise StoreBusy("another process encrypts, decrypts or rekeys the store")
         fresh.execute("BEGIN")
         for table in _tables(fresh):
-            if table in SEALED and SEALED[table].settled:
+            if table in _MARKS or table == "file_contents":
                 self._catch_up_rows(fresh, table)
             else:
                 fresh.execute(f"DELETE FROM main.{table}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 
+from attrs import evolve
+
 from kore_ls.model.ids import TurnId
 from kore_ls.model.turn import FileSnapshot
 from kore_ls.storage.codec import codec_of
@@ -38,8 +40,9 @@ def keep_snapshot(
     codec = codec_of(db)
     known = _find(db, turn_id, path)
     if known is not None:
-        after_name = content_name(after) if codec is None else codec.hide(content_name(after))
-        db.execute("UPDATE file_snapshots SET after = ? WHERE id = ?", (after_name, known))
+        row_id, taken_at, snapshot = known
+        row = snapshot_row(turn_id, evolve(snapshot, after=content_name(after)), taken_at, codec)
+        db.execute("UPDATE file_snapshots SET path = ?, after = ? WHERE id = ?", (row[1], row[3], row_id))
         return
     kept = not lost and (before is None or len(before) <= MOST_BYTES)
     if before is not None and kept:
@@ -60,11 +63,13 @@ def keep_content(db: sqlite3.Connection, content: bytes) -> None:
     db.execute("INSERT INTO file_contents (name, content) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, content))
 
 
-def _find(db: sqlite3.Connection, turn_id: TurnId, path: str) -> int | None:
+def _find(db: sqlite3.Connection, turn_id: TurnId, path: str) -> tuple[int, int, FileSnapshot] | None:
+    """The row's id, when it was taken, and what it says."""
     rows = db.execute(
-        f"SELECT id, {SNAPSHOT_COLUMNS} FROM file_snapshots WHERE turn_id = ? ORDER BY id", (turn_id,)
+        f"SELECT id, taken_at, {SNAPSHOT_COLUMNS} FROM file_snapshots WHERE turn_id = ? ORDER BY id", (turn_id,)
     ).fetchall()
-    return next((row[0] for row in rows if snapshot_of(row[1:], codec_of(db)).path == path), None)
+    found = ((row[0], row[1], snapshot_of(row[2:], codec_of(db))) for row in rows)
+    return next((each for each in found if each[2].path == path), None)
 
 
 def list_snapshots(db: sqlite3.Connection, turn_id: TurnId) -> list[FileSnapshot]:

@@ -116,15 +116,20 @@ def audit_row(entry: AuditEntry, codec: Codec | None = None) -> Row:
     )
     if codec is None:
         return row
-    place = codec.place("audit", entry.turn_id, entry.session_id, "", entry.timestamp)
+    place = _audit_place(codec, (None, *row))
     return sealed_row(codec, place, row, _ENTRY_SEALED)
+
+
+def _audit_place(codec: Codec, row: Row) -> str:
+    """What a decision was is bound to what it was about; see `columns`."""
+    return codec.place("audit", row[2], row[1], f"{row[4]} {row[5]} {row[7] or ''}", row[8])
 
 
 @damage_named
 def audit_of(row: Row, codec: Codec | None = None) -> AuditEntry:
     """A row of AUDIT_COLUMNS as a value."""
     if codec is not None:
-        row = opened_row(codec, codec.place("audit", row[2], row[1], "", row[8]), row, _AUDIT_SEALED)
+        row = opened_row(codec, _audit_place(codec, row), row, _AUDIT_SEALED)
     return AuditEntry(
         id=as_number(row[0]),
         session_id=SessionId(as_text(row[1])),
@@ -143,17 +148,24 @@ def snapshot_row(turn_id: TurnId, snapshot: FileSnapshot, taken_at: int, codec: 
     row: Row = (turn_id, snapshot.path, snapshot.before, snapshot.after, snapshot.kept, taken_at, snapshot.mode)
     if codec is None:
         return row
-    path = codec.seal(codec.place("file_snapshots", turn_id, "", "", taken_at), "path", snapshot.path)
     before, after = codec.hide(snapshot.before), codec.hide(snapshot.after)
-    return (turn_id, path, before, after, snapshot.kept, taken_at, snapshot.mode)
+    place = _snapshot_place(codec, (turn_id, None, before, after, snapshot.kept, taken_at, snapshot.mode))
+    return (turn_id, codec.seal(place, "path", snapshot.path), before, after, snapshot.kept, taken_at, snapshot.mode)
+
+
+def _snapshot_place(codec: Codec, row: Row) -> str:
+    """A file's path is bound to what was in it; see `columns`."""
+    turn_id, _, before, after, kept, taken_at, mode = row
+    words = (before or "", after or "", str(int(kept)), "" if mode is None else str(mode))
+    return codec.place("file_snapshots", turn_id, "", " ".join(words), taken_at)
 
 
 @damage_named
 def snapshot_of(row: Row, codec: Codec | None = None) -> FileSnapshot:
     """A row of SNAPSHOT_COLUMNS as a value."""
-    turn_id, path, before, after, kept, taken_at, mode = row
+    _, path, before, after, kept, _, mode = row
     if codec is not None:
-        path = codec.open(codec.place("file_snapshots", turn_id, "", "", taken_at), "path", path)
+        path = codec.open(_snapshot_place(codec, row), "path", path)
         before, after = codec.reveal(before), codec.reveal(after)
     return FileSnapshot(path=as_text(path), before=before, after=after, kept=bool(kept), mode=mode)
 

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from kore_ls.errors import StoreDamaged
-from kore_ls.model.ids import SessionId
+from kore_ls.model.ids import MessageId, SessionId, TurnId
+from kore_ls.model.mode import AgentMode
 from kore_ls.model.search import SearchQuery
+from kore_ls.model.turn import AuditEntry
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.ciphers import CHEAP
+from tests.storage.searching import change
 from tests.storage.values import message, record, tool_call
 
 CIPHER = Cipher("a passphrase", cost=CHEAP)
@@ -185,5 +188,88 @@ async def test_a_key_that_was_taken_out_makes_no_plain_store_of_it(filled: Path)
         finally:
             await store.close()
     store = SQLiteStore(kept, CIPHER)
+    assert (await store.load_session(A)).name == "name of a"
+    await store.close()
+
+
+async def _with_a_turn(path: Path) -> None:
+    """Two files that a turn changed, and two decisions on it, all at one moment."""
+    store = SQLiteStore(path, CIPHER, clock=lambda: 1_000)
+    begun = await store.turns.begin(message(A, "prompt", id=MessageId("p")), TurnId("t"))
+    for name in ("one", "two"):
+        await store.turns.keep(
+            begun.fence, f"{name}.py", f"{name} before".encode(), f"{name} after".encode(), mode=0o644
+        )
+    for decision in ("allowed", "denied"):
+        await store.turns.record(
+            AuditEntry(
+                id=0,
+                session_id=A,
+                turn_id=TurnId("t"),
+                tool_call={"name": decision},
+                mode=AgentMode.BUILD,
+                decision=decision,
+                rule="mode",
+                timestamp=1_000,
+            )
+        )
+    await store.close()
+
+
+ONE, TWO = "id = 1", "id = 2"
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        *(swap(column, ONE, TWO, "file_snapshots") for column in ("path", "before", "after")),
+        put("UPDATE file_snapshots SET mode = 511 WHERE id = 1"),
+        put("UPDATE file_snapshots SET before = NULL WHERE id = 1"),
+        put("UPDATE file_contents AS t SET content = (SELECT content FROM file_contents o WHERE o.name <> t.name)"),
+    ],
+)
+async def test_nobody_can_make_a_revert_write_something_else(filled: Path, tamper: Tamper) -> None:
+    await _with_a_turn(filled)
+    tampered(filled, tamper)
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        with pytest.raises(StoreDamaged):
+            for each in await store.turns.snapshots(TurnId("t")):
+                assert each.before is not None
+                await store.turns.content(each.before)
+        assert await store.check() != []
+        assert len((await store.list_messages(B)).messages) == 3
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        *(swap(column, ONE, TWO, "audit") for column in ("tool_call", "decision")),
+        put("UPDATE audit SET decision = 'allowed'"),
+    ],
+)
+async def test_nobody_can_make_the_log_tell_of_other_decisions(filled: Path, tamper: Tamper) -> None:
+    await _with_a_turn(filled)
+    tampered(filled, tamper)
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        with pytest.raises(StoreDamaged):
+            await store.turns.decisions(A, limit=10)
+        assert await store.check() != []
+    finally:
+        await store.close()
+
+
+async def test_an_older_value_of_the_same_row_is_not_told_from_the_newest(filled: Path) -> None:
+    """What is said in the threat model: whoever may write the file can bring back what was there before."""
+    with closing(sqlite3.connect(filled)) as db:
+        (old,) = db.execute("SELECT name FROM sessions WHERE id = 'a'").fetchone()
+    store = SQLiteStore(filled, CIPHER)
+    await change(store, A, name="newer")
+    await store.close()
+    tampered(filled, lambda db: db.execute("UPDATE sessions SET name = ? WHERE id = 'a'", (old,)))
+    store = SQLiteStore(filled, CIPHER)
     assert (await store.load_session(A)).name == "name of a"
     await store.close()
