@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from kore_ls.model.ids import MessageId, TurnId
+from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import Role
+from kore_ls.model.mode import AgentMode
 from kore_ls.model.search import SearchQuery
-from kore_ls.model.turn import Draft
+from kore_ls.model.session import AgentChoice, Usage
+from kore_ls.model.turn import AuditEntry, Draft, Prompt, PromptContext, StopReason
+from kore_ls.storage.prompt_rows import WaitingPrompt
 from kore_ls.storage.store import SQLiteStore
 from tests.storage.values import message, record, tool_call
 
 WORDS = (
     *("kanarienname", "kanarientag", "kanarienmeta", "kanarienbeschreibung"),
     *("kanarieninhalt", "kanariengedanke", "kanarienwerkzeug", "kanarientitel", "kanarienargument", "kanarienresultat"),
-    *("金丝雀内容", "金丝", "kanarienentwurf", "kanarienpfad", "kanariendatei"),
+    *("金丝雀内容", "金丝", "kanarienentwurf", "kanarienpfad", "kanariendatei", "kanarienregel", "kanariennotiz"),
+    *("kanarienwarten", "kanarienzettel", "kanarienwahl", "kanarienmodell", "kanarienfrueher", "kanarienanhang"),
 )
 """Each stands in another column; the shorter ones are what the search index makes of the longer ones."""
 
@@ -29,6 +33,8 @@ async def plant(store: SQLiteStore, session_id: str = "canary", count: int = 20)
             tags=("kanarientag",),
             metadata={"k": "kanarienmeta"},
             description="kanarienbeschreibung",
+            config={"k": "kanarienwahl"},
+            agent=AgentChoice(backend="model", model="kanarienmodell"),
         )
     )
     call = tool_call(
@@ -44,12 +50,41 @@ async def plant(store: SQLiteStore, session_id: str = "canary", count: int = 20)
                 tool_calls=(call,),
             )
         )
+    first = MessageId(f"{session_id}-first")
+    begun = await store.turns.begin(
+        message(session_id, "kanarieninhalt", id=first, role=Role.USER), TurnId(f"{session_id}-earlier")
+    )
+    await store.turns.end(
+        begun.fence, StopReason.END_TURN, message=None, usage=Usage(input_tokens=1), changed_files=["kanarienfrueher"]
+    )
     begun = await store.turns.begin(
         message(session_id, "kanarieninhalt", id=MessageId(f"{session_id}-prompt"), role=Role.USER),
         TurnId(f"{session_id}-turn"),
     )
+    await store.turns.keep_note(begun.fence, "note", "kanariennotiz")
+    await store.turns.keep_todo(begun.fence, ["kanarienzettel"])
+    await store.turns.record(
+        AuditEntry(
+            session_id=SessionId(session_id),
+            turn_id=TurnId(f"{session_id}-turn"),
+            tool_call={"k": "kanarienargument"},
+            mode=AgentMode.BUILD,
+            decision="allowed",
+            rule="kanarienregel",
+        )
+    )
+    await store.turns.wait(
+        WaitingPrompt(
+            turn_id=TurnId(f"{session_id}-waiting"),
+            session_id=SessionId(session_id),
+            prompt=Prompt(text="kanarienwarten", context=(PromptContext(uri="file:///kanarienanhang"),)),
+        )
+    )
     await store.turns.keep(begun.fence, "kanarienpfad", b"kanariendatei before", b"kanariendatei after")
-    await store.turns.save_draft(begun.fence, Draft(message_id=MessageId("draft"), text="kanarienentwurf"))
+    await store.turns.save_draft(
+        begun.fence,
+        Draft(message_id=MessageId("draft"), text="kanarienentwurf", thinking="kanariengedanke", calls=(call,)),
+    )
     await store.search(SearchQuery(text="kanarieninhalt"))
 
 

@@ -18,6 +18,7 @@ from kore_ls.model.message import Message
 from kore_ls.model.session import SessionRecord
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.codec import NONCE_LIMIT
+from kore_ls.storage.columns import SEALED
 from kore_ls.storage.convert import PREFIX
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
@@ -90,6 +91,22 @@ async def test_an_encrypted_store_shows_nothing_in_any_file(path: Path) -> None:
     await store.close()
     assert seen_in(path.parent) == set()
     assert in_step(path)
+
+
+async def test_every_column_that_is_encrypted_is_looked_for(path: Path) -> None:
+    """So that what comes new is planted as well."""
+    await planted(path)
+    for table, sealed in SEALED.items():
+        for column in sealed.columns:
+            assert raw(path, f"SELECT 1 FROM {table} WHERE {column} IS NOT NULL"), f"{table}.{column}"
+    shown = {word for word in WORDS if word != "金丝"}
+    texts = {
+        str(row[0])
+        for table, sealed in SEALED.items()
+        for column in sealed.columns
+        for row in raw(path, f"SELECT CAST({column} AS TEXT) FROM {table} WHERE {column} IS NOT NULL")
+    }
+    assert {word for word in shown if any(word in text for text in texts)} == shown
 
 
 async def test_what_a_killed_repair_left_beside_the_store_goes_when_it_is_encrypted(path: Path) -> None:
@@ -289,7 +306,7 @@ async def test_what_is_encrypted_elsewhere_is_noticed_before_the_next_write(path
     await there.encryption.rekey(ONE, OTHER)
     with pytest.raises(WrongKey):
         await here.add_message(message("canary", "kanarieninhalt"))
-    assert len((await there.list_messages(SessionId("canary"))).messages) == 22
+    assert len((await there.list_messages(SessionId("canary"))).messages) == 23
     for store in (here, there):
         await store.close()
     assert seen_in(path.parent) == set()
