@@ -20,10 +20,10 @@ from kore_ls.model.message import Message, Role, ToolCall
 from kore_ls.model.permission import PermissionRequest
 from kore_ls.model.session import SessionRecord, SessionStatus
 from kore_ls.model.turn import Lease, Prompt, StopReason
+from kore_ls.sessions.lease_watch import LeaseWatch
 from kore_ls.sessions.prompt_queue import CancelledTurn, PromptQueues, QueuedPrompt
 from kore_ls.sessions.turn_runner import RunningTurn
 from kore_ls.sessions.workbench import NO_TOOLS, Workbench
-from kore_ls.storage.lease_rows import HEARTBEAT_S
 from kore_ls.storage.process import this_process
 from kore_ls.storage.turn_rows import BegunTurn, EndedTurn
 from kore_ls.storage.turn_store import TurnStore
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.25
-PURGE_S = 3600.0
 CLOSE_S = 5.0
 """How long ending turns are waited for, where the store does not take their end."""
 
@@ -56,7 +54,9 @@ class SessionTurns:
         self._running: dict[SessionId, RunningTurn] = {}
         self._queues = PromptQueues(lambda: self.turns)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._keeping: asyncio.Task[None] | None = None
+        self._watch = LeaseWatch(
+            lambda: self.turns, lambda found: manager.taken_over(found), lambda: bool(self._running)
+        )
         self._closing = False
 
     # -- what users want
@@ -217,31 +217,11 @@ class SessionTurns:
 
     def start_keeping(self) -> None:
         """Begin to look at the store's leases; without a loop to run in, later."""
-        if self._keeping is None:
-            self._keeping = asyncio.create_task(self._keep_watch(), name="kore-leases")
+        self._watch.start()
 
     def _keep(self) -> None:
         if not self._closing:
             self.start_keeping()
-
-    async def _keep_watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        beat = purge = loop.time()
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                self._manager.taken_over(await self.turns.look())
-                if self._running and loop.time() >= beat:
-                    beat = loop.time() + HEARTBEAT_S
-                    await self.turns.renew()
-                if loop.time() >= purge and self.turns.can_purge:
-                    purge = loop.time() + PURGE_S
-                    await self.turns.purge()
-            except KoreError as error:  # whoever uses the store gets the error itself
-                log.info("the leases can't be looked at: %s", error.kind)
-                await asyncio.sleep(2.0)
-            except ValueError:  # the store was closed
-                return
 
     async def close(self) -> None:
         """Interrupt all turns and watch no more."""
@@ -256,9 +236,7 @@ class SessionTurns:
             leaving = self._let_go(session_id, prompts, StopReason.INTERRUPTED, keep=True)
             with contextlib.suppress(TimeoutError, ValueError):  # ValueError: the store is closed already
                 await asyncio.wait_for(leaving, CLOSE_S)
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.wait([self._keeping])
+        await self._watch.stop()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
