@@ -25,6 +25,9 @@ _SECTION = re.compile(r"[ \t]*\[[ \t]*([\w.-]+)[^\]]*\]")
 _KEY = re.compile(r"[ \t]*([A-Za-z][\w-]*)[ \t]*=[ \t]*(.*)")
 _WORD = re.compile(r"[^\s;|&()<>'\"`$=!,\\]+")
 
+_QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'")
+_MOST_BASES = 5
+
 
 def obeyed(git: Path, top: Path) -> list[Path]:
     """What a git directory's settings, and the user's own, name for git to run or to read as settings.
@@ -83,11 +86,21 @@ def _entries(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _programs(top: Path, value: str) -> Iterator[Path]:
-    """The paths in a command line, whatever a shell would make of it: with a slash, or a file that is there."""
-    for word in {*_WORD.findall(value), _plain(value)}:
-        path = _named(top, word)
-        if ("/" in word or path.is_file()) and not path.is_dir():
-            yield path
+    """The paths in a command line, whatever a shell would make of it: with a slash, or a file that is there.
+
+    Also those below a directory that it may go to first, or below a variable.
+    """
+    text = value.replace('\\"', '"')
+    words = {*_WORD.findall(text), _plain(value), *(one or other for one, other in _QUOTED.findall(text))}
+    if "$" in text:
+        words |= {word.split("/", 1)[1] for word in words if "/" in word}
+    places = [_named(top, word) for word in words if word]
+    bases = [top, *(place for place in places if place.is_dir())][:_MOST_BASES]
+    for word in words:
+        for base in bases:
+            path = _named(base, word)
+            if ("/" in word or path.is_file()) and not path.is_dir():
+                yield path
 
 
 def _linked_from(hooks: Path) -> Iterator[Path]:

@@ -168,6 +168,7 @@ async def test_hooks_that_a_repository_around_the_folder_names_are_not_written(
         *(("core.fsmonitor", "tools/x"), ("filter.a.clean", "python3 tools/x %f"), ("alias.st", "!sh tools/x")),
         *(("core.pager", "'tools/x' | less"), ("diff.a.textconv", 'sh -c "cd tools; ./x; tools/x"'),),
         *(("merge.a.driver", "./tools/x %O"), ("credential.helper", "!tools/x"), ("init.templateDir", "tools")),
+        *(("core.editor", "'./tools/x' -w"), ("core.sshCommand", "$PWD/tools/x"), ("alias.y", "!cd tools && ./x")),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("whose", ["repository", "user"])
