@@ -31,6 +31,11 @@ class StoreUnlockParams:
     """`base64:...` or `hex:...` of exactly 32 bytes."""
     plain: bool = False
     """True, in place of a key: the store is meant to be plain although a key is configured."""
+    work_done_token: Any = None
+    """With it, the answer waits until all is indexed for searches, and how far that is is reported.
+
+    Cancelled, or without it, the store is unlocked all the same, and indexed in the background.
+    """
 
 
 @frozen(kw_only=True)
@@ -70,7 +75,12 @@ async def unlock(workspace: Workspace, params: StoreUnlockParams) -> StoreStatus
     opened = workspace.folder(params.folder)
     given = Secret(passphrase=params.passphrase, key=params.key)
     cipher = None if params.plain and not given else _cipher(workspace, given)
-    await store_keys.unlock(opened.folder, cipher, plain=params.plain)
+    if params.work_done_token is None:
+        await store_keys.unlock(opened.folder, cipher, plain=params.plain)
+        return await store_status(opened)
+    with Progress(workspace.notify, params.work_done_token, "Indexing the store") as progress:
+        await store_keys.unlock(opened.folder, cipher, plain=params.plain)
+        await store_keys.index(opened.folder, lambda rows: progress.report(f"{rows} indexed"))
     return await store_status(opened)
 
 

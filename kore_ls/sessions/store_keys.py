@@ -35,6 +35,12 @@ async def unlock(folder: Folder, cipher: Cipher | None, *, plain: bool = False) 
     _publish(folder, EventType.STORE_CHANGED)
 
 
+async def index(folder: Folder, report: Callable[[int], None]) -> None:
+    """Index all messages of a store that was unlocked; a foreign one has nothing to index."""
+    with suppress(StoreForeign):
+        await folder.manager.storage.encryption.index(report)
+
+
 async def lock(folder: Folder) -> None:
     """Forget the key of an encrypted store. Its turns are stopped first, with what they said; its agents let go."""
     encryption = folder.manager.storage.encryption

@@ -78,6 +78,10 @@ class Encryption:
             await self._file.reset(wanted)
         await self._file.open()
 
+    async def index(self, report: Callable[[int], None]) -> None:
+        """Index all messages of a store that was unlocked; `report` is told how many are. Cancelling ends just that."""
+        await self._file.fill_index(report)
+
     async def expect(self, cipher: Cipher) -> None:
         """Make a store that can't be opened as it is encrypted with `cipher`, once it is adopted."""
         await self._file.reset(evolve(self._file.access, ciphers=(cipher,)))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -27,6 +28,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _TRIES = 3
+_ALL = 1 << 62
 _PLAIN = "the store is not encrypted although there is a key for it; encrypt it, or say that it is meant to be plain"
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_CORRUPT_SEQUENCE", "SQLITE_NOTADB"})
 
@@ -211,6 +213,13 @@ class StoreFile:
             except ConnectionClosed:
                 await self._forget(opened)
         raise StoreBusy
+
+    async def fill_index(self, report: Report) -> None:
+        """Index all that is missing; it is done in the background as well, but slower. Cancelling ends it."""
+        opened = await self.open()
+        if opened is not None and opened.searcher is not None and opened.searcher.indexer is not None:
+            with suppress(ConnectionClosed):  # it was locked meanwhile, or replaced
+                await opened.searcher.indexer.catch_up(_ALL, report)
 
     async def rebuild_index(self) -> None:
         """Make the search index anew; in the background it is filled."""

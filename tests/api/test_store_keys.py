@@ -55,6 +55,24 @@ async def test_progress_is_told(client: Client, kept: str) -> None:
     assert kinds[0] == "begin" and kinds[-1] == "end" and "report" in kinds
 
 
+async def test_the_indexing_after_an_unlock_is_told_and_can_be_cancelled(client: Client, kept: str) -> None:
+    for number in range(300):
+        await client.add(kept, f"message {number}")
+    await client.call("kore/store/encrypt", {"passphrase": "secret"})
+    for cancelled in (True, False):
+        await client.call("kore/store/lock")
+        client.heard.clear()
+        work = asyncio.create_task(client.call("kore/store/unlock", {"passphrase": "secret", "workDoneToken": "t"}))
+        if cancelled:
+            await client.wait(lambda method, params: method == "$/progress" and params["value"]["kind"] == "report")
+            work.cancel()
+        await asyncio.wait([work])
+        assert client.heard[-1]["params"] == {"token": "t", "value": {"kind": "end"}}
+        status = await client.call("kore/store/status")
+        assert (status["locked"], await hits(client)) == (False, 1)
+        assert cancelled or (work.result()["indexedMessages"], status["messages"]) == (301, 301)
+
+
 async def test_a_locked_store_says_so_to_everything_until_it_is_unlocked(client: Client, kept: str) -> None:
     await client.call("kore/store/encrypt", {"key": KEY})
     client.heard.clear()
