@@ -1047,6 +1047,8 @@ export interface StoreUnlockParams {
   key?: string;
   /** True, in place of a key: the store is meant to be plain although a key is configured. Default: `false`. */
   plain?: boolean;
+  /** With it, the answer waits until all is indexed for searches, and how far that is is reported. Cancelled, or without it, the store is unlocked all the same, and indexed in the background. */
+  workDoneToken?: unknown;
 }
 
 /** More of what a running tool prints; `offset` counts the UTF-16 units that came before. */
