@@ -118,7 +118,8 @@ export class Window {
   async showKore() {
     const icon = this.page.locator('.activitybar a[aria-label="Kore"]');
     await icon.waitFor({ timeout: LONG });
-    await icon.click();
+    // A second click would hide it.
+    if (!(await this.page.locator('.sidebar .composite.title', { hasText: "Kore" }).count())) await icon.click();
   }
 
   row(text) {
@@ -127,27 +128,27 @@ export class Window {
 
   /** Run a command from the palette, by its title. */
   async command(title) {
-    await this.palette();
-    await this.input.fill(`>${title}`);
-    await this.picks.filter({ hasText: title }).first().waitFor({ timeout: LONG });
+    await this.palette(`>${title}`, title);
     await this.page.keyboard.press("Enter");
-  }
-
-  /** The palette; its key is lost while the focus is on its way to a page that is still loading. */
-  async palette() {
-    for (const end = Date.now() + LONG; Date.now() < end; ) {
-      await this.page.keyboard.press("F1");
-      if (await this.input.waitFor({ timeout: 5_000 }).then(() => true, () => false)) return;
-    }
-    throw new Error("the palette did not come up");
   }
 
   /** Open a file by its name, and give its editor the focus. */
   async openFile(name) {
-    await this.palette();
-    await this.input.fill(name);
-    await this.pick(name);
-    await this.page.locator(".editor-instance .view-lines").first().click({ timeout: LONG });
+    await this.palette(name, name);
+    await this.page.keyboard.press("Enter");
+    await this.page.locator(".tab.active", { hasText: name }).waitFor({ timeout: LONG });
+    await this.lines.click({ timeout: LONG });
+  }
+
+  /** Type into the palette until it offers this. Its key is lost, or it is closed again, while the focus is on its way elsewhere. */
+  async palette(text, offered) {
+    const short = { timeout: 5_000 };
+    for (const end = Date.now() + LONG; Date.now() < end; ) {
+      await this.page.keyboard.press("F1");
+      const open = this.input.waitFor(short).then(() => this.input.fill(text, short)).then(() => this.picks.filter({ hasText: offered }).first().waitFor(short));
+      if (await open.then(() => true, () => false)) return;
+    }
+    throw new Error(`the palette did not offer ${offered}`);
   }
 
   /** What the open editor shows. */
@@ -163,6 +164,28 @@ export class Window {
   async type(text) {
     await this.input.waitFor({ timeout: LONG });
     await this.input.fill(text);
+  }
+
+  /** Answer the input box that has this title, and says this where it is given, once it is the one that is open. */
+  async answer(title, text, says = "") {
+    const box = this.page.locator(".quick-input-widget:not([style*='display: none'])").filter({ has: this.page.locator(".quick-input-title", { hasText: title }) });
+    await box.filter({ hasText: says }).waitFor({ timeout: LONG });
+    await this.input.fill(text);
+    await this.page.keyboard.press("Enter");
+    // What opens over it before it is closed would close it unanswered.
+    await box.filter({ hasText: says }).waitFor({ state: "hidden", timeout: LONG });
+  }
+
+  /** Name a file in the dialog with this title; until it has listed its directory it forgets what was typed. */
+  async answerFile(title, path) {
+    const box = this.page.locator(".quick-input-widget:not([style*='display: none'])").filter({ has: this.page.locator(".quick-input-title", { hasText: title }) });
+    await box.waitFor({ timeout: LONG });
+    for (const end = Date.now() + LONG; Date.now() < end; ) {
+      await this.input.fill(path);
+      await this.page.keyboard.press("Enter");
+      if (await box.waitFor({ state: "hidden", timeout: 5_000 }).then(() => true, () => false)) return;
+    }
+    throw new Error("the dialog stayed open");
   }
 
   async pick(text) {

@@ -144,8 +144,7 @@ step("a prompt is taken back with the file it changed, to be written anew", asyn
 step("a session is renamed and forked from its row", async () => {
   await window.row("Session 1").hover();
   await window.row("Session 1").locator('.action-label[aria-label^="Rename"]').click();
-  await window.type("登录接口");
-  await window.page.keyboard.press("Enter");
+  await window.answer("Rename the session", "登录接口");
   await window.row("登录接口").waitFor({ timeout: LONG });
   await window.row("登录接口").first().hover();
   await window.shot("5-row");

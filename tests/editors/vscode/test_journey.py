@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kore_ls.api.application import Application
-from tests.client import connected
+from tests.client import connected, served
 from tests.editors.vscode.conftest import Npm, run_node_tests
 
 pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(420)]
@@ -55,6 +56,20 @@ async def chinese(application: Application, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+async def foreign(tmp_path: Path) -> Path:
+    """A folder whose sessions another user made."""
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    others = served(tmp_path / "state of another user")
+    client = await connected(others, folder)
+    session = await client.call("kore/session/create", {"name": "theirs"})
+    await client.call("kore/message/add", {"sessionId": session["id"], "role": "user", "content": "hello"})
+    await client.workspace.close()
+    await others.close()
+    return folder
+
+
+@pytest.fixture
 def editor(vsix: Path, chromium: str, code_server: Path, tmp_path: Path) -> dict[str, str]:
     """What a journey must be told of this machine."""
     return {
@@ -76,6 +91,18 @@ def test_encrypted_and_hostile_sessions_and_a_chinese_editor(
     folders = {"KORE_E2E_LOCKED": str(locked), "KORE_E2E_CHINESE": str(chinese), "KORE_E2E_PASSPHRASE": PASSPHRASE}
 
     run_node_tests("e2e/guarded.test.mjs", editor | folders)
+
+
+@pytest.mark.slow
+def test_sessions_are_labelled_encrypted_exported_and_taken_over(editor: dict[str, str], foreign: Path) -> None:
+    run_node_tests("e2e/keeping.test.mjs", editor | {"KORE_E2E_FOREIGN": str(foreign)})
+
+
+@pytest.mark.slow
+def test_folders_without_a_server_without_trust_and_several_of_them(editor: dict[str, str]) -> None:
+    server = Path(sys.executable).with_name("kore-ls")
+
+    run_node_tests("e2e/trust.test.mjs", editor | {"KORE_E2E_SERVER": str(server)})
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import type { KoreErrorKind, Message, Session, SessionRewind, TurnList, TurnReve
 import { errorKind, type AnyEvent } from "../server/contract";
 import { failureText } from "../server/failures";
 import type { Library } from "../sessions/library";
-import { modeName, statusName } from "../sessions/words";
+import { modeHere, statusName } from "../sessions/words";
 import { visible } from "../text";
 import type { HostMessage, NoticeCommand, ShownChanges, ShownSession } from "./messages";
 import { shownCall, shownMessage } from "./present";
@@ -146,6 +146,7 @@ export class Conversation {
     if (!this.key || !this.library.server.has("kore/turn/cancel")) return "";
     const { dropped } = await this.library.server.request("kore/turn/cancel", this.key);
     this.queued = 0;
+    this.post({ type: "queue", queued: 0 });
     return dropped.map(({ prompt }) => prompt).join("\n\n");
   }
 
@@ -241,7 +242,7 @@ export class Conversation {
   private shown(session: Session): ShownSession {
     const { id, mode, status } = session;
     const folder = this.library.folders.length > 1 ? visible(this.library.folderName(session.folder)) : "";
-    return { id, name: visible(session.name), folder, mode, modeName: modeName(mode), status, statusName: statusName(status) };
+    return { id, name: visible(session.name), folder, mode, modeName: modeHere(mode), status, statusName: statusName(status) };
   }
 }
 

@@ -79,6 +79,7 @@ export type HostMessage =
   | { type: "call"; call: ShownCall }
   | { type: "output"; id: string; offset: number; chunk: string }
   | { type: "turn"; running: boolean; queued: number }
+  | { type: "queue"; queued: number }
   | { type: "done"; stopReason: StopReason; text: string; changes?: ShownChanges }
   | { type: "failed"; text: string }
   | { type: "permissions"; requests: PermissionRequest[] }

@@ -24,6 +24,10 @@ export class PermissionCommands implements vscode.TextDocumentContentProvider {
   register(): vscode.Disposable {
     return vscode.Disposable.from(
       this.changes,
+      this.library.server.onEvent((event) => {
+        if (event.type !== "store.locked" && event.type !== "store.changed") return;
+        for (const { uri } of vscode.workspace.textDocuments) if (uri.scheme === SCHEME && uri.query === event.folder) this.changes.fire(uri);
+      }),
       vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
       vscode.commands.registerCommand("kore.ui.rules", () => this.inFolder((folder) => this.rules(folder))),
       vscode.commands.registerCommand("kore.ui.decisions", () => this.inFolder((folder) => this.decisions(folder))),

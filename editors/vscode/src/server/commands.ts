@@ -40,7 +40,7 @@ export class ServerCommands {
     const running = this.library.shelves.flatMap(({ sessions }) => sessions).filter(({ status }) => status === "running");
     if (running.length && this.library.server.state === "running") {
       const restart = t("Restart");
-      const text = t("{0} sessions are still answering; a restart stops them.", running.length);
+      const text = t("Sessions that are still answering: {0}. A restart stops them.", running.length);
       if ((await vscode.window.showWarningMessage(text, { modal: true }, restart)) !== restart) return;
     }
     await this.library.server.start();
@@ -49,7 +49,7 @@ export class ServerCommands {
   /** Say why there is no server, and what to do about it. */
   async install(): Promise<void> {
     const { failure, state } = this.library.server;
-    const [copy, uvx, settings, log] = [t("Copy “{0}”", INSTALL), t("Fetch it with uvx"), t("Open Settings"), t("Show Log")];
+    const [copy, uvx, settings, log] = [t("Copy command"), t("Fetch with uvx"), t("Open Settings"), t("Show Log")];
     if (state !== "failed" || failure instanceof Error) {
       const text = failure ? t("The Kore server did not start: {0}", failureText(failure)) : t("The Kore server is installed with: {0}", INSTALL);
       const chosen = await vscode.window.showErrorMessage(text, log, copy);
@@ -60,7 +60,7 @@ export class ServerCommands {
     const setting = failure?.missing === "setting";
     const text = setting
       ? t("There is no server to run at “{0}”, which the setting kore.path names.", plain(failure.path))
-      : t("The Kore server was not found: not in your Python environment, not in this folder, not on the search path.");
+      : t("The Kore server was not found: not in your Python environment, not in this folder, not on the search path. To install it: {0}", INSTALL);
     const chosen = await vscode.window.showWarningMessage(text, ...(setting ? [settings, log] : [copy, uvx, settings]));
     if (chosen === copy) await vscode.env.clipboard.writeText(INSTALL);
     if (chosen === settings) await vscode.commands.executeCommand("workbench.action.openSettings", "kore.path");
@@ -77,7 +77,7 @@ export class ServerCommands {
     if ((await vscode.window.showWarningMessage(text, { modal: true }, adopt)) !== adopt) return;
     try {
       const { sessions } = await this.library.server.request("kore/store/adopt", { folder });
-      void vscode.window.showInformationMessage(t("Took over {0} sessions", sessions));
+      void vscode.window.showInformationMessage(t("Sessions taken over: {0}", sessions));
     } catch (error) {
       void showFailure(error);
     }

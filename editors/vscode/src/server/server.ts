@@ -19,6 +19,13 @@ const RETRY_WINDOW_MS = 180_000;
 
 export class NotRunning extends Error {}
 
+/** Its failures are in the log, and the user is told of them once, by us, in the user's language. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+}
+
 export class Server implements vscode.Disposable {
   /** Who answers permission requests; without one they are cancelled. */
   permissions: Permissions | undefined;
@@ -125,7 +132,7 @@ export class Server implements vscode.Disposable {
   private build(found: Command): LanguageClient {
     const environment = { ...process.env };
     delete environment["PYTHONPATH"];
-    const client = new LanguageClient(
+    const client = new QuietClient(
       "kore",
       "Kore",
       // The working directory is outside of every workspace: nothing there is imported or run by accident.

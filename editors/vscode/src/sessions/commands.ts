@@ -134,20 +134,20 @@ export class SessionCommands {
     const session = await this.meant(target, t("Export which session?"));
     if (!session) return;
     const start = vscode.Uri.joinPath(vscode.Uri.parse(session.folder), "session.json");
-    const file = await vscode.window.showSaveDialog({ defaultUri: start, filters: { JSON: ["json"] } });
+    const file = await vscode.window.showSaveDialog({ title: t("Export the session"), defaultUri: start, filters: { JSON: ["json"] } });
     if (!file) return;
     // The dialog has asked whether to replace a file that is there.
     const done = await this.library.server.request("kore/session/export", { ...keyOf(session), path: file.fsPath, overwrite: true });
-    void vscode.window.showInformationMessage(t("Exported {0} messages to {1}", done.messages ?? 0, plain(file.fsPath)));
+    void vscode.window.showInformationMessage(t("Exported to {0}; messages: {1}", plain(file.fsPath), done.messages ?? 0));
   }
 
   private async import(): Promise<void> {
     const folder = await pickFolder(this.library);
     if (folder === undefined) return;
-    const [file] = (await vscode.window.showOpenDialog({ filters: { [t("Sessions")]: ["json", "db"] }, canSelectMany: false })) ?? [];
+    const [file] = (await vscode.window.showOpenDialog({ title: t("Import sessions"), filters: { [t("Sessions")]: ["json", "db"] }, canSelectMany: false })) ?? [];
     if (!file) return;
     const done = await this.library.server.request("kore/session/import", { folder, path: file.fsPath, onConflict: "copy" });
-    void vscode.window.showInformationMessage(t("Imported {0} sessions", done.sessions.length));
+    void vscode.window.showInformationMessage(t("Sessions imported: {0}", done.sessions.length));
   }
 
   private async copyId(target: Target): Promise<void> {

@@ -28,6 +28,10 @@ export class Library implements vscode.Disposable {
       }),
       vscode.workspace.onDidChangeWorkspaceFolders(() => void this.refresh()),
       vscode.window.onDidChangeActiveTextEditor((editor) => this.follow(editor)),
+      vscode.window.onDidChangeTextEditorSelection(({ textEditor, kind }) => {
+        // Without a kind it was no user who moved.
+        if (kind !== undefined && textEditor === vscode.window.activeTextEditor) this.follow(textEditor);
+      }),
     ];
     this.follow(vscode.window.activeTextEditor);
   }

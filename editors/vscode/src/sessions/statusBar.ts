@@ -3,7 +3,7 @@ import * as vscode from "vscode";
 import type { Library } from "./library";
 import { statusBarIcon, troubleIcon } from "./look";
 import { label, shortened, visible } from "../text";
-import { modeName, statusName, troubleText } from "./words";
+import { modeHere, statusName, troubleText } from "./words";
 
 const NAME_CHARS = 30;
 
@@ -39,7 +39,7 @@ export class StatusBar implements vscode.Disposable {
     const trouble = folder === undefined ? undefined : this.library.book.shelf(folder)?.trouble;
     const where = folder === undefined ? "Kore" : this.library.folderName(folder);
     const words = [label(where)];
-    if (session) words.push(label(shortened(session.name, NAME_CHARS)), modeName(session.mode), statusName(session.status));
+    if (session) words.push(label(shortened(session.name, NAME_CHARS)), modeHere(session.mode), statusName(session.status));
     else if (!trouble) words.push(t("no session"));
     this.item.text = `$(${trouble ? troubleIcon(trouble) : statusBarIcon(session)}) ${words.join(" · ")}`;
     if (trouble) this.item.tooltip = troubleText(trouble);

@@ -30,7 +30,9 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
       vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
       vscode.languages.registerDocumentSymbolProvider({ scheme: SCHEME }, this),
       server.onEvent((event) => {
-        if (event.type === "message.added" || event.type === "session.updated") this.refreshLater(event.sessionId);
+        if (event.type === "message.added" || event.type === "session.updated") this.refreshLater((key) => key.sessionId === event.sessionId);
+        // What can't be read any more must not stand there any longer.
+        if (event.type === "store.locked" || event.type === "store.changed") this.refreshLater((key) => key.folder === event.folder);
       }),
       vscode.workspace.onDidOpenTextDocument((document) => {
         if (document.uri.scheme === SCHEME && document.languageId !== LANGUAGE) void vscode.languages.setTextDocumentLanguage(document, LANGUAGE);
@@ -86,10 +88,10 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
   }
 
   /** Quick changes are gathered: an editor drops some of them. */
-  private refreshLater(sessionId: string | undefined): void {
+  private refreshLater(meant: (key: { sessionId: string; folder: string }) => boolean): void {
     for (const { uri } of vscode.workspace.textDocuments) {
       const key = uri.toString();
-      if (uri.scheme !== SCHEME || readUri(uri).sessionId !== sessionId || this.timers.has(key)) continue;
+      if (uri.scheme !== SCHEME || !meant(readUri(uri)) || this.timers.has(key)) continue;
       this.timers.set(key, setTimeout(() => {
         this.timers.delete(key);
         this.changes.fire(uri);

@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import type { KoreErrorKind, Session } from "../protocol";
 import { visible } from "../text";
-import { modeName, statusName, troubleText } from "./words";
+import { modeHere, statusName, troubleName, troubleText } from "./words";
 import type { Library } from "./library";
 import { lookOf, troubleIcon } from "./look";
 
@@ -61,7 +61,7 @@ export class SessionTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
     item.id = `${session.folder}#${session.id}`;
     item.iconPath = new vscode.ThemeIcon(look.icon, look.color ? new vscode.ThemeColor(look.color) : undefined);
     item.contextValue = look.context;
-    const words = [modeName(session.mode)];
+    const words = [modeHere(session.mode)];
     if (session.status !== "idle") words.push(statusName(session.status));
     if (session.pinned) words.unshift(vscode.l10n.t("pinned"));
     if (session.active) words.unshift(vscode.l10n.t("active"));
@@ -74,7 +74,7 @@ export class SessionTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
 
   private tooltip(session: Session): string {
     const { t } = vscode.l10n;
-    const lines = [visible(session.name), t("{0} messages", session.messageCount)];
+    const lines = [visible(session.name), t("Messages: {0}", session.messageCount)];
     lines.push(t("Changed {0}", new Date(session.updatedAt).toLocaleString(vscode.env.language)));
     if (session.tags.length) lines.push(session.tags.map((tag) => `#${visible(tag)}`).join(" "));
     if (session.description) lines.push(visible(session.description));
@@ -84,7 +84,8 @@ export class SessionTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
 
   private troubleItem(node: Node & { kind: "trouble" }): vscode.TreeItem {
     const locked = node.trouble === "storeLocked";
-    const item = new vscode.TreeItem(troubleText(node.trouble));
+    const item = new vscode.TreeItem(troubleName(node.trouble));
+    item.tooltip = troubleText(node.trouble);
     item.id = `${node.folder}#trouble`;
     item.iconPath = new vscode.ThemeIcon(troubleIcon(node.trouble));
     const foreign = node.trouble === "storeForeign";

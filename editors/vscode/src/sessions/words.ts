@@ -11,6 +11,11 @@ export function modeName(mode: AgentMode): string {
   return { build: t("build"), plan: t("plan"), general: t("general") }[mode];
 }
 
+/** What a session's agent may do here: where the folder is not trusted it only reads, whatever its mode. */
+export function modeHere(mode: AgentMode): string {
+  return vscode.workspace.isTrusted ? modeName(mode) : t("{0} (restricted)", modeName("plan"));
+}
+
 export function modeDetail(mode: AgentMode): string {
   return {
     build: t("Full access: reads, edits, runs commands"),
@@ -27,6 +32,12 @@ export function callStatusName({ status }: Pick<ToolCall, "status">): string {
   return {
     pending: t("pending"), inProgress: t("running"), completed: t("done"), failed: t("failed"), denied: t("denied"), cancelled: t("cancelled"),
   }[status];
+}
+
+/** Short enough for a row. */
+export function troubleName(kind: KoreErrorKind): string {
+  if (kind === "storeLocked") return t("Encrypted and locked");
+  return kind === "storeForeign" ? t("Made by somebody else") : troubleText(kind);
 }
 
 export function troubleText(kind: KoreErrorKind): string {

@@ -51,6 +51,7 @@ class Chat {
       case "turn":
         this.prompt.turn(message.running, message.queued);
         return this.ended(message.running ? this.strings.working : "");
+      case "queue": return this.prompt.waiting(message.queued);
       case "done":
         if (message.changes) this.transcript.changed(message.changes);
         return this.ended(message.text);

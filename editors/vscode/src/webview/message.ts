@@ -94,15 +94,16 @@ export class MessageElement {
     const time = h("time", "", at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" }));
     time.title = at.toLocaleString();
     const state = message.state && h("span", "state", this.strings[message.state]);
-    const fork = button(this.strings.fork, "quiet on-hover", () => say({ type: "fork", messageId: message.id }));
-    const copy = button(this.strings.copy, "quiet on-hover", () => say({ type: "copy", text: message.text }));
+    const fork = button(this.strings.fork, "quiet", () => say({ type: "fork", messageId: message.id }));
+    const copy = button(this.strings.copy, "quiet", () => say({ type: "copy", text: message.text }));
     const anew = message.role === "user" ? this.anew(message.id) : [];
-    this.head.replaceChildren(h("span", "who", who), ...(state ? [state] : []), h("span", "space"), ...anew, copy, fork, time);
+    const actions = h("span", "actions", ...anew, copy, fork);
+    this.head.replaceChildren(h("span", "who", who), ...(state ? [state] : []), h("span", "space"), time, actions);
   }
 
   private anew(messageId: string): HTMLButtonElement[] {
-    const edit = button(this.strings.edit, "quiet on-hover", () => say({ type: "edit", messageId }));
-    const regenerate = button(this.strings.regenerate, "quiet on-hover", () => say({ type: "regenerate", messageId }));
+    const edit = button(this.strings.edit, "quiet", () => say({ type: "edit", messageId }));
+    const regenerate = button(this.strings.regenerate, "quiet", () => say({ type: "regenerate", messageId }));
     edit.title = this.strings.editTitle;
     regenerate.title = this.strings.regenerateTitle;
     return [edit, regenerate];

@@ -43,6 +43,10 @@ export class PromptBox {
 
   turn(running: boolean, queued: number): void {
     this.stopping.hidden = !running;
+    this.waiting(queued);
+  }
+
+  waiting(queued: number): void {
     this.queue.textContent = queued ? this.strings.queued.replace("{0}", String(queued)) : "";
   }
 

@@ -1,0 +1,191 @@
+// Sessions kept in order and kept safe, in the real editor: labels, files, answers that are remembered, passphrases.
+import assert from "node:assert/strict";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before } from "node:test";
+import { Editor, LONG } from "./editor.mjs";
+import { stepper } from "./steps.mjs";
+
+const { KORE_E2E_DIR: DIRECTORY, KORE_E2E_FOREIGN: FOREIGN } = process.env;
+const folder = join(DIRECTORY, "keeping");
+const file = join(DIRECTORY, "out", "会话.json");
+
+let editor, window, chat;
+
+before(async () => {
+  mkdirSync(folder, { recursive: true });
+  mkdirSync(join(DIRECTORY, "out"));
+  editor = await Editor.start("editor", { settings: { "workbench.colorTheme": "Default Dark Modern" } });
+  window = await editor.open(folder);
+  chat = await window.openChat();
+});
+after(() => editor?.close());
+
+const step = stepper(() => window);
+
+async function prompt(text) {
+  await chat.locator("textarea").fill(text);
+  await chat.locator("textarea").press("Enter");
+}
+
+const idle = () => window.status("idle");
+const encrypted = () => !readFileSync(join(folder, ".kore", "sessions.db")).includes("deploy-notes");
+
+step("a session gets tags and a description, goes to the archive and comes back", async () => {
+  await prompt("deploy-notes");
+  await window.row("Session 1").waitFor({ timeout: LONG });
+  await idle();
+  await window.command("Kore: Edit Tags");
+  await window.answer("Tags of the session", "api, 登录");
+  await window.command("Kore: Edit Description");
+  await window.answer("Description of the session", "what we did on Sunday");
+  await window.row("Session 1").hover();
+  await window.page.getByText("#api #登录").first().waitFor({ timeout: LONG });
+  await window.page.getByText("what we did on Sunday").first().waitFor();
+  await window.shot("1-labels-dark");
+  await window.command("Kore: Archive Session");
+  await window.row("Session 1").waitFor({ state: "detached", timeout: LONG });
+  await window.command("Kore: Bring Back Archived Session");
+  await window.pick("Session 1");
+  await window.row("Session 1").waitFor({ timeout: LONG });
+});
+
+step("the agent is chosen from those the server knows", async () => {
+  await window.command("Kore: Choose Agent");
+  await window.picks.filter({ hasText: "builtin" }).waitFor({ timeout: LONG });
+  await window.shot("2-agents-dark");
+  await window.pick("builtin");
+});
+
+step("a provider's key is typed unseen, and is nowhere but in the editor's secrets", async () => {
+  await window.command("Kore: Set API Key");
+  await window.pick("anthropic");
+  await window.page.locator(".quick-input-title", { hasText: "API key of anthropic" }).waitFor({ timeout: LONG });
+  assert.equal(await window.input.getAttribute("type"), "password");
+  await window.answer("API key of anthropic", "sk-e2e-secret");
+  await window.toast("The key of anthropic is set").waitFor({ timeout: LONG });
+  await window.command("Kore: Set API Key");
+  await window.picks.filter({ hasText: "has a key" }).waitFor({ timeout: LONG });
+  await window.page.keyboard.press("Escape");
+});
+
+step("what was always allowed is listed, can be forgotten, and every decision can be read", async () => {
+  await prompt("/mode general");
+  await window.status("general · idle");
+  await prompt("/write a.txt one");
+  await chat.locator('.permission button[data-kind="allowAlways"]').click({ timeout: LONG });
+  await chat.locator(".changes").last().waitFor({ timeout: LONG });
+  await window.command("Kore: Remembered Answers");
+  await window.picks.filter({ hasText: "a.txt" }).waitFor({ timeout: LONG });
+  await window.shot("3-remembered-dark");
+  await window.pick("a.txt");
+  await window.toast("Forgotten: write_file").waitFor({ timeout: LONG });
+  await window.page.keyboard.press("Escape");
+  await window.command("Kore: Show Decisions About Agents");
+  await window.lines.getByText("asked: allowed from now on").first().waitFor({ timeout: LONG });
+  await window.shot("4-decisions-dark");
+});
+
+step("a restart is asked about while a turn runs, and stops nothing where it is declined", async () => {
+  await prompt("/write b.txt two");
+  await chat.locator(".permission").waitFor({ timeout: LONG });
+  await window.command("Kore: Restart Server");
+  await window.modal("Restart").waitFor({ timeout: LONG });
+  await window.shot("5-restart-dark");
+  await window.modal("Cancel").click();
+  await chat.locator('.permission button[data-kind="allowOnce"]').click({ timeout: LONG });
+  await idle();
+  assert.equal(readFileSync(join(folder, "b.txt"), "utf8"), "two");
+});
+
+step("prompts wait in line while a turn runs; to stop it gives them back", async () => {
+  await prompt("/write c.txt three");
+  await chat.locator(".permission").waitFor({ timeout: LONG });
+  await prompt("and then this");
+  await chat.getByText("1 waiting").waitFor({ timeout: LONG });
+  await chat.locator(".stop").click();
+  await idle();
+  await chat.getByText("1 waiting").waitFor({ state: "detached", timeout: LONG });
+  assert.equal(await chat.locator("textarea").inputValue(), "and then this");
+  assert.equal(existsSync(join(folder, "c.txt")), false);
+  await chat.locator("textarea").fill("");
+});
+
+step("a session goes out to a file and comes in again", async () => {
+  await window.command("Kore: Export Session");
+  await window.answerFile("Export the session", file);
+  await window.toast("Exported to").waitFor({ timeout: LONG });
+  assert.equal(JSON.parse(readFileSync(file, "utf8")).messages[0].content, "deploy-notes");
+  await window.command("Kore: Import Sessions");
+  await window.answerFile("Import sessions", file);
+  await window.toast("Sessions imported: 1").waitFor({ timeout: LONG });
+  await window.rows.nth(1).waitFor({ timeout: LONG });
+});
+
+step("sessions are encrypted with a passphrase that is typed twice", async () => {
+  await window.command("Kore: Encrypt Sessions");
+  await window.answer("Encrypt the sessions", "first pass", "The new passphrase.");
+  await window.answer("Encrypt the sessions", "another", "once more");
+  await window.page.getByText("The two were not the same").first().waitFor({ timeout: LONG });
+  await window.shot("7-encrypt-dark");
+  await window.answer("Encrypt the sessions", "first pass", "again, please");
+  await window.answer("Encrypt the sessions", "first pass", "once more");
+  await window.toast("The sessions are encrypted.").waitFor({ timeout: LONG });
+  assert.ok(encrypted());
+  await window.toast("Remember the passphrase").getByRole("button", { name: "Remember" }).click({ timeout: LONG });
+});
+
+step("locked they are out of sight, and nobody is asked until they are opened", async () => {
+  await window.command("Kore: Lock Encrypted Sessions");
+  await window.row("Encrypted and locked").waitFor({ timeout: LONG });
+  await chat.getByRole("button", { name: "Unlock the sessions" }).waitFor({ timeout: LONG });
+  assert.equal(await chat.getByText("deploy-notes").isVisible(), false);
+  await window.lines.getByText("encrypted and locked").waitFor({ timeout: LONG });
+  await window.shot("8-locked-dark");
+});
+
+step("a passphrase that was remembered opens them when the window comes again", async () => {
+  await window.page.reload();
+  chat = await window.openChat();
+  await window.row("Session 1").first().waitFor({ timeout: LONG });
+  assert.equal(await window.toast("are encrypted").count(), 0);
+});
+
+step("they get another passphrase, by the one they have, and lose it again", async () => {
+  await window.command("Kore: Change Passphrase");
+  await window.answer("Another passphrase", "first pass", "The passphrase they have");
+  await window.answer("Another passphrase", "second pass", "The new passphrase.");
+  await window.answer("Another passphrase", "second pass", "once more");
+  await window.toast("another passphrase").waitFor({ timeout: LONG });
+  await window.command("Kore: Decrypt Sessions");
+  await window.answer("Decrypt the sessions", "first pass", "Their passphrase");
+  await window.answer("Decrypt the sessions", "second pass", "The passphrase is wrong");
+  await window.toast("not encrypted any more").waitFor({ timeout: LONG });
+  assert.equal(encrypted(), false);
+  await window.close();
+});
+
+step("a folder that came with somebody's sessions keeps them shut until they are taken over", async () => {
+  const cloned = join(DIRECTORY, "cloned");
+  cpSync(FOREIGN, cloned, { recursive: true });
+  window = await editor.open(cloned);
+  await window.showKore();
+  await window.row("Made by somebody else").waitFor({ timeout: LONG });
+  await window.shot("9-foreign-dark");
+  await window.row("Made by somebody else").click();
+  await window.modal("Take over").click({ timeout: LONG });
+  await window.toast("Sessions taken over: 1").waitFor({ timeout: LONG });
+  await window.row("theirs").waitFor({ timeout: LONG });
+});
+
+step("the walkthrough opens, and its first step is done by the server that runs", async () => {
+  await window.command("Welcome: Open Walkthrough");
+  await window.pick("Get started with Kore");
+  await window.page.getByText("Install the server").first().waitFor({ timeout: LONG });
+  await window.page.locator(".getting-started-step .codicon-getting-started-step-checked").first().waitFor({ timeout: LONG });
+  await window.shot("10-walkthrough-dark");
+});
+
+step("nothing outside of this machine was asked for", () => {
+  assert.deepEqual([...editor.outside], []);
+});
