@@ -16,6 +16,18 @@ async function until(what, condition) {
 const commands = () => vscode.commands.getCommands(true);
 const list = async () => (await vscode.commands.executeCommand("kore.session.list", {})).sessions;
 
+/** The agent's answer to a prompt. */
+async function answer(session, prompt) {
+  const { sessionId, folder } = { sessionId: session.id, folder: session.folder };
+  const { turnId } = await vscode.commands.executeCommand("kore.turn.start", { sessionId, folder, prompt });
+  await until(`the end of ${prompt}`, async () => {
+    const { turns } = await vscode.commands.executeCommand("kore.turn.list", { sessionId, folder });
+    return turns.some((turn) => turn.turnId === turnId && turn.state === "done");
+  });
+  const { messages } = await vscode.commands.executeCommand("kore.message.list", { sessionId, folder });
+  return messages.at(-1).content;
+}
+
 const steps = {
   async "it activates without waiting for the server"() {
     const extension = vscode.extensions.getExtension("kore-ls.kore");
@@ -39,6 +51,29 @@ const steps = {
     assert.match(document.getText(), /^# 登录接口\n[\s\S]*限流/);
     await vscode.commands.executeCommand("kore.message.add", { sessionId: session.id, role: "assistant", content: "好的" });
     await until("the document's new text", () => document.getText().includes("好的"));
+  },
+  async "an agent asks the editor's own language servers"() {
+    const [{ uri: folder }] = vscode.workspace.workspaceFolders;
+    const file = vscode.Uri.joinPath(folder, "look.css");
+    const css = ":root { --accent: red; }\n.one { color: var(--accent); }\n.two { color: var(--accent); widht: 1px; }\n";
+    await vscode.workspace.fs.writeFile(file, Buffer.from(css));
+    await vscode.window.showTextDocument(file);
+    const session = await vscode.commands.executeCommand("kore.session.create", { name: "bridge" });
+    await until("the language server", async () => (await vscode.commands.executeCommand("vscode.executeReferenceProvider", file, new vscode.Position(1, 22)))?.length === 3);
+    found.references = await answer(session, "/references look.css:2:23");
+    assert.equal((found.references.match(/look\.css:[123]\b/g) ?? []).length, 3);
+    found.definition = await answer(session, "/definition look.css:2:23");
+    assert.match(found.definition, /look\.css:1\b/);
+    found.hover = await answer(session, "/hover look.css:2:9");
+    assert.match(found.hover, /color/);
+    found.rename = JSON.stringify(await vscode.commands.executeCommand("vscode.executeDocumentSymbolProvider", file));
+    found.symbols = await answer(session, "/symbols look.css");
+    assert.match(found.symbols, /\.one[\s\S]*\.two/);
+    await until("the diagnostics", () => vscode.languages.getDiagnostics(file).length > 0);
+    found.diagnostics = await answer(session, "/diagnostics look.css");
+    assert.match(found.diagnostics, /widht/);
+    found.rename = await answer(session, "/rename look.css:2:23 --brand");
+    assert.equal(Buffer.from(await vscode.workspace.fs.readFile(file)).toString(), css.replaceAll("--accent", "--brand"));
   },
   async "after a restart the server has other handlers and the same sessions"() {
     const before = await list();

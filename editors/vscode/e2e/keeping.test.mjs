@@ -1,5 +1,6 @@
 // Sessions kept in order and kept safe, in the real editor: labels, files, answers that are remembered, passphrases.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
@@ -10,16 +11,49 @@ const { KORE_E2E_DIR: DIRECTORY, KORE_E2E_FOREIGN: FOREIGN } = process.env;
 const folder = join(DIRECTORY, "keeping");
 const file = join(DIRECTORY, "out", "会话.json");
 
-let editor, window, chat;
+let editor, window, chat, model;
+
+/** A model on this machine that says the first part at once, and the second when it is told to go on. */
+class Model {
+  static async start(first, second) {
+    const told = new Model();
+    told.keys = [];
+    const goOn = new Promise((resolve) => (told.goOn = resolve));
+    const server = createServer(async (request, response) => {
+      told.keys.push(request.headers.authorization);
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      const say = (delta, reason = null) => {
+        const choices = [{ index: 0, delta, finish_reason: reason }];
+        response.write(`data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", created: 1, model: "slow", choices })}\n\n`);
+      };
+      if (told.keys.length === 1) {
+        say({ role: "assistant", content: first });
+        await goOn;
+        say({ content: second });
+      } else say({ role: "assistant", content: "Session 1" }); // it is asked for a name of the session
+      say({}, "stop");
+      response.end("data: [DONE]\n\n");
+    });
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    told.address = `http://127.0.0.1:${server.address().port}/v1`;
+    told.close = () => server.close();
+    return told;
+  }
+}
 
 before(async () => {
   mkdirSync(folder, { recursive: true });
   mkdirSync(join(DIRECTORY, "out"));
-  editor = await Editor.start("editor", { settings: { "workbench.colorTheme": "Default Dark Modern" } });
+  model = await Model.start("# Plan\n\nFirst **this**, then 这个:\n\n```py\nx = 1\n", "y = 2\n```\n\nThat is all.");
+  const agent = { backend: "builtin", model: "slow", baseUrl: model.address };
+  editor = await Editor.start("editor", { settings: { "workbench.colorTheme": "Default Dark Modern", "kore.agent": agent } });
   window = await editor.open(folder);
   chat = await window.openChat();
 });
-after(() => editor?.close());
+after(async () => {
+  await editor?.close();
+  model?.close();
+});
 
 const step = stepper(() => window);
 
@@ -50,23 +84,40 @@ step("a session gets tags and a description, goes to the archive and comes back"
   await window.row("Session 1").waitFor({ timeout: LONG });
 });
 
-step("the agent is chosen from those the server knows", async () => {
-  await window.command("Kore: Choose Agent");
-  await window.picks.filter({ hasText: "builtin" }).waitFor({ timeout: LONG });
-  await window.shot("2-agents-dark");
-  await window.pick("builtin");
-});
-
 step("a provider's key is typed unseen, and is nowhere but in the editor's secrets", async () => {
   await window.command("Kore: Set API Key");
-  await window.pick("anthropic");
-  await window.page.locator(".quick-input-title", { hasText: "API key of anthropic" }).waitFor({ timeout: LONG });
+  await window.pick("custom");
+  await window.page.locator(".quick-input-title", { hasText: "API key of custom" }).waitFor({ timeout: LONG });
   assert.equal(await window.input.getAttribute("type"), "password");
-  await window.answer("API key of anthropic", "sk-e2e-secret");
-  await window.toast("The key of anthropic is set").waitFor({ timeout: LONG });
+  await window.answer("API key of custom", "sk-e2e-secret");
+  await window.toast("The key of custom is set").waitFor({ timeout: LONG });
   await window.command("Kore: Set API Key");
   await window.picks.filter({ hasText: "has a key" }).waitFor({ timeout: LONG });
   await window.page.keyboard.press("Escape");
+});
+
+step("the agent is chosen from those the server knows; what a model says is shown as it comes", async () => {
+  await window.command("Kore: Choose Agent");
+  await window.picks.filter({ hasText: "builtin" }).waitFor({ timeout: LONG });
+  await window.shot("2-agents-dark");
+  await window.pick("slow");
+  await prompt("what now?");
+  const answer = chat.locator(".message.draft");
+  await answer.locator("strong", { hasText: "this" }).waitFor({ timeout: LONG });
+  await answer.locator("h1", { hasText: "Plan" }).waitFor();
+  await answer.locator("pre", { hasText: "x = 1" }).waitFor();
+  assert.equal(await chat.getByText("That is all.").count(), 0);
+  await window.status("running");
+  await window.shot("2-streaming-dark");
+  model.goOn();
+  await chat.locator('.message[data-role="assistant"]:not(.draft)', { hasText: "That is all." }).waitFor({ timeout: LONG });
+  assert.deepEqual([...new Set(model.keys)], ["Bearer sk-e2e-secret"]);
+  await chat.locator(".code").last().getByRole("button", { name: "Copy" }).click();
+  await chat.locator(".code").last().getByRole("button", { name: "Copied" }).waitFor({ timeout: LONG });
+  assert.equal(await window.page.evaluate(() => navigator.clipboard.readText()), "x = 1\ny = 2\n");
+  await idle();
+  await window.command("Kore: Choose Agent");
+  await window.pick("builtin");
 });
 
 step("what was always allowed is listed, can be forgotten, and every decision can be read", async () => {
@@ -182,7 +233,8 @@ step("the walkthrough opens, and its first step is done by the server that runs"
   await window.command("Welcome: Open Walkthrough");
   await window.pick("Get started with Kore");
   await window.page.getByText("Install the server").first().waitFor({ timeout: LONG });
-  await window.page.locator(".getting-started-step .codicon-getting-started-step-checked").first().waitFor({ timeout: LONG });
+  await window.command("Kore: Restart Server");
+  await window.page.locator(".step-list-container .codicon-getting-started-step-checked").first().waitFor({ timeout: LONG });
   await window.shot("10-walkthrough-dark");
 });
 

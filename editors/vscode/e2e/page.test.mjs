@@ -40,7 +40,7 @@ beforeEach(async () => {
 });
 
 const names = ["you", "agent", "system", "tool", "prompt", "note", "send", "stop", "thinking", "older", "newer", "latest", "copy", "copied", "insert",
-  "fork", "edit", "editTitle", "regenerate", "regenerateTitle", "cut", "openTranscript", "interrupted", "cancelled", "permission", "feedback", "diff", "changed", "revert", "revertThese", "cancel", "empty", "working", "input", "output",
+  "fork", "edit", "editTitle", "regenerate", "regenerateTitle", "cut", "openTranscript", "interrupted", "cancelled", "permission", "feedback", "diff", "changed", "revert", "revertThese", "cancel", "empty", "none", "working", "input", "output",
   "switchSession", "changeMode", "newSession"];
 const calls = { pending: "pending", inProgress: "running", completed: "done", failed: "failed", denied: "denied", cancelled: "cancelled" };
 const strings = { ...Object.fromEntries(names.map((name) => [name, name])), queued: "{0} waiting", calls };

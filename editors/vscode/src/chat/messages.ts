@@ -184,6 +184,7 @@ export interface ChatStrings {
   revertThese: string;
   cancel: string;
   empty: string;
+  none: string;
   working: string;
   input: string;
   output: string;

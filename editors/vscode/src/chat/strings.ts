@@ -40,6 +40,7 @@ export function chatStrings(): ChatStrings {
     revertThese: t("Revert these"),
     cancel: t("Cancel"),
     empty: t("Nothing has been said in this session yet."),
+    none: t("What you write begins a session."),
     working: t("Working…"),
     input: t("Input"),
     output: t("Output"),

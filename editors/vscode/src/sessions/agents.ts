@@ -23,20 +23,22 @@ export class AgentCommands {
     const session = await this.meant(target, t("Choose the agent of which session?"));
     if (!session) return;
     const { backends } = await this.library.server.request("kore/agent/list", {});
-    const chosen = await pickOne(t("Which agent answers?"), backends.map((each) => this.row(each, each.backend === (session.agent?.backend ?? backends[0]?.backend))));
+    const { agent } = session;
+    const isCurrent = (each: AgentBackend): boolean => (agent ? each.backend === agent.backend && (agent.model ?? each.model) === each.model : each.default);
+    const chosen = await pickOne(t("Which agent answers?"), backends.map((each) => this.row(each, isCurrent(each))));
     if (!chosen) return;
     if (!chosen.available) {
       void vscode.window.showWarningMessage(t("This agent is not available: {0}", label(chosen.reason ?? "–")));
       return;
     }
-    await this.library.server.request("kore/session/update", { ...keyOf(session), agent: { backend: chosen.backend } });
+    await this.library.server.request("kore/session/update", { ...keyOf(session), agent: { backend: chosen.backend, ...(chosen.model ? { model: chosen.model } : {}) } });
   }
 
   private row(backend: AgentBackend, current: boolean): vscode.QuickPickItem & { value: AgentBackend } {
     const name = label(backend.backend);
     return {
       label: current ? `$(check) ${name}` : name,
-      ...(backend.preset ? { description: label(backend.preset) } : {}),
+      description: label(backend.model ?? backend.preset ?? ""),
       ...(backend.available ? {} : { detail: `$(circle-slash) ${label(backend.reason ?? t("not available"))}` }),
       value: backend,
     };

@@ -53,6 +53,7 @@ export class Transcript {
     this.changes.clear();
     this.unrendered.clear();
     this.list.replaceChildren();
+    this.empty.textContent = show.session ? this.strings.empty : this.strings.none;
     for (const message of show.messages) this.put(message);
     this.setPages(show.older, show.newer);
     for (const changes of show.changes) this.changed(changes);
