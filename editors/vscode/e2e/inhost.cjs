@@ -60,19 +60,16 @@ const steps = {
     await vscode.window.showTextDocument(file);
     const session = await vscode.commands.executeCommand("kore.session.create", { name: "bridge" });
     await until("the language server", async () => (await vscode.commands.executeCommand("vscode.executeReferenceProvider", file, new vscode.Position(1, 22)))?.length === 3);
-    found.references = await answer(session, "/references look.css:2:23");
-    assert.equal((found.references.match(/look\.css:[123]\b/g) ?? []).length, 3);
-    found.definition = await answer(session, "/definition look.css:2:23");
-    assert.match(found.definition, /look\.css:1\b/);
-    found.hover = await answer(session, "/hover look.css:2:9");
-    assert.match(found.hover, /color/);
-    found.rename = JSON.stringify(await vscode.commands.executeCommand("vscode.executeDocumentSymbolProvider", file));
-    found.symbols = await answer(session, "/symbols look.css");
-    assert.match(found.symbols, /\.one[\s\S]*\.two/);
+    const references = await answer(session, "/references look.css:2:23");
+    assert.equal((references.match(/look\.css:[123]\b/g) ?? []).length, 3);
+    const definition = await answer(session, "/definition look.css:2:23");
+    assert.match(definition, /look\.css:1\b/);
+    const hover = await answer(session, "/hover look.css:2:9");
+    assert.match(hover, /color/);
     await until("the diagnostics", () => vscode.languages.getDiagnostics(file).length > 0);
-    found.diagnostics = await answer(session, "/diagnostics look.css");
-    assert.match(found.diagnostics, /widht/);
-    found.rename = await answer(session, "/rename look.css:2:23 --brand");
+    const diagnostics = await answer(session, "/diagnostics look.css");
+    assert.match(diagnostics, /widht/);
+    await answer(session, "/rename look.css:2:23 --brand");
     assert.equal(Buffer.from(await vscode.workspace.fs.readFile(file)).toString(), css.replaceAll("--accent", "--brand"));
   },
   async "after a restart the server has other handlers and the same sessions"() {

@@ -22,9 +22,8 @@ test("the extension holds in its host", { timeout: 2 * LONG }, async (context) =
   const window = await editor.open(folder, { extension: dirname(here), tests: join(here, "inhost.cjs") });
   for (const end = Date.now() + LONG; !existsSync(result) && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 100));
   await window.shot("inhost");
-  const { activationMs, serverMs, references, definition, hover, symbols, diagnostics, rename, ...steps } = JSON.parse(readFileSync(result, "utf8"));
+  const { activationMs, serverMs, ...steps } = JSON.parse(readFileSync(result, "utf8"));
   context.diagnostic(`activated in ${activationMs} ms, the server answered after ${serverMs} ms`);
-  context.diagnostic(JSON.stringify({ references, definition, hover, symbols, diagnostics, rename }, undefined, 2));
   for (const [name, outcome] of Object.entries(steps)) assert.equal(outcome, "ok", name);
   assert.equal(Object.keys(steps).length, 5);
 });
