@@ -1,10 +1,12 @@
 // Folders that are not easy: encrypted sessions, hostile ones, and an editor that speaks Chinese.
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before } from "node:test";
 import { Editor, LONG } from "./editor.mjs";
 import { stepper } from "./steps.mjs";
 
-const { KORE_E2E_LOCKED: LOCKED, KORE_E2E_CHINESE: CHINESE, KORE_E2E_PASSPHRASE: PASSPHRASE } = process.env;
+const { KORE_E2E_DIR: DIRECTORY, KORE_E2E_HOSTILE: HOSTILE, KORE_E2E_LOCKED: LOCKED, KORE_E2E_CHINESE: CHINESE, KORE_E2E_PASSPHRASE: PASSPHRASE } = process.env;
 
 let editor, window, chat;
 
@@ -43,6 +45,44 @@ step("hostile names and messages do nothing in the real chat", async () => {
   await window.close();
 });
 
+step("a session that is brought in with hostile messages does nothing: not in the chat, not in the transcript, not by a click", async () => {
+  const folder = join(DIRECTORY, "victim");
+  const file = join(DIRECTORY, "hostile.json");
+  mkdirSync(folder, { recursive: true });
+  const call = { id: "c1", name: HOSTILE, kind: "execute", title: HOSTILE, status: "completed", arguments: { text: HOSTILE }, result: { text: HOSTILE } };
+  const messages = ["user", "assistant"].map((role, index) => ({
+    id: `m${index}`, session_id: "evil", role, content: HOSTILE, thinking: role === "assistant" ? HOSTILE : undefined, timestamp: 1, metadata: {}, ...(role === "assistant" ? { tool_calls: [call] } : {}),
+  }));
+  writeFileSync(file, JSON.stringify({
+    format: "kore-session", version: 1, exported_at: 1, id: "evil", name: "brought in", agent_mode: "build", status: "idle", created_at: 1, updated_at: 1, metadata: {}, tags: ["$(trash)"], messages,
+  }));
+  window = await editor.open(folder);
+  await window.showKore();
+  await window.status("no session");
+  await window.command("Kore: Import Sessions");
+  await window.answerFile("Import sessions", file);
+  await window.row("brought in").click({ timeout: LONG });
+  chat = await window.chat();
+  const answer = chat.locator('.message[data-role="assistant"]', { hasText: "after the picture" });
+  await answer.waitFor({ timeout: LONG });
+  for (const folded of await answer.locator("details").all()) await folded.locator("summary").click();
+  await window.shot("7-hostile-import");
+  assert.equal(await chat.locator("#kore-chat :is(img, script, iframe, svg, a[href])").count(), 0);
+  // A click on what was written as a link to a command, or to a script, is a click on text.
+  for (const text of ["run", "js"]) await answer.locator(".body").getByText(`[${text}]`).first().click();
+  await window.command("Kore: Open Transcript");
+  const written = window.lines.getByText("toggleZenMode").first();
+  await written.waitFor({ timeout: LONG });
+  await written.click({ modifiers: ["Control"] });
+  await window.page.keyboard.press("Control+Home");
+  await window.shot("7-hostile-transcript");
+  await window.status("brought in");
+  assert.ok(await window.page.locator(".activitybar").isVisible());
+  assert.equal(await chat.evaluate(() => window.hit), undefined);
+  assert.equal(await window.page.evaluate(() => window.hit), undefined);
+  await window.close();
+});
+
 step("in Chinese every word is Chinese", async () => {
   await editor.close();
   editor = await Editor.start("chinese", { locale: "zh-cn" });
@@ -56,6 +96,26 @@ step("in Chinese every word is Chinese", async () => {
   await window.type(">Kore: 搜索");
   await window.picks.filter({ hasText: "搜索全部会话" }).waitFor({ timeout: LONG });
   await window.shot("9-chinese-palette");
+  await window.page.keyboard.press("Escape");
+  await chat.locator("textarea").fill("/write 新.txt 你好");
+  await chat.locator("textarea").press("Enter");
+  await chat.locator('.permission button[data-kind="allowOnce"]', { hasText: "允许一次" }).waitFor({ timeout: LONG });
+  await window.status("需要许可");
+  await window.shot("9-chinese-permission");
+  await chat.locator('.permission button[data-kind="allowOnce"]').click();
+  await chat.locator(".changes").getByRole("button", { name: "还原…" }).click({ timeout: LONG });
+  await chat.locator(".changes").getByText("将恢复到本轮之前").waitFor({ timeout: LONG });
+  await chat.locator(".changes").scrollIntoViewIfNeeded();
+  await window.shot("9-chinese-changes");
+  await window.page.locator(".statusbar-item", { hasText: "登录接口" }).click();
+  await window.picks.filter({ hasText: "新建会话" }).waitFor({ timeout: LONG });
+  await window.shot("9-chinese-actions");
+  assert.deepEqual((await window.picks.allInnerTexts()).filter((text) => !/[\u4e00-\u9fff]/.test(text)), []);
+  await window.page.keyboard.press("Escape");
+  await window.command("Welcome: Open Walkthrough");
+  await window.pick("开始使用 Kore");
+  await window.page.getByText("受信任文件夹").first().waitFor({ timeout: LONG });
+  await window.shot("9-chinese-walkthrough");
 });
 
 step("nothing outside of this machine was asked for", () => {

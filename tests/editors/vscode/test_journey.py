@@ -90,7 +90,7 @@ def test_encrypted_and_hostile_sessions_and_a_chinese_editor(
 ) -> None:
     folders = {"KORE_E2E_LOCKED": str(locked), "KORE_E2E_CHINESE": str(chinese), "KORE_E2E_PASSPHRASE": PASSPHRASE}
 
-    run_node_tests("e2e/guarded.test.mjs", editor | folders)
+    run_node_tests("e2e/guarded.test.mjs", editor | folders | {"KORE_E2E_HOSTILE": HOSTILE})
 
 
 @pytest.mark.slow
