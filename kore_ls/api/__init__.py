@@ -14,6 +14,7 @@ from kore_ls.api import (
     session,
     session_list,
     store,
+    store_backup,
     store_keys,
     transfer,
     turn,
@@ -23,5 +24,5 @@ from kore_ls.rpc.methods import MethodTable
 
 TABLE = MethodTable.of(
     *(session, session_list, rewind, search, transfer, message, turn, history, permission, agent),
-    *(store, store_keys, retention, event),
+    *(store, store_backup, store_keys, retention, event),
 )

@@ -7,6 +7,7 @@ import asyncio
 from attrs import evolve, frozen
 
 from kore_ls.api.fields import Text
+from kore_ls.api.store_backup import StoreBackup, newest_backup
 from kore_ls.errors import FolderNotFound, FolderRequired, InvalidParams, StoreDamaged, StoreForeign
 from kore_ls.model.retention import Space
 from kore_ls.rpc.methods import method
@@ -73,6 +74,8 @@ class StoreStatus:
     sandbox: str
     space: Space | None = None
     """Where it was asked for and this SQLite can tell."""
+    backup: StoreBackup | None = None
+    """The newest copy, where the folder has no store; kore/store/restore brings it back."""
     problems: tuple[str, ...] | None = None
     """What could not be taken over, after kore/store/adopt; what stays plain, after kore/store/encrypt."""
 
@@ -124,6 +127,7 @@ async def store_status(opened: OpenFolder, problems: tuple[str, ...] | None = No
         sqlite_version=found.sqlite_version,
         indexed_messages=found.indexed_messages,
         sandbox=(await asyncio.to_thread(sandbox)).kind.value,
+        backup=None if found.exists else await newest_backup(opened),
         problems=problems or None,
     )
 

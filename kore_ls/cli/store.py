@@ -12,6 +12,7 @@ from kore_ls.cli.caller import Json, local_folder
 from kore_ls.cli.options import FolderOption, JsonOption, YesOption, agreed
 from kore_ls.cli.safe_text import line
 from kore_ls.cli.screen import Screen
+from kore_ls.cli.session_table import local_time
 
 _PARTS = {
     "messages": "messages",
@@ -55,7 +56,13 @@ def described(found: Json) -> str:
     if found.get("foreign"):
         return f"{line(found['path'])}\nnot made by you; kore-ls store adopt copies its conversations into your own"
     if not found["exists"]:
-        return f"{line(found['path'])}\nnot there yet; the first message makes it"
+        kept = found.get("backup")
+        if kept is None:
+            return f"{line(found['path'])}\nnot there yet; the first message makes it"
+        return (
+            f"{line(found['path'])}\nnot there; there is a backup of {local_time(kept['createdAt'])} "
+            f"with {kept['sessions']} sessions: kore-ls store restore brings it back"
+        )
     flags = [
         flag
         for key, flag in (("readOnly", "read-only"), ("encrypted", "encrypted"), ("locked", "locked"))
@@ -156,3 +163,53 @@ def backup(
     if json:
         return screen.json(done)
     screen.note(f"{line(done['path'])}: {done['bytes']} bytes")
+
+
+@commands.command()
+def restore(
+    backup: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="A backup's id; the newest, unless given.")
+    ] = None,
+    folder: FolderOption = Path(),
+    list_: Annotated[bool, typer.Option("--list", help="Only list the backups there are.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come back, and do nothing.")] = False,
+    yes: YesOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Bring back what a backup holds and the folder lacks; shows it and asks first."""
+    screen = Screen()
+    if list_:
+        found = call(folder, "kore/store/backups")
+        if json:
+            return screen.json(found)
+        for each in found["backups"]:
+            screen.show(_backup_line(each))
+        return None if found["backups"] else screen.note("no backups")
+    wanted = {} if backup is None else {"backup": backup}
+    if dry_run or not yes:
+        planned = call(folder, "kore/store/restore", dryRun=True, **wanted)
+        if dry_run and json:
+            return screen.json(planned)
+        screen.show(_backup_line(planned["backup"]))
+        screen.show(_restored(planned, "would come back"))
+        if dry_run or not planned["sessions"]:
+            return None
+        agreed("Bring them back?", yes=yes)
+    done = call(folder, "kore/store/restore", **wanted)
+    if json:
+        return screen.json(done)
+    screen.note(_restored(done, "came back"))
+    for problem in done.get("problems", ()):
+        screen.note(f"left out: {line(problem)}")
+    return None
+
+
+def _backup_line(found: Json) -> str:
+    facts = f"{found['sessions']} sessions, {found['messages']} messages, {found['bytes']} bytes"
+    encrypted = ", encrypted" if found.get("encrypted") else ""
+    return f"{found['id']}  {local_time(found['createdAt'])}  {facts}{encrypted}"
+
+
+def _restored(done: Json, verb: str) -> str:
+    here = "" if done["whole"] else f"; {done['present']} are here and stay as they are"
+    return f"{done['sessions']} sessions with {done['messages']} messages {verb}{here}"

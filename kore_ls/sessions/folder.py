@@ -11,6 +11,7 @@ from kore_ls.agents.sandbox.kinds import Sandbox
 from kore_ls.errors import InvalidParams, StoreForeign
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions.backups import FolderBackups
 from kore_ls.sessions.clients import FolderClients
 from kore_ls.sessions.config import ManagerConfig
 from kore_ls.sessions.folder_workbench import FolderWorkbench
@@ -19,6 +20,7 @@ from kore_ls.sessions.remembered import RememberedRules
 from kore_ls.sessions.session_agents import SessionAgents
 from kore_ls.sessions.trust import TrustList
 from kore_ls.sessions.view import remove_views
+from kore_ls.storage.backups import BackupShelf
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.home import StoreHome
 from kore_ls.storage.interface import StoreStatus
@@ -77,6 +79,10 @@ class Folder:
         self.manager.events.listen(self._heard)
         self.manager.start()
         self.adopting = asyncio.Lock()
+        self.store = self.directory / DATABASE
+        self.backups = FolderBackups(BackupShelf(state_dir, path), self.manager.storage, self.store)
+        self.home.before_migration = self.backups.before_migration
+        self.backups.start()
 
     async def status(self) -> tuple[StoreStatus, bool]:
         """The store's status, and whether it is foreign."""
@@ -91,6 +97,7 @@ class Folder:
 
     async def close(self) -> None:
         """Shut the manager down."""
+        await self.backups.stop()
         await self.manager.shutdown()
 
 

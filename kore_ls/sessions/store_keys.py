@@ -53,7 +53,9 @@ async def lock(folder: Folder) -> None:
 
 async def encrypt(folder: Folder, cipher: Cipher, report: Report | None = None) -> list[str]:
     """Encrypt the store; what in its directory stays plain all the same. Raises WrongKey and the store's errors."""
+    await folder.backups.before("encrypt")
     await folder.manager.storage.encryption.encrypt(cipher, report)
+    await folder.backups.forget_older()  # which were plain
     _publish(folder, EventType.STORE_CHANGED)
     kept = await asyncio.to_thread(_tidy, folder)
     return kept if folder.manager.storage.encryption.swept else [_READ, *kept]
@@ -61,6 +63,7 @@ async def encrypt(folder: Folder, cipher: Cipher, report: Report | None = None) 
 
 async def decrypt(folder: Folder, cipher: Cipher, report: Report | None = None) -> None:
     """Make the store a plain one. Raises WrongKey and the store's errors."""
+    await folder.backups.before("decrypt")
     await folder.manager.storage.encryption.decrypt(cipher, report)
     _publish(folder, EventType.STORE_CHANGED)
 
@@ -73,7 +76,9 @@ async def rekey(
     Raises WrongKey and the store's errors.
     """
     encryption = folder.manager.storage.encryption
+    await folder.backups.before("rekey")
     await (encryption.rewrap(cipher, new) if rewrap else encryption.rekey(cipher, new, report))
+    await folder.backups.forget_older()  # which the former key opens
     _publish(folder, EventType.STORE_CHANGED)
 
 

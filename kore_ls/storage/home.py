@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import sqlite3
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from kore_ls.errors import StoreForeign, StoreReadOnly
@@ -38,6 +40,7 @@ class StoreHome:
 
     def __init__(self, directory: Path, state_dir: Path, *, inside: Path | None = None) -> None:
         self.directory = directory
+        self.before_migration: Callable[[sqlite3.Connection], None] | None = None
         self._stores = state_dir / "stores"
         self._inside = inside
 
@@ -78,6 +81,11 @@ class StoreHome:
                     self._take()
         except OSError as error:
             raise _unusable(error) from error
+
+    def migrating(self, db: sqlite3.Connection) -> None:
+        """Let `before_migration` keep a copy of the store."""
+        if self.before_migration is not None:
+            self.before_migration(db)
 
     def _take(self) -> None:
         make_private_directory(self.directory)

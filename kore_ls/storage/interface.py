@@ -152,6 +152,10 @@ class Storage(ABC):
         """Make a session the active one and apply `change` to it, in one transaction; (before, after)."""
 
     @abstractmethod
+    async def exists(self) -> bool:
+        """Whether there is a store. Raises StoreForeign for one that is not the user's."""
+
+    @abstractmethod
     async def status(self) -> StoreStatus:
         """Counts and conditions."""
 

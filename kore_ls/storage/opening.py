@@ -157,9 +157,11 @@ async def open_store(
     busy_timeout_ms: int = BUSY_TIMEOUT_MS,
     query: str = "",
     access: Access | None = None,
+    migrating: Callable[[sqlite3.Connection], None] | None = None,
 ) -> OpenStore:
     """Open, making the file if there is none; the caller has checked what lies there. Raises our store errors.
 
+    `migrating` is called with the connection before a store of an older version is changed.
     `query` is added to the file's SQLite URI. An encrypted store's key is checked before any row is read.
     """
     access = access or Access()
@@ -170,7 +172,7 @@ async def open_store(
     reader: Database | None = None
     try:
         use_log = not on_network(path)
-        mode = await writer.run(lambda db: _set_up(db, synchronous, use_log))
+        mode = await writer.run(lambda db: _set_up(db, synchronous, use_log, migrating))
         swept = await writer.run(_swept)
         key, made = await writer.run(lambda db: unlock(db, access))
         codec = None if key is None else key.codec()
@@ -296,7 +298,12 @@ def _only_query(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA query_only = ON")
 
 
-def _set_up(db: sqlite3.Connection, synchronous: str, use_log: bool) -> str:
+def _set_up(
+    db: sqlite3.Connection,
+    synchronous: str,
+    use_log: bool,
+    migrating: Callable[[sqlite3.Connection], None] | None,
+) -> str:
     check_schema(db)  # before anything is written
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # lets a purge give room back bit by bit
@@ -305,6 +312,8 @@ def _set_up(db: sqlite3.Connection, synchronous: str, use_log: bool) -> str:
     mode = _journal_mode(db, "WAL" if use_log else "DELETE")
     db.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
     db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+    if migrating is not None and 0 < user_version(db) < SCHEMA_VERSION:
+        migrating(db)
     migrate(db)
     return mode
 

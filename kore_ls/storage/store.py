@@ -282,6 +282,10 @@ class SQLiteStore(Storage):
             opened.searcher.indexer.start()
         self.purge.start()
 
+    async def exists(self) -> bool:
+        """Whether there is a store; see Storage."""
+        return await self._file.exists()
+
     async def status(self) -> StoreStatus:
         """Counts and conditions; see Storage."""
         return await care.status(self._file)

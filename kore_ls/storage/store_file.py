@@ -42,6 +42,9 @@ class Gate(Protocol):
     def prepare(self) -> None:
         """Make the directory a store of this user's; called before the file is created."""
 
+    def migrating(self, db: sqlite3.Connection) -> None:
+        """The store is of an older version and about to be changed; called in its connection's thread."""
+
 
 class StoreFile:
     """The way to one file; `on_open` is called with each store opened that can be written, `on_worn` where its key
@@ -102,6 +105,7 @@ class StoreFile:
             name=self._name,
             busy_timeout_ms=self._busy_timeout_ms,
             access=self.access,
+            migrating=None if self._gate is None else self._gate.migrating,
         )
         await self._begin(opened)
         self.current = opened

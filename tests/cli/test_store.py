@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
 import pytest
 
+from kore_ls.cli.caller import local_folder
 from tests.cli.commands import HOSTILE, OBEYED, Kore, made, transcripts
 
 
@@ -113,3 +115,23 @@ def test_old_sessions_go_only_when_told_to(kore: Kore, folder: Path) -> None:
     assert "1 sessions removed" in kore("store", "retention", *limits, "--yes").err
     assert set(transcripts(folder)) == {"newer"}
     assert "search index:" in kore("store", "status", "--space", "-C", folder).out
+
+
+def test_a_store_that_vanished_is_offered_and_brought_back_after_a_look(kore: Kore, folder: Path) -> None:
+    session = made(folder, "登录接口", "你好")
+
+    async def copy() -> None:
+        async with local_folder(folder) as local:
+            await local._workspace.folder(None).folder.backups.keep("daily")
+
+    asyncio.run(copy())
+    shutil.rmtree(folder / ".kore")
+    assert "kore-ls store restore brings it back" in kore("store", "status", "-C", folder).out
+    assert "1 sessions, 1 messages" in kore("store", "restore", "--list", "-C", folder).out
+    done = kore("store", "restore", "-C", folder)
+    assert (done.code, "would come back" in done.out) == (1, True)
+    assert not (folder / ".kore").exists()
+    assert kore("store", "restore", "--dry-run", "-C", folder).code == 0
+    assert "1 sessions with 1 messages came back" in kore("store", "restore", "--yes", "-C", folder).err
+    (back,) = kore("sessions", "list", "--json", "-C", folder).json["sessions"]
+    assert back["id"] == session["id"]

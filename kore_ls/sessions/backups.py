@@ -1,0 +1,197 @@
+"""When a folder's store is copied to the user's state directory, and how a copy comes back. Overwrites no store."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from kore_ls.errors import InvalidParams, KoreError, StoreFull, StoreReadOnly
+from kore_ls.model.bundle import OnConflict
+from kore_ls.model.event import Event, EventType
+from kore_ls.model.ids import Clock, new_id, now_ms
+from kore_ls.storage.backups import Backup, BackupContent, BackupShelf, content_of
+from kore_ls.storage.files import JOURNALS, beside
+from kore_ls.storage.interface import Storage
+from kore_ls.storage.maintenance import backup_to
+
+if TYPE_CHECKING:
+    from kore_ls.sessions.folder import Folder
+
+log = logging.getLogger(__name__)
+
+DAY_MS = 24 * 3_600_000
+_FIRST_SECONDS = 60.0
+_THEN_SECONDS = 3_600.0
+
+
+@frozen(kw_only=True)
+class ListedBackup:
+    """A copy, and what it holds."""
+
+    backup: Backup
+    content: BackupContent
+
+
+@frozen(kw_only=True)
+class Restored:
+    """What a restore does or did: `whole` puts the copy where no store is, else missing sessions are added."""
+
+    whole: bool
+    sessions: int
+    """Sessions that come back."""
+    messages: int
+    present: int
+    """Sessions that are here already, and stay as they are."""
+    problems: tuple[str, ...] = ()
+
+
+class FolderBackups:
+    """The copies of one folder's store: at most one a day, and one before what changes all of it."""
+
+    def __init__(self, shelf: BackupShelf, storage: Storage, store: Path, clock: Clock = now_ms) -> None:
+        self.shelf = shelf
+        self._storage = storage
+        self._store = store
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Look after the daily copy from now on."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._regularly(), name="kore-backup")
+
+    async def stop(self) -> None:
+        """Make no more copies."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _regularly(self) -> None:
+        seconds = _FIRST_SECONDS
+        while True:
+            await asyncio.sleep(seconds)
+            seconds = _THEN_SECONDS
+            await self.daily()
+
+    async def daily(self) -> bool:
+        """Copy the store if the newest copy is a day old and the store has changed since; failures are logged."""
+        try:
+            if not await asyncio.to_thread(self._due):
+                return False
+            await self.keep("daily")
+        except (KoreError, OSError, sqlite3.Error) as error:
+            log.warning("no copy of the store was made (%s)", getattr(error, "kind", type(error).__name__))
+            return False
+        return True
+
+    def _due(self) -> bool:
+        """Whether another copy is due."""
+        changed = 0
+        for path in (self._store, *(beside(self._store, suffix) for suffix in JOURNALS)):
+            with suppress(OSError):
+                changed = max(changed, path.stat().st_mtime_ns // 1_000_000)
+        newest = next((each.created_at for each in self.shelf.backups()), 0)
+        return self._store.exists() and self._clock() - newest >= DAY_MS and changed > newest
+
+    async def keep(self, reason: str) -> None:
+        """Copy the store now, and check the copy. Raises store errors, StoreFull, OSError; then nothing is left."""
+        target = await asyncio.to_thread(self.shelf.place, reason, self._clock(), self._store)
+        await self._storage.backup(target)
+        await asyncio.to_thread(self._settle)
+
+    def _settle(self) -> None:
+        """Remove the copies that the one just made replaces, and plain ones if it is encrypted."""
+        newest, *older = self.shelf.prune(self._clock())
+        if content_of(newest).encrypted:
+            for each in older:
+                if not content_of(each).encrypted:
+                    self.shelf.remove(each)
+
+    async def before(self, reason: str) -> None:
+        """Copy the store before all of it is changed, where there is one; what stands in the way is only logged."""
+        try:
+            if self._store.exists():
+                await self.keep(reason)
+        except (KoreError, OSError) as error:
+            log.warning("no copy of the store was made (%s)", getattr(error, "kind", type(error).__name__))
+
+    def before_migration(self, db: sqlite3.Connection) -> None:
+        """Copy a store of an older version on its own connection, in its thread."""
+        try:
+            backup_to(db, self.shelf.place("migration", self._clock(), self._store))
+        except (KoreError, OSError, sqlite3.Error) as error:
+            log.warning("no copy of the store was made (%s)", getattr(error, "kind", type(error).__name__))
+        finally:
+            db.execute("PRAGMA query_only = OFF")
+
+    async def forget_older(self) -> None:
+        """After a store was encrypted or got another key: copy it, and remove the copies that tell more than it."""
+        older = self.shelf.backups()
+        with suppress(KoreError, OSError):
+            await self.keep("encrypted")
+        for each in older:
+            await asyncio.to_thread(self.shelf.remove, each)
+
+    def listed(self, most: int | None = None) -> list[ListedBackup]:
+        """The newest copies, the newest first; blocks, so call it in a thread."""
+        return [ListedBackup(backup=each, content=content_of(each)) for each in self.shelf.backups()[:most]]
+
+    def chosen(self, backup_id: str | None) -> ListedBackup:
+        """A copy by its id, or the newest; blocks, so call it in a thread. Raises InvalidParams."""
+        found = [each for each in self.shelf.backups() if backup_id in (None, each.id)]
+        if not found:
+            raise InvalidParams(["params.backup: there is no such backup"])
+        return ListedBackup(backup=found[0], content=content_of(found[0]))
+
+
+async def restore(folder: Folder, chosen: ListedBackup, *, dry_run: bool) -> Restored:
+    """Bring back what a copy holds and the folder lacks; what is there stays as it is.
+
+    Where there is no store, the copy becomes it as it is, with all that turns left. Raises StoreForeign, StoreLocked,
+    StoreFull, StoreReadOnly.
+    """
+    async with folder.adopting:
+        if not await folder.manager.storage.exists():
+            return await _put_back(folder, chosen, dry_run=dry_run)
+        return await _add_missing(folder, chosen.backup, dry_run=dry_run)
+
+
+async def _put_back(folder: Folder, chosen: ListedBackup, *, dry_run: bool) -> Restored:
+    if not dry_run:
+        try:
+            await asyncio.to_thread(folder.home.prepare)
+            await asyncio.to_thread(folder.backups.shelf.put_back, chosen.backup, folder.store)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise StoreFull from error
+            raise StoreReadOnly("the backup can't be put back", reason=error.strerror) from error
+        folder.manager.events.publish(Event(type=EventType.STORE_CHANGED, timestamp=now_ms()))
+    held = chosen.content
+    return Restored(whole=True, sessions=held.sessions, messages=held.messages, present=0)
+
+
+async def _add_missing(folder: Folder, backup: Backup, *, dry_run: bool) -> Restored:
+    from kore_ls.sessions.import_document import parse_rows
+    from kore_ls.storage.foreign_reader import read_foreign
+
+    storage = folder.manager.storage
+    content = await asyncio.to_thread(read_foreign, backup.path, storage.encryption.ciphers)
+    bundles, problems = await asyncio.to_thread(parse_rows, content.sessions, now=now_ms(), new_id=new_id)
+    missing = [each for each in bundles if not await storage.history.has(each.record.id)]
+    if not dry_run:
+        for start in range(0, len(missing), 100):
+            await folder.manager.import_bundles(missing[start : start + 100], OnConflict.SKIP)
+    return Restored(
+        whole=False,
+        sessions=len(missing),
+        messages=sum(len(each.messages) for each in missing),
+        present=len(bundles) - len(missing),
+        problems=(*content.problems, *problems),
+    )

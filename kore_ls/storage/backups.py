@@ -1,0 +1,165 @@
+"""Copies of a folder's store in the user's own state directory, where nothing done in the folder reaches them.
+
+Bounded in number and size, private, and as encrypted as the store is. Nothing in a folder names a file here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+import time
+from calendar import timegm
+from contextlib import closing, suppress
+from pathlib import Path
+
+from attrs import frozen
+
+from kore_ls.errors import StoreFull
+from kore_ls.storage.files import SUFFIXES, beside
+from kore_ls.storage.private_files import make_private_directory, read_private, write_private
+
+MOST_COPIES = 7
+MOST_BYTES = 2 << 30
+"""Of all copies of one store; a store that is larger is copied once."""
+SPARE_BYTES = 256 << 20
+"""What a copy leaves free on the disk."""
+
+_NAME = re.compile(r"(\d{8}T\d{6}Z)-([a-z]{1,20})-[0-9a-f]{6}\.db")
+_ABOUT = "folder.json"
+_MOST_SHELVES = 100_000
+_STALE_SECONDS = 3_600
+
+
+@frozen(kw_only=True)
+class Backup:
+    """One copy. `created_at` is Unix milliseconds; `reason` says what it was made for."""
+
+    id: str
+    path: Path
+    created_at: int
+    reason: str
+    bytes: int
+
+
+@frozen(kw_only=True)
+class BackupContent:
+    """What a copy holds, as far as it can be told without a key."""
+
+    sessions: int
+    messages: int
+    encrypted: bool
+
+
+class BackupShelf:
+    """The copies of one folder's store, by the folder's real path."""
+
+    def __init__(self, state_dir: Path, folder: Path) -> None:
+        self._all = state_dir / "backups"
+        self._folder = str(folder)
+
+    @property
+    def _directory(self) -> Path:
+        return self._all / hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:32]
+
+    def backups(self) -> list[Backup]:
+        """The copies there are, the newest first."""
+        found: list[tuple[int, int, Backup]] = []
+        with suppress(OSError):
+            for path in self._directory.iterdir():
+                if (match := _NAME.fullmatch(path.name)) and path.is_file() and not path.is_symlink():
+                    made = timegm(time.strptime(match[1], "%Y%m%dT%H%M%SZ")) * 1000
+                    status = path.stat()
+                    copy = Backup(id=path.stem, path=path, created_at=made, reason=match[2], bytes=status.st_size)
+                    found.append((made, status.st_mtime_ns, copy))
+        return [copy for _, _, copy in sorted(found, key=lambda each: each[:2], reverse=True)]
+
+    def place(self, reason: str, now: int, store: Path) -> Path:
+        """Where the next copy goes. Raises StoreFull where the disk has no room for it to spare, OSError."""
+        make_private_directory(self._directory)
+        write_private(self._directory / _ABOUT, json.dumps({"folder": self._folder}).encode())
+        needed = sum(_size(beside(store, suffix)) for suffix in SUFFIXES) + SPARE_BYTES
+        if shutil.disk_usage(self._directory).free < needed:
+            raise StoreFull("no room for a copy of the store")
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now / 1000))
+        return self._directory / f"{stamp}-{reason}-{secrets.token_hex(3)}.db"
+
+    def prune(self, now: int) -> list[Backup]:
+        """Remove the oldest copies beyond the bounds, but never the newest, and what a crash left half done.
+
+        The copies that stay, the newest first.
+        """
+        total = 0
+        for number, each in enumerate(self.backups()):
+            total += each.bytes
+            if number and (number >= MOST_COPIES or total > MOST_BYTES):
+                self.remove(each)
+        with suppress(OSError):
+            for path in self._directory.iterdir():
+                known = path.name == _ABOUT or _NAME.fullmatch(path.name)
+                if not known and now / 1000 - path.lstat().st_mtime > _STALE_SECONDS:
+                    path.unlink()
+        return self.backups()
+
+    def remove(self, backup: Backup) -> None:
+        """Remove a copy."""
+        for suffix in SUFFIXES:
+            beside(backup.path, suffix).unlink(missing_ok=True)
+
+    def put_back(self, backup: Backup, store: Path) -> None:
+        """Make the copy the store, where there is none. Raises FileExistsError where one has appeared, OSError."""
+        half = store.with_name(f".{store.name}.{secrets.token_hex(6)}.tmp")
+        try:
+            descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(descriptor, "wb") as target, backup.path.open("rb") as source:
+                shutil.copyfileobj(source, target, 1 << 20)
+                target.flush()
+                os.fsync(target.fileno())
+            for suffix in SUFFIXES[1:]:
+                if beside(store, suffix).exists():
+                    raise FileExistsError(str(beside(store, suffix)))
+            try:
+                os.link(half, store)  # fails, where a rename would replace what appeared meanwhile
+            except PermissionError:  # a file system without hard links
+                if store.exists():
+                    raise FileExistsError(str(store)) from None
+                half.replace(store)
+        finally:
+            half.unlink(missing_ok=True)
+
+
+def content_of(backup: Backup) -> BackupContent:
+    """Look into a copy, which we made ourselves and checked; blocks. A copy that can't be read holds nothing."""
+    uri = f"{backup.path.as_uri()}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as db:
+            sessions, messages = db.execute(
+                "SELECT count(*), coalesce(sum(message_count), 0) FROM sessions WHERE hidden = 0 AND deleted_at IS NULL"
+            ).fetchone()
+            encrypted = db.execute("SELECT 1 FROM keys LIMIT 1").fetchone() is not None
+    except sqlite3.Error:
+        return BackupContent(sessions=0, messages=0, encrypted=False)
+    return BackupContent(sessions=sessions, messages=messages, encrypted=encrypted)
+
+
+def folders_with_backups(state_dir: Path) -> list[str]:
+    """The folders that copies were made of."""
+    found: list[str] = []
+    with suppress(OSError):
+        for number, shelf in enumerate((state_dir / "backups").iterdir()):
+            if number >= _MOST_SHELVES:
+                break
+            with suppress(ValueError, TypeError, KeyError):
+                found.append(str(json.loads(read_private(shelf / _ABOUT, most=64 << 10) or b"")["folder"]))
+    return sorted(found)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
