@@ -898,6 +898,18 @@ export interface StoreBackedUp {
   bytes: number;
 }
 
+/** A copy of the store in the user's state directory. */
+export interface StoreBackup {
+  id: string;
+  createdAt: number;
+  /** What it was made for: `daily`, or what came after it. */
+  reason: string;
+  bytes: number;
+  sessions: number;
+  messages: number;
+  encrypted?: boolean;
+}
+
 /** Where to write the copy. */
 export interface StoreBackupParams {
   /** A path (relative ones from the folder) or a `file:` URI. Rule: no lone surrogates, which can be neither stored nor sent. */
@@ -906,6 +918,17 @@ export interface StoreBackupParams {
   folder?: string;
   /** Default: `false`. */
   overwrite?: boolean;
+}
+
+/** The copies there are, the newest first. */
+export interface StoreBackups {
+  backups: StoreBackup[];
+}
+
+/** Which folder's store. */
+export interface StoreBackupsParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
 }
 
 /** Another process changed these sessions in these ways; both empty: anything may have changed. */
@@ -980,6 +1003,28 @@ export interface StoreRekeyParams {
   workDoneToken?: unknown;
 }
 
+/** Which copy to bring back: the newest one, unless named. */
+export interface StoreRestoreParams {
+  /** Rule: no lone surrogates, which can be neither stored nor sent. */
+  folder?: string;
+  /** The id of a copy. Rule: no lone surrogates, which can be neither stored nor sent. */
+  backup?: string;
+  /** Default: `false`. */
+  dryRun?: boolean;
+}
+
+/** What came back. `whole`: the folder had no store, and the copy became it; else missing sessions were added. */
+export interface StoreRestored {
+  backup: StoreBackup;
+  whole: boolean;
+  /** Sessions that come back. */
+  sessions: number;
+  messages: number;
+  /** Sessions that are here already, and stay as they are. */
+  present: number;
+  problems?: string[];
+}
+
 /**
  * The sessions that were (with `dryRun`: would be) removed for good, the one longest untouched first, and the
  * bytes of the store's files now.
@@ -1025,6 +1070,8 @@ export interface StoreStatus {
   sandbox: string;
   /** Where it was asked for and this SQLite can tell. */
   space?: Space;
+  /** The newest copy, where the folder has no store; kore/store/restore brings it back. */
+  backup?: StoreBackup;
   /** What could not be taken over, after kore/store/adopt; what stays plain, after kore/store/encrypt. */
   problems?: string[];
 }
@@ -1283,6 +1330,10 @@ export interface KoreMethods {
   "kore/store/check": { params: StoreCheckParams; result: StoreChecked };
   /** Write a verified copy of the store. */
   "kore/store/backup": { params: StoreBackupParams; result: StoreBackedUp };
+  /** The copies of the folder's store in the user's own state directory. */
+  "kore/store/backups": { params: StoreBackupsParams; result: StoreBackups };
+  /** Bring back what a copy holds and the folder lacks; what is in the folder stays as it is. */
+  "kore/store/restore": { params: StoreRestoreParams; result: StoreRestored };
   /** Open an encrypted store with its passphrase or key; it is kept in memory until `lock` or the end. */
   "kore/store/unlock": { params: StoreUnlockParams; result: StoreStatus };
   /** Forget the key of an encrypted store, and all that was read with it; a plain one stays as it is. */
@@ -1341,6 +1392,8 @@ export const KORE_COMMANDS = {
   "kore/store/adopt": "kore.store.adopt",
   "kore/store/check": "kore.store.check",
   "kore/store/backup": "kore.store.backup",
+  "kore/store/backups": "kore.store.backups",
+  "kore/store/restore": "kore.store.restore",
   "kore/store/lock": "kore.store.lock",
   "kore/store/retention": "kore.store.retention",
 } as const satisfies { readonly [M in KoreMethod]?: string };

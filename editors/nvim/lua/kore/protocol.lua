@@ -708,11 +708,29 @@
 ---@field path string
 ---@field bytes integer
 
+---A copy of the store in the user's state directory.
+---@class kore.StoreBackup
+---@field id string
+---@field createdAt integer
+---@field reason string What it was made for: `daily`, or what came after it.
+---@field bytes integer
+---@field sessions integer
+---@field messages integer
+---@field encrypted? boolean
+
 ---Where to write the copy.
 ---@class kore.StoreBackupParams
 ---@field path string A path (relative ones from the folder) or a `file:` URI. Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field overwrite? boolean Default: `false`.
+
+---The copies there are, the newest first.
+---@class kore.StoreBackups
+---@field backups kore.StoreBackup[]
+
+---Which folder's store.
+---@class kore.StoreBackupsParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 
 ---Another process changed these sessions in these ways; both empty: anything may have changed.
 ---@class kore.StoreChanged
@@ -764,6 +782,21 @@
 ---@field rewrap? boolean True: the messages stay encrypted as they are, with a key that the new passphrase or key guards from now on. That is done at once. But whoever has an older copy of the store, and what opened that, can read this one, too. Default: `false`.
 ---@field workDoneToken? any
 
+---Which copy to bring back: the newest one, unless named.
+---@class kore.StoreRestoreParams
+---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
+---@field backup? string The id of a copy. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field dryRun? boolean Default: `false`.
+
+---What came back. `whole`: the folder had no store, and the copy became it; else missing sessions were added.
+---@class kore.StoreRestored
+---@field backup kore.StoreBackup
+---@field whole boolean
+---@field sessions integer Sessions that come back.
+---@field messages integer
+---@field present integer Sessions that are here already, and stay as they are.
+---@field problems? string[]
+
 ---The sessions that were (with `dryRun`: would be) removed for good, the one longest untouched first, and the
 ---bytes of the store's files now.
 ---@class kore.StoreRetained
@@ -796,6 +829,7 @@
 ---@field indexedMessages integer
 ---@field sandbox string
 ---@field space? kore.Space Where it was asked for and this SQLite can tell.
+---@field backup? kore.StoreBackup The newest copy, where the folder has no store; kore/store/restore brings it back.
 ---@field problems? string[] What could not be taken over, after kore/store/adopt; what stays plain, after kore/store/encrypt.
 
 ---Which folder's store, and whether to say what takes its room.
@@ -988,6 +1022,8 @@
 ---@field ["kore/store/adopt"] fun(params: kore.StoreParams): kore.StoreStatus
 ---@field ["kore/store/check"] fun(params: kore.StoreCheckParams): kore.StoreChecked
 ---@field ["kore/store/backup"] fun(params: kore.StoreBackupParams): kore.StoreBackedUp
+---@field ["kore/store/backups"] fun(params: kore.StoreBackupsParams): kore.StoreBackups
+---@field ["kore/store/restore"] fun(params: kore.StoreRestoreParams): kore.StoreRestored
 ---@field ["kore/store/unlock"] fun(params: kore.StoreUnlockParams): kore.StoreStatus
 ---@field ["kore/store/lock"] fun(params: kore.StoreParams): kore.StoreStatus
 ---@field ["kore/store/encrypt"] fun(params: kore.StoreKeyParams): kore.StoreStatus
@@ -1102,6 +1138,8 @@ M.methods = {
   "kore/store/adopt",
   "kore/store/check",
   "kore/store/backup",
+  "kore/store/backups",
+  "kore/store/restore",
   "kore/store/unlock",
   "kore/store/lock",
   "kore/store/encrypt",
@@ -1151,6 +1189,8 @@ M.commands = {
   ["kore/store/adopt"] = "kore.store.adopt",
   ["kore/store/check"] = "kore.store.check",
   ["kore/store/backup"] = "kore.store.backup",
+  ["kore/store/backups"] = "kore.store.backups",
+  ["kore/store/restore"] = "kore.store.restore",
   ["kore/store/lock"] = "kore.store.lock",
   ["kore/store/retention"] = "kore.store.retention",
 }
