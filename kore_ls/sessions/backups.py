@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ from kore_ls.model.ids import Clock, new_id, now_ms
 from kore_ls.storage.backups import Backup, BackupContent, BackupShelf, content_of
 from kore_ls.storage.files import JOURNALS, beside
 from kore_ls.storage.interface import Storage
-from kore_ls.storage.maintenance import backup_to
 
 if TYPE_CHECKING:
     from kore_ls.sessions.folder import Folder
@@ -86,7 +84,7 @@ class FolderBackups:
             if not await asyncio.to_thread(self._due):
                 return False
             await self.keep("daily")
-        except (KoreError, OSError, sqlite3.Error) as error:
+        except (KoreError, OSError) as error:
             log.warning("no copy of the store was made (%s)", getattr(error, "kind", type(error).__name__))
             return False
         return True
@@ -121,15 +119,6 @@ class FolderBackups:
                 await self.keep(reason)
         except (KoreError, OSError) as error:
             log.warning("no copy of the store was made (%s)", getattr(error, "kind", type(error).__name__))
-
-    def before_migration(self, db: sqlite3.Connection) -> None:
-        """Copy a store of an older version on its own connection, in its thread."""
-        try:
-            backup_to(db, self.shelf.place("migration", self._clock(), self._store))
-        except (KoreError, OSError, sqlite3.Error) as error:
-            log.warning("no copy of the store was made (%s)", getattr(error, "kind", type(error).__name__))
-        finally:
-            db.execute("PRAGMA query_only = OFF")
 
     async def forget_older(self) -> None:
         """After a store was encrypted or got another key: copy it, and remove the copies that tell more than it."""

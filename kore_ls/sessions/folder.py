@@ -10,6 +10,7 @@ from kore_ls.agents.agent import AgentFactory
 from kore_ls.agents.sandbox.kinds import Sandbox
 from kore_ls.errors import InvalidParams, StoreForeign
 from kore_ls.model.event import Event, EventType
+from kore_ls.model.ids import now_ms
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.backups import FolderBackups
 from kore_ls.sessions.clients import FolderClients
@@ -80,8 +81,9 @@ class Folder:
         self.manager.start()
         self.adopting = asyncio.Lock()
         self.store = self.directory / DATABASE
-        self.backups = FolderBackups(BackupShelf(state_dir, path), self.manager.storage, self.store)
-        self.home.before_migration = self.backups.before_migration
+        shelf = BackupShelf(state_dir, path)
+        self.backups = FolderBackups(shelf, self.manager.storage, self.store)
+        self.home.before_migration = lambda db: shelf.before_migration(db, now_ms(), self.store)
         self.backups.start()
 
     async def status(self) -> tuple[StoreStatus, bool]:

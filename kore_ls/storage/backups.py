@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -19,9 +20,12 @@ from pathlib import Path
 
 from attrs import frozen
 
-from kore_ls.errors import StoreFull
+from kore_ls.errors import KoreError, StoreFull
 from kore_ls.storage.files import SUFFIXES, beside
+from kore_ls.storage.maintenance import backup_to
 from kore_ls.storage.private_files import make_private_directory, read_private, write_private
+
+log = logging.getLogger(__name__)
 
 MOST_COPIES = 7
 MOST_BYTES = 2 << 30
@@ -87,6 +91,15 @@ class BackupShelf:
             raise StoreFull("no room for a copy of the store")
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now / 1000))
         return self._directory / f"{stamp}-{reason}-{secrets.token_hex(3)}.db"
+
+    def before_migration(self, db: sqlite3.Connection, now: int, store: Path) -> None:
+        """Copy a store of an older version on its own connection; what stands in the way is only logged."""
+        try:
+            backup_to(db, self.place("migration", now, store))
+        except (KoreError, OSError, sqlite3.Error) as error:
+            log.warning("no copy of the store was made (%s)", getattr(error, "kind", type(error).__name__))
+        finally:
+            db.execute("PRAGMA query_only = OFF")  # which `backup_to` switches on again
 
     def prune(self, now: int) -> list[Backup]:
         """Remove the oldest copies beyond the bounds, but never the newest, and what a crash left half done.
