@@ -119,7 +119,10 @@ class SmallAgent:
             await self.say(session_id, f"could not: {type(error).__name__}")
 
     async def do_read(self, session_id: str, path: str) -> None:
-        answer = await self._client.read_text_file(session_id=session_id, path=str(Path(path).absolute()))
+        try:
+            answer = await self._client.read_text_file(session_id=session_id, path=str(Path(path).absolute()))
+        except acp.RequestError as error:
+            return await self.say(session_id, f"error {error.code}; ")
         await self.say(session_id, f"read {len(answer.content)}: {answer.content[:50]}")
 
     async def do_write(self, session_id: str, path: str) -> None:

@@ -138,13 +138,17 @@ async def test_files_and_commands_go_through_our_tools(
     client, asked, session = await started(application, folder, settings, "build")
     await client.call(
         "kore/turn/start",
-        {"sessionId": session["id"], "prompt": "READ long.txt\nWRITE a.txt\nRUN echo 你好\nWRITE .env\nSAY end"},
+        {
+            "sessionId": session["id"],
+            "prompt": "READ none\nREAD long.txt\nWRITE a.txt\nRUN echo 你好\nWRITE .env\nSAY end",
+        },
     )
     _, request, answer = await asked.requests.get()
     assert ".env" in request["summary"]
     answer.set_result({"outcome": "selected", "optionId": "rejectOnce"})
     end = (await client.event("turn.finished"))["data"]
     said = "".join(each["content"] for each in (await messages(client, session))[1:])
+    assert said.startswith("error -32002; ")
     assert f"read {len((folder / 'long.txt').read_text())}" in said
     assert "exit 0: 你好" in said and said.endswith("not writtenend")
     assert (folder / "a.txt").read_text() == "新的" and end["changedFiles"] == ["a.txt"]

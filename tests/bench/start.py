@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,18 @@ from tests.bench.clock import median
 from tests.bench.row import Row
 from tests.bench.scale import Scale
 
+_HIDING = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("pydantic_ai", "acp"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Hidden())
+from kore_ls.__main__ import main
+sys.exit(main())
+"""
+WITHOUT_EXTRAS = (sys.executable, "-c", _HIDING, "--stdio")
+"""Our server as it is where the extras are not installed."""
 _DOCUMENT = {"uri": "file:///bench.py", "languageId": "python", "version": 1, "text": "pass\n"}
 
 
@@ -29,12 +42,14 @@ def measure(scale: Scale, directory: Path) -> list[Row]:
     """Starts of both servers in turns; the first of each only warms up."""
     bare: list[float] = []
     ours: list[_Start] = []
+    without: list[_Start] = []
     for number in range(scale.starts + 1):
-        folder = directory / f"start-{number}"
-        folder.mkdir()
         bare.append(_start_bare(directory))
-        ours.append(_start_ours(directory, folder))
-    return _rows(bare[1:], ours[1:])
+        for name, command, starts in (("with", KORE, ours), ("without", WITHOUT_EXTRAS, without)):
+            folder = directory / f"start-{number}-{name}"
+            folder.mkdir()
+            starts.append(_start_ours(command, directory, folder))
+    return [*_rows(bare[1:], ours[1:]), *_extras(ours[1:], without[1:])]
 
 
 def _start_bare(directory: Path) -> float:
@@ -44,9 +59,9 @@ def _start_bare(directory: Path) -> float:
         return (time.perf_counter() - start) * 1_000
 
 
-def _start_ours(directory: Path, folder: Path) -> _Start:
+def _start_ours(command: tuple[str, ...], directory: Path, folder: Path) -> _Start:
     start = time.perf_counter()
-    with Client(KORE, directory / "state") as client:
+    with Client(command, directory / "state") as client:
         client.initialize(folder)
         initialized = time.perf_counter()
         client.send(notification("initialized", {}))
@@ -61,6 +76,16 @@ def _start_ours(directory: Path, folder: Path) -> _Start:
             idle=idle,
             with_documents=client.resident_megabytes(),
         )
+
+
+def _extras(ours: list[_Start], without: list[_Start]) -> list[Row]:
+    """What it costs that the extras for models and other agents are installed, before they are used."""
+    start = median([each.initialize for each in ours]) / median([each.initialize for each in without])
+    memory = median([each.idle for each in ours]) - median([each.idle for each in without])
+    return [
+        Row(name="start with extras over without", value=start, unit="x", at_most=1.1, note="`model` and `acp`"),
+        Row(name="idle memory for extras", value=memory, unit="MB", at_most=1, note="before the first prompt"),
+    ]
 
 
 def _rows(bare: list[float], ours: list[_Start]) -> list[Row]:

@@ -25,6 +25,7 @@ from acp.schema import (
 
 from kore_ls.agents.acp.calls import Calls
 from kore_ls.agents.agent import AgentEvent, AnsweredTurn, ToolOutcome
+from kore_ls.agents.tools.read_file import NO_SUCH_FILE
 from kore_ls.errors import KoreError
 from kore_ls.model.message import ToolStatus
 
@@ -110,6 +111,8 @@ class Client:
         for _ in range(_PAGES):
             asked: dict[str, Any] = {"path": path, "first": first} | ({} if last is None else {"last": last})
             outcome = await turn.use_tool("read_file", asked)
+            if outcome.call.status is ToolStatus.FAILED and outcome.text == NO_SUCH_FILE:
+                raise RequestError.resource_not_found(path)  # agents look whether a file is there before they make it
             facts = _done(outcome)
             end, lines = int(facts["lastLine"]), int(facts["lines"])
             whole = end >= (lines if last is None else min(last, lines))

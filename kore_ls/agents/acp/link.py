@@ -58,6 +58,7 @@ class Link:
         self._conn: Any = None
         self._abilities: Any = None
         self._modes: tuple[str, ...] = ()
+        self._logins: list[str] = []
 
     async def turn(self, turn: AnsweredTurn, place: Workplace, program: Program) -> AsyncIterator[AgentEvent]:
         """The turn's events. Raises KoreError; the process is ended where it does not stop by itself."""
@@ -125,11 +126,12 @@ class Link:
         answer = await self._conn.initialize(
             protocol_version=acp.PROTOCOL_VERSION,
             client_capabilities=ClientCapabilities(
-                fs=FileSystemCapabilities(read_text_file=True, write_text_file=True), terminal=True
+                fs=FileSystemCapabilities(read_text_file=program.preset.reads, write_text_file=True), terminal=True
             ),
             client_info=Implementation(name="kore-ls", version="1"),
         )
         self._abilities = answer.agent_capabilities
+        self._logins = [str(each.id) for each in answer.auth_methods or ()]
 
     async def _failure(self, error: Exception) -> AgentFailed | AuthRequired:
         """The error as users are told it; a child that ended leaves its last words in the log."""
@@ -165,13 +167,24 @@ class Link:
         if client.external is None and kept is not None:
             await self._resumed(client, kept["id"], str(place.folder))
         if client.external is None:
-            made = await self._conn.new_session(cwd=str(place.folder), mcp_servers=[])
+            made = await self._new_session(str(place.folder))
             client.external, kept = made.session_id, None
             self._know_modes(made)
         known = _known(messages, -1 if kept is None else kept["seq"])
         note = {"agent": program.name, "id": client.external, "seq": messages[-1].seq if messages else 0}
         await turn.keep(ELSEWHERE, json.dumps(note))
         return _prompt(turn.prompt, [message for message in messages if message.id not in known])
+
+    async def _new_session(self, folder: str) -> Any:
+        """A new session; an agent that wants a login first is told to take the key that it was given."""
+        try:
+            return await self._conn.new_session(cwd=folder, mcp_servers=[])
+        except acp.RequestError as error:
+            keyed = next((each for each in self._logins if "api-key" in each), None)
+            if error.code != _AUTH_REQUIRED or keyed is None:
+                raise
+        await self._conn.authenticate(method_id=keyed)
+        return await self._conn.new_session(cwd=folder, mcp_servers=[])
 
     async def _resumed(self, client: Client, external: str, folder: str) -> None:
         """Go on in a session of before: resumed, else loaded, where the agent can and still knows it."""

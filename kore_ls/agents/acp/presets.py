@@ -24,6 +24,8 @@ class Preset:
     variables: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
     provider: str | None = None
+    reads: bool = True
+    """Whether it may ask us for files: some take the answer that there is none for a failure of ours."""
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -47,6 +49,7 @@ PRESETS: Mapping[str, Preset] = {
         variables=("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_CLOUD_PROJECT"),
         own=(".gemini",),
         provider="google",
+        reads=False,
     ),
     "opencode": Preset(
         commands=(("opencode", "acp"),),

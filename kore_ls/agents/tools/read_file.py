@@ -9,6 +9,8 @@ from kore_ls.agents.tools.changing import current_text
 from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
 from kore_ls.model.message import ToolKind
 
+NO_SUCH_FILE = "There is no such file."
+
 
 class ReadFile(Tool):
     """Reads; lines count from 1, both ends included."""
@@ -31,7 +33,7 @@ class ReadFile(Tool):
         """The text, cut at the end of a line where it is too long."""
         text = (await current_text(self.desk, self.place)).text
         if text is None:
-            raise ToolProblem("There is no such file.")
+            raise ToolProblem(NO_SUCH_FILE)
         lines = text.splitlines(keepends=True)
         first, last = self.given.get("first", 1), self.given.get("last", len(lines))
         if first < 1 or last < first - 1 or (first > len(lines) and lines):
