@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from attrs import frozen
 
@@ -107,8 +108,9 @@ class PlainEditor:
 
     def _open_text(self, uri: str) -> str | None:
         server = self._server.loaded
-        document = server.workspace.text_documents.get(uri) if server is not None else None
-        return document.source if document is not None else None
+        documents = server.workspace.text_documents if server is not None else {}
+        wanted = unquote(uri)  # pygls names them in its own way
+        return next((each.source for name, each in documents.items() if unquote(name) == wanted), None)
 
     async def _text_of(self, uri: str) -> str | None:
         await self._server.settle()
