@@ -207,6 +207,14 @@ export class Window {
     throw new Error("the chat view did not come up");
   }
 
+  /** Wait until any page within the window shows this. */
+  async shows(text) {
+    for (const end = Date.now() + LONG; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+      for (const frame of this.page.frames()) if (await frame.getByText(text).count().catch(() => 0)) return;
+    }
+    throw new Error(`nothing shows ${text}`);
+  }
+
   async shot(name) {
     await this.page.screenshot({ path: join(DIRECTORY, `${name}.png`) });
   }

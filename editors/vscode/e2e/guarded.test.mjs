@@ -114,7 +114,7 @@ step("in Chinese every word is Chinese", async () => {
   await window.page.keyboard.press("Escape");
   await window.command("Welcome: Open Walkthrough");
   await window.pick("开始使用 Kore");
-  await window.page.getByText("受信任文件夹").first().waitFor({ timeout: LONG });
+  await window.shows("受信任文件夹");
   await window.shot("9-chinese-walkthrough");
 });
 

@@ -233,7 +233,7 @@ step("the walkthrough opens, and shows what each step is about", async () => {
   await window.command("Welcome: Open Walkthrough");
   await window.pick("Get started with Kore");
   await window.page.getByText("Install the server").first().waitFor({ timeout: LONG });
-  await window.page.getByText("active Python environment").first().waitFor({ timeout: LONG });
+  await window.shows("active Python environment");
   await window.shot("10-walkthrough-dark");
 });
 

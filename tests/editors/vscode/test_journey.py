@@ -12,7 +12,7 @@ from kore_ls.api.application import Application
 from tests.client import connected, served
 from tests.editors.vscode.conftest import Npm, run_node_tests
 
-pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(600)]
 
 PASSPHRASE = "correct horse 电池"
 
