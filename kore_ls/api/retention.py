@@ -59,9 +59,12 @@ async def retention(workspace: Workspace, params: StoreRetentionParams) -> Store
     Pinned, active and running sessions always stay. Nothing does this by itself.
     """
     opened = workspace.folder(params.folder)
-    gone = await retain(
-        opened.manager, keep_days=params.keep_days, keep_bytes=params.keep_bytes, dry_run=params.dry_run
-    )
+    limits = {"keep_days": params.keep_days, "keep_bytes": params.keep_bytes}
+    gone = await retain(opened.manager, **limits, dry_run=True)
+    if not params.dry_run:
+        if gone:
+            await opened.folder.backups.before("purge")
+        gone = await retain(opened.manager, **limits, dry_run=False)
     sessions = tuple(
         ExpiredSession(id=each.record.id, name=each.record.name, updated_at=each.record.updated_at, bytes=each.bytes)
         for each in gone

@@ -204,7 +204,7 @@ def test_twenty_damaged_lines_cost_only_themselves_and_are_named(form: str, fold
 @pytest.mark.parametrize("form", ["opencode", "goose", "crush", "llm"])
 def test_a_conversation_in_another_part_of_a_damaged_database_is_read(form: str, folder: Path) -> None:
     """A page is destroyed that the first message is not on: what comes before it is there."""
-    path = written(form, folder, TALK * 40)
+    path = written(form, folder, TALK * 15)
     content = bytearray(path.read_bytes())
     content[-4096:] = b"\xff" * 4096
     path.write_bytes(content)
