@@ -200,6 +200,7 @@ async def test_a_selection_is_asked_about_and_the_answer_is_shown(editor: Editor
     assert [lines[fold.start_line].split(" · ")[1] for fold in folds or []] == ["user", "user", "assistant"]
 
 
+@pytest.mark.slow
 async def test_a_problem_is_given_to_the_agent(editor: Editor, folder: Path) -> None:
     await editor.choose("Kore: fix “bad name", (1, 0), (1, 9), "bad name [x](http://h)")
     text, _ = await transcript(editor)
@@ -273,6 +274,7 @@ async def test_a_turn_shows_its_progress_and_is_stopped_from_there_or_by_an_acti
     assert all(each[-1].kind == "end" for each in reports.values())
 
 
+@pytest.mark.slow
 async def test_unsaved_text_of_a_file_with_a_foreign_name_is_what_is_looked_at(editor: Editor) -> None:
     changed = types.TextDocumentContentChangeWholeDocument(text="unsaved words\n")
     document = types.VersionedTextDocumentIdentifier(uri=editor.file.as_uri(), version=2)
@@ -281,6 +283,7 @@ async def test_unsaved_text_of_a_file_with_a_foreign_name_is_what_is_looked_at(e
     assert [each.title for each in await editor.actions((0, 0), (0, 7))][1] == "Kore: search for “unsaved”"
 
 
+@pytest.mark.slow
 async def test_only_fixes_are_offered_where_only_fixes_are_wanted(editor: Editor) -> None:
     wanted = {"only": [types.CodeActionKind.QuickFix]}
     assert [each.title for each in await editor.actions((1, 0), (1, 4), "wrong", **wanted)] == ["Kore: fix “wrong”"]
