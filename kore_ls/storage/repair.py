@@ -31,6 +31,8 @@ from kore_ls.storage.unlocking import Access, note_generation, unlock
 _PAGE = 4096
 _PAGE_COUNT_AT = 28
 _LOCKED_TRIES = 3
+_TREES = (b"\2", b"\5", b"\x0a", b"\x0d")
+"""What the first byte of a page is that holds part of a table or an index."""
 _FRESH, _READING = ".repair-", ".reading-"
 
 
@@ -45,7 +47,7 @@ def key_of(path: Path, access: Access, now: int) -> tuple[StoreKey | None, int]:
     except (StoreDamaged, *FAULTS) as error:
         _only_damage(error)
     try:
-        with _scratch(path.parent) as folder, _readable(path, _empty(folder / "empty.db")) as db:
+        with _readable(path) as db:
             return unlock(db, access, read_only=True)
     except (StoreDamaged, *FAULTS) as error:
         _only_damage(error)
@@ -61,12 +63,6 @@ def _only_damage(error: Exception) -> None:
         raise ours from error
 
 
-def _empty(path: Path) -> Path:
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        migrate(db)
-    return path
-
-
 def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) -> list[str]:
     """Mend a store that no connection of this object has open; what was done and lost. `now`: Unix milliseconds.
 
@@ -79,9 +75,8 @@ def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) 
     try:
         create_private(fresh)
         with closing(sqlite3.connect(fresh, isolation_level=None, factory=StoreConnection)) as target:
-            target.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            migrate(target)
-            with _readable(kept / path.name, fresh) as source:
+            _make(target, incremental=True)
+            with _readable(kept / path.name) as source:
                 if key is not None:
                     for db in (source, target):
                         install(db, key.codec())
@@ -132,9 +127,16 @@ def _scratch(beside: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+def _make(db: sqlite3.Connection, *, incremental: bool) -> None:
+    """An empty store."""
+    db.execute(f"PRAGMA auto_vacuum = {'INCREMENTAL' if incremental else 'NONE'}")
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    migrate(db)
+
+
 @contextmanager
-def _readable(damaged: Path, fresh: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to a copy of the damaged file; if its first page is lost, with that of `fresh` in its place."""
+def _readable(damaged: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a copy of the damaged file; if its first page is lost, with that of a new store in its place."""
     with _scratch(damaged.parent) as folder:
         copy = folder / "copy.db"
         for suffix in SUFFIXES:
@@ -143,7 +145,7 @@ def _readable(damaged: Path, fresh: Path) -> Iterator[sqlite3.Connection]:
         if not _has_tables(copy):
             for suffix in SUFFIXES[1:]:
                 beside(copy, suffix).unlink(missing_ok=True)
-            _transplant(damaged, fresh, copy)
+            _transplant(damaged, copy)
         with closing(_connect(copy)) as db:
             yield db
 
@@ -164,10 +166,16 @@ def _has_tables(path: Path) -> bool:
     return {"sessions", "messages"} <= {row[0] for row in rows}
 
 
-def _transplant(damaged: Path, fresh: Path, copy: Path) -> None:
-    """Every store makes its tables in the same order, so that the first page of one tells where they are in another."""
+def _transplant(damaged: Path, copy: Path) -> None:
+    """Every store makes its tables in the same order, so that the first page of one tells where they are in another.
+
+    Stores of today have a map of pages as their second page, older ones a table.
+    """
     pages = damaged.read_bytes()[_PAGE:]
-    first = bytearray(fresh.read_bytes()[:_PAGE])
+    model = copy.with_name("model.db")
+    with closing(sqlite3.connect(model, isolation_level=None, factory=StoreConnection)) as db:
+        _make(db, incremental=pages[:1] not in _TREES)
+    first = bytearray(model.read_bytes()[:_PAGE])
     first[_PAGE_COUNT_AT : _PAGE_COUNT_AT + 4] = (1 + len(pages) // _PAGE).to_bytes(4, "big")
     copy.write_bytes(bytes(first) + pages)
 

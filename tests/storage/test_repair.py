@@ -17,6 +17,7 @@ from kore_ls.model.mode import AgentMode
 from kore_ls.model.turn import AuditEntry, Prompt, StopReason
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.migrations import APPLICATION_ID, migrate
 from kore_ls.storage.prompt_rows import WaitingPrompt
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
@@ -242,6 +243,24 @@ async def test_a_planted_trigger_goes_and_the_rows_stay(filled: Path, cipher: Ci
     assert {len(value) for value in found.values()} == {MESSAGES}
     with closing(sqlite3.connect(filled)) as db:
         assert db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall() == []
+
+
+async def test_a_lost_header_costs_nothing_without_a_map_of_pages(filled: Path, cipher: Cipher | None) -> None:
+    with closing(sqlite3.connect(filled, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+    older = filled.with_name("older.db")
+    with closing(sqlite3.connect(older, isolation_level=None)) as db:
+        migrate(db)
+        db.execute("ATTACH ? AS newer", (str(filled),))
+        for (name,) in db.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
+            db.execute(f"DELETE FROM main.{name}")
+            db.execute(f"INSERT INTO main.{name} SELECT * FROM newer.{name}")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    older.replace(filled)
+    with filled.open("r+b") as file:
+        file.write(b"\xa5" * PAGE)
+    _, found = await repaired(filled, cipher)
+    assert {key: len(value) for key, value in found.items()} == {f"s{n}": MESSAGES for n in range(SESSIONS)}
 
 
 @pytest.mark.parametrize("bytes_lost", [16, 100, PAGE])
