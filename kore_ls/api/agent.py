@@ -10,7 +10,6 @@ from kore_ls.model.limits import one_of
 from kore_ls.model.provider import PROVIDERS
 from kore_ls.rpc.codec import Checked
 from kore_ls.rpc.methods import NoParams, method
-from kore_ls.sessions.backends import backends, has_key
 from kore_ls.sessions.workspace import Workspace
 
 ProviderName = Annotated[str, Checked(one_of(*PROVIDERS))]
@@ -73,6 +72,8 @@ class AgentKeySet:
 @method("kore/agent/list")
 async def list_(workspace: Workspace, params: NoParams) -> AgentList:
     """The agents that sessions can choose; asks nobody over a network."""
+    from kore_ls.sessions.backends import backends, has_key
+
     keys = workspace.app.keys
     providers = tuple(
         AgentProvider(provider=name, has_key=has_key(provider, keys)) for name, provider in PROVIDERS.items()
