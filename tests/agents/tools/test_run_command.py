@@ -171,7 +171,7 @@ async def test_hooks_that_a_repository_around_the_folder_names_are_not_written(
         *(("core.editor", "'./tools/x' -w"), ("core.sshCommand", "$PWD/tools/x"), ("alias.y", "!cd tools && ./x")),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("whose", ["repository", "user"])
+@pytest.mark.parametrize("whose", ["repository", pytest.param("user", marks=pytest.mark.slow)])
 async def test_programs_that_git_s_settings_name_are_not_written(
     whose: str, key: str, value: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
