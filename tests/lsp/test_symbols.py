@@ -8,9 +8,11 @@ from typing import Any
 from kore_ls.lsp.symbols import MOST, find_symbols
 from kore_ls.model.message import Message
 from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions import store_keys
 from kore_ls.sessions.app import App
 from kore_ls.sessions.uris import path_of, uri_of
 from kore_ls.sessions.workspace import Workspace
+from kore_ls.storage.cipher import Cipher
 
 
 async def opened(tmp_path: Path) -> tuple[App, Workspace]:
@@ -57,5 +59,20 @@ async def test_at_most_twenty_are_answered_and_none_for_a_folder_without_history
                 await session.add_message(Message(role="user", content="note"))
 
         assert len(await find_symbols(workspace, "note")) == MOST
+    finally:
+        await app.close()
+
+
+async def test_nothing_of_an_encrypted_store_is_put_into_a_file_unlocked_or_locked(tmp_path: Path) -> None:
+    app, workspace = await opened(tmp_path)
+    try:
+        folder = workspace.folders[0].folder
+        session = await folder.manager.create_session("s")
+        await session.add_message(Message(role="user", content="note"))
+        await store_keys.encrypt(folder, Cipher(bytes(32)))
+        assert await find_symbols(workspace, "note") == []
+        await store_keys.lock(folder)
+        assert await find_symbols(workspace, "note") == []
+        assert not (folder.directory / "views").exists()
     finally:
         await app.close()

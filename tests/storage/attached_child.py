@@ -10,7 +10,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from kore_ls.errors import StoreLocked
+from kore_ls.errors import StoreLocked, WrongKey
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.ciphers import cipher_of
@@ -20,7 +20,7 @@ async def main(path: Path, passphrase: str) -> None:
     """Stay attached."""
     store = SQLiteStore(path, cipher_of(passphrase), plain=True)
     store.listen(lambda _: None)
-    with contextlib.suppress(StoreLocked):
+    with contextlib.suppress(StoreLocked, WrongKey):
         await store.list_sessions(SessionQuery())
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.read)

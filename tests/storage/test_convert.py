@@ -47,6 +47,11 @@ async def content(store: SQLiteStore, session_id: str = "canary") -> Content:
     )
 
 
+def unchanged(after: Content, before: Content) -> bool:
+    """Whether all is there. A turn whose lease ran out meanwhile may have been ended, its draft made a message."""
+    return (after[0].name, after[1][: len(before[1])], after[2]) == (before[0].name, *before[1:])
+
+
 async def planted(path: Path, cipher: Cipher | None = None, count: int = 20) -> Content:
     store = SQLiteStore(path, cipher)
     await plant(store, count=count)
@@ -66,8 +71,7 @@ async def test_all_is_there_before_and_after_each_change(path: Path) -> None:
     for change in changes:
         await change()
         after = await content(store)
-        assert after[1:] == before[1:]
-        assert after[0].name == before[0].name
+        assert unchanged(after, before)
         assert await store.check() == []
         assert await found(store, "kanarieninhalt") == ["canary"]
         assert await found(store, "金丝雀") == ["canary"]
@@ -170,7 +174,7 @@ async def test_killed_at_any_step_the_old_or_the_new_store_is_whole(path: Path, 
     assert encrypted == bool(new if done else old)
     assert not encrypted or seen_in(path.parent) == set(), "whoever opens it next, key or not, takes away what is left"
     store = SQLiteStore(path, cipher_of(new if done else old))
-    assert await content(store) == before
+    assert unchanged(await content(store), before)
     assert await store.check() == []
     await store.close()
     assert not encrypted or seen_in(path.parent) == set()
@@ -211,7 +215,7 @@ async def test_killed_beside_another_process_nothing_is_left_while_that_goes_on(
         assert await is_encrypted(path)
         await until(lambda: seen_in(path.parent) == set())
     store = SQLiteStore(path, cipher_of(new if done else old))
-    assert await content(store) == before
+    assert unchanged(await content(store), before)
     await store.add_message(message("canary", "kanarieninhalt"))
     assert other.returncode is None
     assert (await other.communicate(b""))[1] == b""
@@ -262,6 +266,24 @@ async def test_another_process_writes_all_the_while(path: Path) -> None:
     assert b"x" * 40 not in path.read_bytes()
 
 
+async def test_what_another_program_still_reads_goes_once_it_lets_go(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await planted(path)
+    monkeypatch.setattr("kore_ls.storage.convert._SWEEP_S", 0.0)
+    store = SQLiteStore(path)
+    store.listen(lambda _: None)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM meta").fetchall()
+        await store.encryption.encrypt(ONE)
+        assert not store.encryption.swept
+        assert seen_in(path.parent) == set(WORDS)
+    await until(lambda: store.encryption.swept)
+    assert seen_in(path.parent) == set()
+    await store.close()
+
+
 async def test_a_wrong_key_changes_nothing(path: Path) -> None:
     before = await planted(path, ONE)
     store = SQLiteStore(path, ONE)
@@ -274,7 +296,7 @@ async def test_a_wrong_key_changes_nothing(path: Path) -> None:
             await change
     with pytest.raises(WrongKey):
         await store.encryption.unlock(OTHER)
-    assert await content(store) == before
+    assert unchanged(await content(store), before)
     await store.close()
 
 
@@ -306,7 +328,7 @@ async def test_what_is_encrypted_elsewhere_is_noticed_before_the_next_write(path
     await there.encryption.rekey(ONE, OTHER)
     with pytest.raises(WrongKey):
         await here.add_message(message("canary", "kanarieninhalt"))
-    assert len((await there.list_messages(SessionId("canary"))).messages) == 23
+    assert len((await there.list_messages(SessionId("canary"))).messages) >= 23
     for store in (here, there):
         await store.close()
     assert seen_in(path.parent) == set()
@@ -315,7 +337,7 @@ async def test_what_is_encrypted_elsewhere_is_noticed_before_the_next_write(path
 async def test_a_plain_store_is_only_read_where_a_key_is_configured(path: Path) -> None:
     before = await planted(path)
     store = SQLiteStore(path, ONE)
-    assert await content(store) == before
+    assert unchanged(await content(store), before)
     with pytest.raises(StoreLocked) as caught:
         await store.add_message(message("canary"))
     assert caught.value.params == {"plain": True}
@@ -332,7 +354,7 @@ async def test_a_locked_store_is_opened_by_its_key_and_locked_again(path: Path) 
     with pytest.raises(StoreLocked):
         await store.load_session(SessionId("canary"))
     await store.encryption.unlock(ONE)
-    assert await content(store) == before
+    assert unchanged(await content(store), before)
     assert await store.encryption.lock()
     with pytest.raises(StoreLocked):
         await store.load_session(SessionId("canary"))
@@ -363,7 +385,7 @@ async def test_cancelling_while_it_copies_changes_nothing(path: Path) -> None:
     assert work.cancelled()
     await store.close()
     store = SQLiteStore(path, ONE if status.encrypted else None)
-    assert (await content(store))[1] == before[1]
+    assert unchanged(await content(store), before)
     await store.close()
 
 
@@ -390,11 +412,11 @@ async def test_a_new_passphrase_alone_writes_one_row_and_leaves_nothing_of_the_o
     number, _, wrapped = kept_key(path)
     sealed = raw(path, "SELECT content FROM messages ORDER BY id")
     store, other = SQLiteStore(path, ONE), SQLiteStore(path, ONE)
-    assert await content(other) == before
+    assert unchanged(await content(other), before)
     with pytest.raises(WrongKey):
         await store.encryption.rewrap(OTHER, ONE)
     await store.encryption.rewrap(ONE, OTHER)
-    assert await content(store) == before
+    assert unchanged(await content(store), before)
     with pytest.raises(WrongKey):
         await other.add_message(message("canary"))
     await other.encryption.unlock(OTHER)
