@@ -84,7 +84,13 @@ class StoreFile:
         """The open store; None where there is none and none is to be made. Raises our store errors."""
         if self.current is None:
             async with self._changing:
-                await self._open_once(create)
+                for left in range(_TRIES, 0, -1):
+                    try:
+                        await self._open_once(create)
+                        break
+                    except Stale:  # its key was changed while it was being opened
+                        if left == 1:
+                            raise StoreBusy from None
         return self.current
 
     async def _open_once(self, create: bool) -> None:

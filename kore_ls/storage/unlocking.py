@@ -49,17 +49,24 @@ def unlock(db: sqlite3.Connection, access: Access, *, read_only: bool = False) -
 
     Raises StoreLocked where there is no key to open it with, WrongKey. A store in which nothing was ever kept is new.
     """
-    found = read_wrapped(db)
+    at, found = _as_it_is(db)
     if found is None and access.ciphers and not read_only:
-        found = _made(db, access.ciphers[0])
+        _make(db, access.ciphers[0])
+        at, found = _as_it_is(db)
     if found is None:
-        return None, generation(db)
+        return None, at
     if not access.ciphers:
         raise StoreLocked("the store is encrypted; unlock it with its passphrase or key", reason="key")
     key = _opened(found, access.ciphers)
     if not read_only:
         _drop_index(db)
-    return key, generation(db)
+    return key, at
+
+
+def _as_it_is(db: sqlite3.Connection) -> tuple[int, WrappedKey | None]:
+    """The generation first: where both change in between, what is opened is taken for outdated, and not for the new."""
+    at = generation(db)
+    return at, read_wrapped(db)
 
 
 def _opened(wrapped: WrappedKey, ciphers: tuple[Cipher, ...]) -> StoreKey:
@@ -71,10 +78,10 @@ def _opened(wrapped: WrappedKey, ciphers: tuple[Cipher, ...]) -> StoreKey:
     return open_key(wrapped, ciphers[-1])
 
 
-def _made(db: sqlite3.Connection, cipher: Cipher) -> WrappedKey | None:
-    """The key of a store that is new, ours or that of a process that was faster; None: something is kept there."""
+def _make(db: sqlite3.Connection, cipher: Cipher) -> None:
+    """Give a store that is new a key, unless another process was faster; not one in which something is kept."""
     if _is_used(db):
-        return None
+        return
     key = new_key(cipher, generation(db) + 1)  # takes its time, so before others are kept from writing
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -86,7 +93,6 @@ def _made(db: sqlite3.Connection, cipher: Cipher) -> WrappedKey | None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    return read_wrapped(db)
 
 
 def _is_used(db: sqlite3.Connection) -> bool:
