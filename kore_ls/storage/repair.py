@@ -21,7 +21,7 @@ from kore_ls.storage.database import BUSY_TIMEOUT_MS
 from kore_ls.storage.faults import FAULTS, is_busy, translated
 from kore_ls.storage.files import SUFFIXES, beside, create_private
 from kore_ls.storage.home import make_dated_directory
-from kore_ls.storage.keys import StoreKey, insert_key, new_key
+from kore_ls.storage.keys import StoreKey, generation, insert_key, new_key
 from kore_ls.storage.maintenance import damage_in, problems_in
 from kore_ls.storage.migrations import APPLICATION_ID, migrate
 from kore_ls.storage.salvage import salvage
@@ -68,8 +68,10 @@ def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) 
 
     `key` and the generation `at`: those of an encrypted store, which stays so.
 
-    Raises StoreFull (nothing was changed), StoreBusy, StoreDamaged where the outcome would not be sound.
+    Raises StoreFull (nothing was changed), StoreBusy (also where its key was changed meanwhile), StoreDamaged where
+    the outcome would not be sound.
     """
+    before = _generation_of(path)
     kept = _keep_aside(path)
     fresh = path.with_name(f"{_FRESH}{secrets.token_hex(8)}.db")
     try:
@@ -85,6 +87,8 @@ def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) 
                 found = salvage(source, target, now)
             if problems_in(target):
                 raise StoreDamaged("what could be saved is not sound", reason="repair")
+            if _generation_of(path) != before:  # what was saved is of another key, or none, by now
+                raise StoreBusy("the store was encrypted, decrypted or given another key meanwhile")
             done = _write_into(path, target)
         if not done:
             _replace(path, fresh)
@@ -155,6 +159,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
         db.execute(f"PRAGMA {pragma}")
     return db
+
+
+def _generation_of(path: Path) -> int | None:
+    """How often the store's encryption was changed; None where that can't be read."""
+    try:
+        with closing(_connect(path)) as db:
+            return generation(db)
+    except FAULTS:
+        return None
 
 
 def _has_tables(path: Path) -> bool:

@@ -15,10 +15,12 @@ from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import Message
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.turn import AuditEntry, Prompt, StopReason
+from kore_ls.storage import repair
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.migrations import APPLICATION_ID, migrate
 from kore_ls.storage.prompt_rows import WaitingPrompt
+from kore_ls.storage.salvage import Salvage, salvage
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.storage.values import message, record, tool_call
@@ -321,6 +323,27 @@ async def test_another_process_hears_of_a_repair_and_reads_on(filled: Path, ciph
     finally:
         await other.close()
         await store.close()
+
+
+async def test_what_is_given_another_key_during_its_repair_is_left_so(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destroyed(filled, pages_of(filled, "messages")[:3])
+    left = b""
+
+    def slow(source: sqlite3.Connection, target: sqlite3.Connection, now: int) -> Salvage:
+        nonlocal left
+        found = salvage(source, target, now)
+        with closing(sqlite3.connect(filled, isolation_level=None)) as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('store_generation', 7)")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        left = filled.read_bytes()
+        return found
+
+    monkeypatch.setattr(repair, "salvage", slow)
+    with pytest.raises(StoreBusy):
+        await asyncio.to_thread(repair.repair_file, filled, 1)
+    assert filled.read_bytes() == left != b""
 
 
 async def test_a_repair_does_not_wait_for_ever_for_a_lock(
