@@ -84,6 +84,7 @@ class Commands:
         task = asyncio.get_running_loop().create_task(self._told(title, work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        task.add_done_callback(lambda _: work.close())  # it may have been cancelled before it began
 
     async def _told(self, title: str, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -306,7 +306,6 @@ def _set_up(
 ) -> str:
     check_schema(db)  # before anything is written
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # lets a purge give room back bit by bit
         # Before the log is switched on, so that the file itself always says whose it is.
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     mode = _journal_mode(db, "WAL" if use_log else "DELETE")

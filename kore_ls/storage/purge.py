@@ -1,10 +1,11 @@
-"""Takes away what nobody will see again: in small steps, overwritten, and the room that it took given back."""
+"""Takes away what nobody will see again: in small steps, overwritten, its room given back where that is quick."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sqlite3
+from functools import partial
 
 from kore_ls.errors import KoreError
 from kore_ls.model.ids import Clock
@@ -21,9 +22,12 @@ KEPT_MS = 30 * 24 * 3600 * 1000
 
 _ROWS = 500
 _PAGES = 256
+_SIZES = ("page_count", "freelist_count", "page_size")
 _INDEX_MESSAGES = 100_000
 """In a store beyond that, words of removed messages stay in the index until its parts are merged anyway."""
-_INCREMENTAL = 2
+_SMALL_BYTES = 128 << 20
+_FREE_SHARE = 4
+"""A file of up to so many bytes of which a fourth or more is free is written anew by itself."""
 
 log = logging.getLogger(__name__)
 
@@ -74,33 +78,25 @@ class Purge:
             db.execute(f"PRAGMA secure_delete = {secure}").fetchall()
 
     async def compact(self) -> None:
-        """Give back all room that is free; a file made by an older version is written anew for that.
+        """Give back all room that is free, however long that takes.
 
         Raises StoreFull, StoreBusy and other store errors; nothing is lost then.
         """
-        opened = await self._file.open()
-        if opened is None or opened.writing is None or opened.writer is None:
-            return
-        await opened.writing.idle()
-        if not await opened.writer.run(_is_incremental):
-            await opened.writer.run(_write_anew)
-        await self._tidy(None)
+        if await self._file.open() is not None:
+            await self._tidy(None)
 
     async def _tidy(self, most: int | None) -> None:
-        """Take removed words out of an index of up to `most` messages, cut free pages off, and empty the log."""
+        """Take removed words out of an index of up to `most` messages, free pages out of the file, empty the log."""
         for table in (MESSAGES, SESSIONS):
             begin = True
             while await self._file.write(lambda t, name=table, new=begin: _merge(t, name, most, begin=new)):  # type: ignore[misc]
                 begin = False
-        while await self._file.write(_give_back):
-            pass
         opened = self._file.current
-        if opened is not None and opened.writer is not None:
-            await opened.writer.run(sweep)
-
-
-def _is_incremental(db: sqlite3.Connection) -> bool:
-    return bool(db.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL)
+        if opened is None or opened.writing is None or opened.writer is None:
+            return
+        await opened.writing.idle()
+        await opened.writer.run(partial(_give_back, unasked=most is not None))
+        await opened.writer.run(sweep)
 
 
 def _merge(transaction: Transaction, table: str, most: int | None, *, begin: bool) -> bool:
@@ -110,17 +106,13 @@ def _merge(transaction: Transaction, table: str, most: int | None, *, begin: boo
     return merge_step(db, table, _PAGES, begin=begin)
 
 
-def _give_back(transaction: Transaction) -> bool:
-    """Cut some free pages off the file; whether there may be more."""
-    db = transaction.db
-    if not _is_incremental(db):
-        return False
-    before: int = db.execute("PRAGMA freelist_count").fetchone()[0]
-    db.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
-    left: int = db.execute("PRAGMA freelist_count").fetchone()[0]
-    return 0 < left < before
-
-
-def _write_anew(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    db.execute("VACUUM")
+def _give_back(db: sqlite3.Connection, *, unasked: bool) -> None:
+    """Write the file anew without what is free in it; `unasked` only where that is quick and worth it."""
+    size, free, page = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in _SIZES)
+    if not free or (unasked and (size * page > _SMALL_BYTES or free * _FREE_SHARE < size)):
+        return
+    db.execute("PRAGMA temp_store = FILE")  # a large store's copy is not to be held in memory
+    try:
+        db.execute("VACUUM")
+    finally:
+        db.execute("PRAGMA temp_store = MEMORY")

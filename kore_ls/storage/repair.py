@@ -77,7 +77,7 @@ def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) 
     try:
         create_private(fresh)
         with closing(sqlite3.connect(fresh, isolation_level=None, factory=StoreConnection)) as target:
-            _make(target, incremental=True)
+            _make(target, incremental=False)
             with _readable(kept / path.name) as source:
                 if key is not None:
                     for db in (source, target):
@@ -182,7 +182,7 @@ def _has_tables(path: Path) -> bool:
 def _transplant(damaged: Path, copy: Path) -> None:
     """Every store makes its tables in the same order, so that the first page of one tells where they are in another.
 
-    Stores of today have a map of pages as their second page, older ones a table.
+    Some stores have a map of pages as their second page, others a table.
     """
     pages = damaged.read_bytes()[_PAGE:]
     model = copy.with_name("model.db")

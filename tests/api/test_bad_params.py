@@ -67,8 +67,8 @@ async def test_unknown_keys_are_ignored(client: Client, method: str) -> None:
     for number, more in enumerate(({}, {"": 1, "session_id": 7, "__class__": "x", "unknown": {"a": None}})):
         session = await client.create()
         params = good_params(method, session["id"])
-        if "path" in params:
-            params["path"] = f"file-{number}"
+        for written in {"path", "directory"} & set(params):
+            params[written] = f"file-{number}"
         try:
             outcomes.append(sorted(await client.call(method, params | more)))
         except Refused as error:
