@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 from typing import Annotated
 
 from attrs import frozen
@@ -204,13 +203,18 @@ async def revert(workspace: Workspace, params: TurnRevertParams) -> TurnReverted
 
 
 async def _folder_of_turn(workspace: Workspace, params: TurnRevertParams) -> OpenFolder:
-    holders = []
+    holders: list[OpenFolder] = []
+    unread: KoreError | None = None  # it may be in a store that is locked
     for opened in workspace.chosen(params.folder):
-        with contextlib.suppress(KoreError):  # a store that can't be read holds nothing for us
+        try:
             await opened.manager.storage.turns.find(params.turn_id)
             holders.append(opened)
+        except TurnNotFound:
+            pass
+        except KoreError as error:
+            unread = unread or error
     if not holders:
-        raise TurnNotFound(turnId=params.turn_id)
+        raise unread or TurnNotFound(turnId=params.turn_id)
     if len(holders) > 1:
         raise FolderRequired
     return holders[0]

@@ -91,6 +91,8 @@ class _Options:
     indexed_messages: Annotated[int, Checked(between(0, 100_000_000))] | None = None
 
 
+_OPTIONS = "initializationOptions.kore"
+_SECRETS = (f"{_OPTIONS}.passphrase:", f"{_OPTIONS}.key:")
 _NAMES = {camel(a.name): a.name for a in fields(_Options)}
 
 
@@ -109,13 +111,14 @@ def read_options(params: Any, environment: Mapping[str, str]) -> Reading:
     The locale is, in this order, the one given there, the client's, the environment's.
     """
     options = params.get("initializationOptions")
-    values, problems = _read(options.get("kore") if isinstance(options, dict) else None, "initializationOptions.kore")
+    values, problems = _read(options.get("kore") if isinstance(options, dict) else None, _OPTIONS)
     given = frozenset(values)
     client = params.get("locale")
     if "locale" not in values:
         usable = isinstance(client, str) and _locale_problem(client) is None
         values["locale"] = client if usable else _environment_locale(environment)
-    values["secret"] = _secret(values.pop("passphrase", None), values.pop("key", None), environment, problems)
+    unusable = any(text.startswith(_SECRETS) for text in problems)
+    values["secret"] = _secret(values.pop("passphrase", None), values.pop("key", None), environment, problems, unusable)
     return Reading(settings=ClientSettings(**values), given=given, problems=tuple(problems))
 
 
@@ -150,13 +153,17 @@ def _read(section: Any, path: str, allowed: frozenset[str] | None = None) -> tup
     return values, problems
 
 
-def _secret(passphrase: str | None, key: str | None, environment: Mapping[str, str], problems: list[str]) -> Secret:
+def _secret(
+    passphrase: str | None, key: str | None, environment: Mapping[str, str], problems: list[str], unusable: bool
+) -> Secret:
     """What the client gave, else the environment. One that is none of either is complained of, never quoted."""
+    if unusable:
+        return Secret(unusable=True)
     if passphrase is None and key is None:
         passphrase, key = environment.get("KORE_PASSPHRASE") or None, environment.get("KORE_DB_KEY") or None
         if key is not None and (problem := key_problem(key)) is not None:
             problems.append(f"KORE_DB_KEY: {problem}")
-            key = None
+            return Secret(unusable=True)
     return Secret(passphrase=passphrase, key=key)
 
 

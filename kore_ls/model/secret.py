@@ -12,10 +12,14 @@ KEY_BYTES = 32
 
 @frozen(kw_only=True)
 class Secret:
-    """A passphrase, or a key as `base64:...` or `hex:...`; the key counts where both are given."""
+    """A passphrase, or a key as `base64:...` or `hex:...`; the key counts where both are given.
+
+    `unusable`: one was given that is none. Nothing may be written plain then, as its user wants it encrypted.
+    """
 
     passphrase: str | None = field(default=None, repr=False)
     key: str | None = field(default=None, repr=False)
+    unusable: bool = False
 
     @property
     def value(self) -> str | bytes:

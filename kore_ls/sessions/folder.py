@@ -72,6 +72,7 @@ class Folder:
                 synchronous=settings.synchronous,
                 gate=self.home,
                 indexed_messages=settings.indexed_messages,
+                unusable=settings.secret.unusable,
             ),
             agent_factory or agents,
             workbench=self.workbench,

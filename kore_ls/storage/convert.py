@@ -225,7 +225,8 @@ class _Conversion:
 
     def _catch_up(self, fresh: sqlite3.Connection) -> None:
         """Take along what others did since the copy; nobody writes to the live file now."""
-        if fresh.execute("SELECT value FROM live.meta WHERE key = 'store_generation'").fetchone() != _row(self._at):
+        changed = fresh.execute("SELECT value FROM live.meta WHERE key = 'store_generation'").fetchone()
+        if (changed or (0,))[0] != self._at:
             raise StoreBusy("another process encrypts, decrypts or rekeys the store")
         fresh.execute("BEGIN")
         for table in _tables(fresh):
@@ -269,10 +270,6 @@ class _Conversion:
         if self._new is not None:
             key_id = self._new.key_id
             reserve(fresh, key_id, self._new.sealed - used(fresh, key_id))
-
-
-def _row(at: int) -> tuple[int] | None:
-    return (at,) if at else None
 
 
 def _tables(db: sqlite3.Connection) -> list[str]:

@@ -184,7 +184,7 @@ async def open_store(
         opened.swept = swept
         opened.budget = Budget(codec, rotate_at=access.rotate_at)
         await writer.run(opened.budget.look)
-        opened.refused = key is None and bool(access.ciphers) and not access.plain
+        opened.refused = key is None and access.wants_key
         opened.writing = Writer(writer, name, _guard(opened), _entered(opened), opened.budget.spend)
         opened.searcher = _searcher(opened, access.indexed_messages)
         opened.seen_version, opened.seen_change = await writer.run(_seen)

@@ -83,7 +83,8 @@ def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) 
                     for db in (source, target):
                         install(db, key.codec())
                     insert_key(target, key.wrapped, now)
-                note_generation(target, at)
+                if at:
+                    note_generation(target, at)
                 found = salvage(source, target, now)
             if problems_in(target):
                 raise StoreDamaged("what could be saved is not sound", reason="repair")

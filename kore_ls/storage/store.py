@@ -52,6 +52,7 @@ class SQLiteStore(Storage):
     With a `cipher` a new store is made encrypted; one that is plain can be read, but is written only with `plain`.
     Search in an encrypted store holds an index of up to `indexed_messages` in memory. When its own key has encrypted
     `rotate_at` values, it gets another one by itself.
+    `unusable`: a key was wanted and is none; nothing is written until there is one.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class SQLiteStore(Storage):
         plain: bool = False,
         indexed_messages: int = INDEXED_MESSAGES,
         rotate_at: int = ROTATE_AT,
+        unusable: bool = False,
     ) -> None:
         self.path = Path(path)
         self._clock = clock
@@ -81,7 +83,7 @@ class SQLiteStore(Storage):
             on_open=self._begin_background,
             on_worn=lambda: self.encryption.rotate_soon(),
             first=lambda transaction: self.turns.recover(transaction),
-            access=Access(() if cipher is None else (cipher,), plain, indexed_messages, rotate_at),
+            access=Access(() if cipher is None else (cipher,), plain, indexed_messages, rotate_at, unusable),
         )
         self.encryption = Encryption(self._file, clock)
         self.turns = TurnStore(self._file, owner, clock, ids)

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 _TRIES = 3
 _ALL = 1 << 62
 _PLAIN = "the store is not encrypted although there is a key for it; encrypt it, or say that it is meant to be plain"
+_UNUSABLE = "the key that is configured is none, so nothing is stored; mend it, or unlock the store with another"
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_CORRUPT_SEQUENCE", "SQLITE_NOTADB"})
 
 
@@ -103,6 +104,8 @@ class StoreFile:
         if not check_openable(self.path):
             if not create:
                 return
+            if self.access.wants_key and not self.access.ciphers:
+                raise StoreLocked(_UNUSABLE, plain=True)
             if self._gate is not None:
                 self._gate.prepare()
         opened = await open_store(
@@ -191,7 +194,7 @@ class StoreFile:
             if opened.damaged:
                 raise StoreDamaged(reason="damaged")
             if opened.refused:
-                raise StoreLocked(_PLAIN, plain=True)
+                raise StoreLocked(_PLAIN if self.access.ciphers else _UNUSABLE, plain=True)
             try:
                 outcome = await opened.writing.write(work, then)
                 opened.index_later()

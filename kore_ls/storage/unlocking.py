@@ -36,12 +36,19 @@ class Access:
 
     `plain`: a plain store is meant to be written although there is a key. `indexed_messages`: how many messages of an
     encrypted store are indexed in memory. `rotate_at`: after so many values the store gets another key by itself.
+    `unusable`: there is a key that is none, and until there is a better one nothing may be written.
     """
 
     ciphers: tuple[Cipher, ...] = ()
     plain: bool = False
     indexed_messages: int = INDEXED_MESSAGES
     rotate_at: int = ROTATE_AT
+    unusable: bool = False
+
+    @property
+    def wants_key(self) -> bool:
+        """Whether a plain store is not to be written."""
+        return (bool(self.ciphers) or self.unusable) and not self.plain
 
 
 def unlock(db: sqlite3.Connection, access: Access, *, read_only: bool = False) -> tuple[StoreKey | None, int]:

@@ -88,6 +88,9 @@ async def test_a_locked_store_says_so_to_everything_until_it_is_unlocked(client:
         ("kore/message/add", {"sessionId": kept, "role": "user", "content": "x"}),
         ("kore/session/export", {"sessionId": kept}),
         ("kore/turn/start", {"sessionId": kept, "prompt": "x"}),
+        ("kore/turn/revert", {"turnId": "any"}),
+        ("kore/session/rewind", {"sessionId": kept, "messageId": "any"}),
+        ("kore/store/retention", {"keepDays": 1}),
     ):
         error = await client.refused(method, params)
         assert error.kind == "storeLocked", method
@@ -246,4 +249,24 @@ async def test_the_file_of_an_encrypted_store_is_not_imported_without_its_key(
     await client.call("kore/store/encrypt", {"passphrase": "secret"})
     await client.call("kore/store/backup", {"path": "copy.db"})
     error = await client.refused("kore/session/import", {"path": str(folder / "copy.db")})
+    assert error.kind == "storeLocked"
+
+
+async def test_with_a_key_that_is_none_nothing_is_written_plain(connect: Connect, folder: Path) -> None:
+    client = await connect(folder, secret=Secret(unusable=True))
+    error = await client.refused("kore/session/create", {"name": WORD})
+    assert (error.kind, WORD in str(error)) == ("storeLocked", False)
+    assert list(folder.iterdir()) == []
+    await client.call("kore/store/encrypt", {"key": KEY})
+    await client.create(name=WORD)
+    assert not shown(folder)
+
+
+async def test_with_a_key_that_is_none_a_plain_store_is_read_and_not_written(
+    connect: Connect, folder: Path, client: Client, kept: str
+) -> None:
+    await client.workspace.close()
+    other = await connect(folder, secret=Secret(unusable=True))
+    assert await other.contents(kept) == [f"{WORD} 金丝雀"]
+    error = await other.refused("kore/message/add", {"sessionId": kept, "role": "user", "content": "x"})
     assert error.kind == "storeLocked"

@@ -176,9 +176,10 @@ def test_a_key_never_comes_from_the_workspace() -> None:
 def test_a_bad_key_is_complained_of_without_being_quoted(key: object) -> None:
     reading = read({"key": key})
     assert len(reading.problems) == 1 and "geheim" not in str(reading)
-    assert not reading.settings.secret
+    assert not reading.settings.secret and reading.settings.secret.unusable
     outside = read_options({}, {"KORE_DB_KEY": str(key)})
     assert "geheim" not in str(outside) and len(outside.problems) == (1 if key != "" else 0)
+    assert outside.settings.secret.unusable == (key != "")
 
 
 def test_settings_don_t_show_the_key() -> None:

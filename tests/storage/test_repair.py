@@ -23,6 +23,7 @@ from kore_ls.storage.prompt_rows import WaitingPrompt
 from kore_ls.storage.salvage import Salvage, salvage
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
+from tests.ciphers import CHEAP
 from tests.storage.values import message, record, tool_call
 
 PAGE = 4096
@@ -322,6 +323,19 @@ async def test_another_process_hears_of_a_repair_and_reads_on(filled: Path, ciph
         assert await store.check() == []
     finally:
         await other.close()
+        await store.close()
+
+
+async def test_what_was_repaired_can_be_encrypted(path: Path) -> None:
+    store = SQLiteStore(path)
+    try:
+        await store.create_session(record("s", name="kanarienvogel"))
+        await store.flush()
+        destroyed(path, [3])
+        assert await store.repair() != []
+        await store.encryption.encrypt(Cipher("a passphrase", cost=CHEAP))
+        assert await store.encryption.active()
+    finally:
         await store.close()
 
 
