@@ -14,6 +14,7 @@ from kore_ls.agents.protected import Guard, guards_of, holds_code
 from kore_ls.agents.repository import is_git_directory, repository_of
 
 MOST_ENTRIES = 200_000
+MOST_REPOSITORIES = 1_000
 GIT_READ_ONLY = (
     *("config", "config.worktree", "hooks", "commondir", "info/attributes"),
     *("objects/info/alternates", "objects/info/http-alternates"),
@@ -104,11 +105,13 @@ class _Walk:
                         return
                     yield entry
         except OSError:
-            return  # what we can't list, a child with our rights can't either
+            if _may_be_reached(directory):  # by name, or once a command has made it readable
+                self.whole = False
 
     def _take(self, entry: os.DirEntry[str], directory: Path, *, made: bool) -> bool:
         """Note an entry; True if it is a directory to be entered. `made`: it lies among packages or caches."""
-        guards = guards_of((directory.name, entry.name)) if directory != self.folder else guards_of((entry.name,))
+        above = (directory.parent.name,) if self.folder not in (directory, directory.parent) else ()
+        guards = guards_of((*above, *((directory.name,) if directory != self.folder else ()), entry.name))
         is_folder = entry.is_dir(follow_symlinks=False)
         if not guards and entry.is_symlink():
             if holds_code(entry.name):
@@ -151,7 +154,10 @@ class _Walk:
         if name != ".git" or not is_folder:
             self.fixed.append(path)
             return False
-        for repository in [path, *_repositories_within(path)]:
+        repositories = _repositories_within(path)
+        if len(repositories) > MOST_REPOSITORIES:
+            self.whole = False
+        for repository in [path, *repositories[:MOST_REPOSITORIES]]:
             self._take_settings(repository, path.parent)
         self.closed.append(path)
         return False
@@ -256,10 +262,17 @@ def named_below(folder: Path, repository: Path) -> list[Path]:
 
 def _repositories_within(git: Path) -> list[Path]:
     """The git directories of submodules and of further working trees."""
-    found: list[Path] = []
-    for place in ("modules", "worktrees"):
-        found.extend(each.parent for each in sorted((git / place).glob("**/HEAD"))[:200] if "logs" not in each.parts)
-    return found
+    heads = (head for place in ("modules", "worktrees") for head in sorted((git / place).glob("**/HEAD")))
+    return [head.parent for head in heads if is_git_directory(head.parent)]
+
+
+def _may_be_reached(directory: Path) -> bool:
+    """Whether a command could look into a directory that can't be listed now."""
+    try:
+        owner = directory.lstat().st_uid
+    except OSError:
+        return False
+    return owner == getattr(os, "geteuid", lambda: owner)() or os.access(directory, os.X_OK)
 
 
 def find_protected(folder: Path, *, internal: Sequence[Path] = (), most: int = MOST_ENTRIES) -> ProtectedFiles:

@@ -154,7 +154,8 @@ class RunCommand(Tool):
         before = {*self.protected.fixed, *self.protected.links}
         elsewhere = () if self.git is None else [*settings_of(self.git), *named_below(self.desk.folder, self.git)]
         every = (*now.fixed, *now.links, *elsewhere)
-        return [path for path in every if path not in before and ".kore" not in path.parts]
+        ours = (self.desk.folder / ".kore", *self.desk.around.internal)
+        return [path for path in every if path not in before and not any(path.is_relative_to(each) for each in ours)]
 
     async def _kept(self, made: list[Path]) -> bool:
         """Whether the user lets them be what they are."""
