@@ -17,5 +17,7 @@ def merge_step(db: sqlite3.Connection, table: str, pages: int, *, begin: bool) -
         return False
     before = db.total_changes
     with index_work(db):  # a negative number begins it anew with all parts
+        if begin:  # merged, a damaged part would be lost, and nobody would ever notice
+            db.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
         db.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('merge', ?)", (-pages if begin else pages,))
     return db.total_changes - before > 1  # see "merge" in the documentation of FTS5

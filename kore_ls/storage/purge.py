@@ -12,7 +12,7 @@ from kore_ls.model.ids import Clock
 from kore_ls.storage.import_rows import ABANDONED_MS
 from kore_ls.storage.index_merge import merge_step
 from kore_ls.storage.maintenance import sweep
-from kore_ls.storage.search_index import MESSAGES, SESSIONS, newest
+from kore_ls.storage.search_index import MESSAGES, SESSIONS
 from kore_ls.storage.session_rows import hide_long_deleted, purge_step
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.writer import Transaction
@@ -23,8 +23,6 @@ KEPT_MS = 30 * 24 * 3600 * 1000
 _ROWS = 500
 _PAGES = 256
 _SIZES = ("page_count", "freelist_count", "page_size")
-_INDEX_MESSAGES = 100_000
-"""In a store beyond that, words of removed messages stay in the index until its parts are merged anyway."""
 _SMALL_BYTES = 128 << 20
 _FREE_SHARE = 4
 """A file of up to so many bytes of which a fourth or more is free is written anew by itself."""
@@ -63,7 +61,7 @@ class Purge:
             while await self._file.write(self._step):
                 removed = True
             if removed:
-                await self._tidy(_INDEX_MESSAGES)
+                await self._tidy(unasked=True)
         except (KoreError, ValueError) as error:  # what is left is out of sight, and has time
             log.info("the purge of removed sessions waits: %s", getattr(error, "kind", "closed"))
 
@@ -78,32 +76,25 @@ class Purge:
             db.execute(f"PRAGMA secure_delete = {secure}").fetchall()
 
     async def compact(self) -> None:
-        """Give back all room that is free, however long that takes.
+        """Take removed words out of the search index, too, and give back all room that is free, however long it takes.
 
         Raises StoreFull, StoreBusy and other store errors; nothing is lost then.
         """
-        if await self._file.open() is not None:
-            await self._tidy(None)
-
-    async def _tidy(self, most: int | None) -> None:
-        """Take removed words out of an index of up to `most` messages, free pages out of the file, empty the log."""
+        if await self._file.open() is None:
+            return
         for table in (MESSAGES, SESSIONS):
             begin = True
-            while await self._file.write(lambda t, name=table, new=begin: _merge(t, name, most, begin=new)):  # type: ignore[misc]
+            while await self._file.write(lambda t, name=table, new=begin: merge_step(t.db, name, _PAGES, begin=new)):  # type: ignore[misc]
                 begin = False
+        await self._tidy(unasked=False)
+
+    async def _tidy(self, *, unasked: bool) -> None:
         opened = self._file.current
         if opened is None or opened.writing is None or opened.writer is None:
             return
         await opened.writing.idle()
-        await opened.writer.run(partial(_give_back, unasked=most is not None))
+        await opened.writer.run(partial(_give_back, unasked=unasked))
         await opened.writer.run(sweep)
-
-
-def _merge(transaction: Transaction, table: str, most: int | None, *, begin: bool) -> bool:
-    db = transaction.db
-    if most is not None and newest(db).message > most:
-        return False
-    return merge_step(db, table, _PAGES, begin=begin)
 
 
 def _give_back(db: sqlite3.Connection, *, unasked: bool) -> None:
