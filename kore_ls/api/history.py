@@ -17,7 +17,7 @@ from kore_ls.model.ids import SessionId, new_id, now_ms
 from kore_ls.model.limits import one_of
 from kore_ls.rpc.codec import Checked
 from kore_ls.rpc.methods import method
-from kore_ls.sessions.export_file import target_path
+from kore_ls.sessions.documents.export_file import target_path
 from kore_ls.sessions.workspace import OpenFolder, Workspace
 
 _REPORT_SECONDS = 0.2
@@ -245,9 +245,9 @@ def _seldom(progress: Progress) -> Callable[[str], None]:
 @method("kore/history/export", raises=(FolderRequired, FolderNotFound, SessionNotFound, StoreFull))
 async def export(workspace: Workspace, params: HistoryExportParams) -> HistoryExported:
     """Write a folder's sessions to a directory, to be read anywhere."""
-    from kore_ls.sessions.export_folder import export_folder
-    from kore_ls.sessions.export_form import SUFFIXES
-    from kore_ls.sessions.redaction import Redactor
+    from kore_ls.sessions.documents.export_folder import export_folder
+    from kore_ls.sessions.documents.export_form import SUFFIXES
+    from kore_ls.sessions.documents.redaction import Redactor
 
     opened = workspace.folder(params.folder)
     directory = target_path(params.directory, opened.folder.path)

@@ -11,7 +11,7 @@ from kore_ls.api.store_backup import StoreBackup, newest_backup
 from kore_ls.errors import FolderNotFound, FolderRequired, InvalidParams, StoreDamaged, StoreForeign
 from kore_ls.model.retention import Space
 from kore_ls.rpc.methods import method
-from kore_ls.sessions.export_file import target_path, write_backup
+from kore_ls.sessions.documents.export_file import target_path, write_backup
 from kore_ls.sessions.folder import sandbox
 from kore_ls.sessions.workspace import OpenFolder, Workspace
 

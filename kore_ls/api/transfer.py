@@ -26,11 +26,11 @@ from kore_ls.model.ids import SessionId, new_id, now_ms
 from kore_ls.model.limits import DOCUMENT_BYTES, JsonObject, one_of
 from kore_ls.rpc.codec import Checked, loads
 from kore_ls.rpc.methods import method
-from kore_ls.sessions.export_file import target_path, write_file
+from kore_ls.sessions.documents.export_file import target_path, write_file
 from kore_ls.sessions.workspace import Workspace
 
 if TYPE_CHECKING:
-    from kore_ls.sessions.redaction import Redactor
+    from kore_ls.sessions.documents.redaction import Redactor
 
 
 @frozen(kw_only=True)
@@ -96,7 +96,7 @@ class SessionImported:
 @method("kore/session/export", raises=(SessionNotFound, FolderRequired))
 async def export(workspace: Workspace, params: SessionExportParams) -> SessionExported:
     """A session as a document; over 32 MiB only into a file."""
-    from kore_ls.sessions.redaction import Redactor
+    from kore_ls.sessions.documents.redaction import Redactor
 
     opened = await workspace.folder_of(params.session_id, params.folder, deleted=True)
     manager = opened.manager
@@ -154,8 +154,8 @@ async def import_(workspace: Workspace, params: SessionImportParams) -> SessionI
 
 
 async def _bundles(params: SessionImportParams, folder: Path) -> tuple[list[SessionBundle], list[str]]:
-    from kore_ls.sessions.import_document import parse
-    from kore_ls.sessions.import_file import bundles_in_file
+    from kore_ls.sessions.documents.import_document import parse
+    from kore_ls.sessions.documents.import_file import bundles_in_file
 
     if params.path is not None:
         path = target_path(params.path, folder)

@@ -30,7 +30,7 @@ from kore_ls.model.message import Message
 from kore_ls.model.turn import Position, Prompt, PromptContext, TextSpan
 from kore_ls.rpc.codec import Checked
 from kore_ls.rpc.methods import method
-from kore_ls.sessions.revert import revert_turn
+from kore_ls.sessions.turns.revert import revert_turn
 from kore_ls.sessions.workspace import OpenFolder, Workspace
 
 _Place = Annotated[int, Checked(between(0, MAX_INTEGER))]

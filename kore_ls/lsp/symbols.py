@@ -7,8 +7,8 @@ from typing import Any
 from kore_ls.errors import KoreError
 from kore_ls.model.display import shortened, visible
 from kore_ls.model.search import SearchHit, SearchMatch, SearchQuery
+from kore_ls.sessions.documents.view import write_view
 from kore_ls.sessions.uris import uri_of
-from kore_ls.sessions.view import write_view
 from kore_ls.sessions.workspace import OpenFolder, Workspace
 
 MOST = 20

@@ -20,8 +20,8 @@ from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import SessionId
 from kore_ls.rpc.connection import Connection
 from kore_ls.rpc.faults import ConnectionClosed, ResponseError
+from kore_ls.sessions.documents.view import PART, VIEWS, read_part, write_view
 from kore_ls.sessions.uris import path_of, uri_of
-from kore_ls.sessions.view import PART, VIEWS, read_part, write_view
 from kore_ls.sessions.workspace import OpenFolder, Workspace
 
 SCHEME = "kore"

@@ -7,8 +7,8 @@ import asyncio
 from kore_ls.errors import StoreForeign
 from kore_ls.model.bundle import OnConflict
 from kore_ls.model.ids import new_id, now_ms
+from kore_ls.sessions.documents.import_document import parse_rows
 from kore_ls.sessions.folder import DATABASE, Folder
-from kore_ls.sessions.import_document import parse_rows
 from kore_ls.storage.foreign_reader import ForeignContent, read_foreign
 from kore_ls.storage.home import set_aside
 

@@ -16,7 +16,7 @@ from kore_ls.model.secret import Secret
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.client import Client
 from kore_ls.sessions.folder import Folder
-from kore_ls.sessions.session_agents import SessionAgents
+from kore_ls.sessions.turns.session_agents import SessionAgents
 from kore_ls.sessions.uris import real_path
 from kore_ls.sessions.user_config import UserConfig
 from kore_ls.sessions.workspace import Workspace

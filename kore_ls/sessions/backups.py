@@ -167,7 +167,7 @@ async def _put_back(folder: Folder, chosen: ListedBackup, *, dry_run: bool) -> R
 
 
 async def _add_missing(folder: Folder, backup: Backup, *, dry_run: bool) -> Restored:
-    from kore_ls.sessions.import_document import parse_rows
+    from kore_ls.sessions.documents.import_document import parse_rows
     from kore_ls.storage.foreign_reader import read_foreign
 
     storage = folder.manager.storage

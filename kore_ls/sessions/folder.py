@@ -15,12 +15,12 @@ from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.backups import FolderBackups
 from kore_ls.sessions.clients import FolderClients
 from kore_ls.sessions.config import ManagerConfig
-from kore_ls.sessions.folder_workbench import FolderWorkbench
+from kore_ls.sessions.documents.view import remove_views
 from kore_ls.sessions.manager import SessionManager
-from kore_ls.sessions.remembered import RememberedRules
-from kore_ls.sessions.session_agents import SessionAgents
 from kore_ls.sessions.trust import TrustList
-from kore_ls.sessions.view import remove_views
+from kore_ls.sessions.turns.folder_workbench import FolderWorkbench
+from kore_ls.sessions.turns.remembered import RememberedRules
+from kore_ls.sessions.turns.session_agents import SessionAgents
 from kore_ls.storage.backups import BackupShelf
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.home import StoreHome

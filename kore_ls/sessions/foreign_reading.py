@@ -15,7 +15,7 @@ from attrs import evolve
 from kore_ls.errors import ImportInvalid, InvalidParams, KoreError
 from kore_ls.model.ids import IdSource, SessionId
 from kore_ls.model.message import Message
-from kore_ls.sessions.import_messages import MessageReader, timed
+from kore_ls.sessions.documents.import_messages import MessageReader, timed
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where
 
 T = TypeVar("T")

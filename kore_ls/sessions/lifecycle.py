@@ -22,10 +22,10 @@ from kore_ls.sessions import changes
 from kore_ls.sessions.bus import EventBus
 from kore_ls.sessions.changes import SessionUpdate, checked, checked_id, checked_mode, checked_tags, fork_name, fork_of
 from kore_ls.sessions.config import ManagerConfig
-from kore_ls.sessions.loaded import LoadedAgents
 from kore_ls.sessions.session import Session
 from kore_ls.sessions.steps import Steps
-from kore_ls.sessions.turns import SessionTurns
+from kore_ls.sessions.turns.loaded import LoadedAgents
+from kore_ls.sessions.turns.session_turns import SessionTurns
 from kore_ls.storage.interface import Change, Storage
 from kore_ls.storage.session_rows import SessionPage, SessionQuery
 

@@ -23,16 +23,16 @@ from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.model.session import SessionRecord
 from kore_ls.sessions.changes import checked, checked_id
 from kore_ls.sessions.config import ManagerConfig
-from kore_ls.sessions.loaded import LoadedAgents
 from kore_ls.sessions.session import Session
-from kore_ls.sessions.turn_management import TurnManagement
-from kore_ls.sessions.turns import SessionTurns
-from kore_ls.sessions.workbench import Workbench
+from kore_ls.sessions.turns.loaded import LoadedAgents
+from kore_ls.sessions.turns.management import TurnManagement
+from kore_ls.sessions.turns.session_turns import SessionTurns
+from kore_ls.sessions.turns.workbench import Workbench
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.interface import ImportOutcome, Storage
 
 if TYPE_CHECKING:
-    from kore_ls.sessions.redaction import Redactor
+    from kore_ls.sessions.documents.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class SessionManager(TurnManagement):
 
     async def export_session(self, session_id: str) -> dict[str, Any]:
         """The session as a JSON document; deleted ones too."""
-        from kore_ls.sessions.export_document import document_of
+        from kore_ls.sessions.documents.export_document import document_of
 
         record = await self.storage.load_session(checked_id(session_id), deleted=True)
         messages = await self.get_messages(session_id)
@@ -156,7 +156,7 @@ class SessionManager(TurnManagement):
 
         Messages added meanwhile are left out. A `redactor` takes out secrets, and knows afterwards which.
         """
-        from kore_ls.sessions.export_form import pieces
+        from kore_ls.sessions.documents.export_form import pieces
 
         record = await self.storage.load_session(checked_id(session_id), deleted=True)
         async for piece in pieces(form, record, self._batches(record), self._clock, redactor):
@@ -175,7 +175,7 @@ class SessionManager(TurnManagement):
         self, document: Mapping[str, Any], *, on_conflict: OnConflict | str = OnConflict.ERROR
     ) -> Session:
         """Store a document's session. Raises ImportInvalid, SessionExists; then nothing is stored."""
-        from kore_ls.sessions.import_document import parse
+        from kore_ls.sessions.documents.import_document import parse
 
         bundles = parse(document, now=self._clock(), new_id=self._ids)
         outcome = await self.import_bundles(bundles, OnConflict(on_conflict))

@@ -12,8 +12,8 @@ from kore_ls.model.message import Message
 from kore_ls.model.session import SessionRecord, SessionStatus
 from kore_ls.model.turn import FileSnapshot, Turn
 from kore_ls.sessions.changes import checked_id
-from kore_ls.sessions.folder_workbench import FolderWorkbench
-from kore_ls.sessions.revert import Reverted, revert_files
+from kore_ls.sessions.turns.folder_workbench import FolderWorkbench
+from kore_ls.sessions.turns.revert import Reverted, revert_files
 from kore_ls.storage.rewind_rows import RewindPoint
 
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 from kore_ls.errors import StoreForeign, StoreLocked, WrongKey
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import now_ms
+from kore_ls.sessions.documents.view import VIEWS
 from kore_ls.sessions.folder import DATABASE, Folder
-from kore_ls.sessions.view import VIEWS
 from kore_ls.storage.cipher import Cipher as Cipher
 
 Report = Callable[[str, int], None]

@@ -16,7 +16,7 @@ from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.client import Client
 from kore_ls.sessions.folder import Folder
 from kore_ls.sessions.manager import SessionManager
-from kore_ls.sessions.permissions import Asker
+from kore_ls.sessions.turns.permissions import Asker
 from kore_ls.sessions.uris import path_of, real_path
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from kore_ls.model.ids import SessionId
 from kore_ls.model.message import Message
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord
-from kore_ls.sessions.view import transcript
+from kore_ls.sessions.documents.view import transcript
 
 RECORD = SessionRecord(id=SessionId("s"), name="n", agent_mode=AgentMode.BUILD, created_at=0, updated_at=0)
 FAKED = "## 9 · user · 2026-01-01 00:00"

@@ -32,7 +32,7 @@ LATE = {
     "kore_ls.lsp.server",
     "kore_ls.rpc.tcp",
     "kore_ls.sessions.adopt",
-    "kore_ls.sessions.import_document",
+    "kore_ls.sessions.documents.import_document",
     "kore_ls.storage.foreign_reader",
 }
 

@@ -13,8 +13,8 @@ from attrs import evolve
 
 from kore_ls.errors import ImportInvalid, KoreError
 from kore_ls.model.limits import IMPORT_FILE_BYTES
-from kore_ls.sessions.export_document import document_of
-from kore_ls.sessions.import_document import parse, parse_rows
+from kore_ls.sessions.documents.export_document import document_of
+from kore_ls.sessions.documents.import_document import parse, parse_rows
 from kore_ls.storage.foreign_reader import ForeignContent, read_foreign
 from kore_ls.storage.migrations import migrate
 from kore_ls.storage.rows import (

@@ -8,7 +8,7 @@ from typing import Protocol
 from kore_ls.model.ids import Clock
 from kore_ls.model.message import Message
 from kore_ls.model.session import SessionRecord
-from kore_ls.sessions.redaction import Redactor
+from kore_ls.sessions.documents.redaction import Redactor
 
 SUFFIXES = {"json": ".json", "markdown": ".md", "html": ".html"}
 """What files of each form are called."""
@@ -46,13 +46,13 @@ async def pieces(
 
 def _writer(form: str, record: SessionRecord, clock: Clock) -> Writer:
     if form == "markdown":
-        from kore_ls.sessions.readable.markdown import MarkdownWriter
+        from kore_ls.sessions.documents.readable.markdown import MarkdownWriter
 
         return MarkdownWriter(record, clock=clock)
     if form == "html":
-        from kore_ls.sessions.readable.page import HtmlWriter
+        from kore_ls.sessions.documents.readable.page import HtmlWriter
 
         return HtmlWriter(record, clock=clock)
-    from kore_ls.sessions.export_document import DocumentWriter
+    from kore_ls.sessions.documents.export_document import DocumentWriter
 
     return DocumentWriter(record, clock=clock)

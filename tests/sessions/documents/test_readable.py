@@ -11,11 +11,11 @@ import pytest
 
 from kore_ls.model.message import Message, ToolCall, ToolKind, ToolStatus
 from kore_ls.model.session import SessionRecord, Usage
-from kore_ls.sessions.readable.charts import Course, time_line, usage_chart
-from kore_ls.sessions.readable.markdown import MarkdownWriter, fenced
-from kore_ls.sessions.readable.page import POLICY, HtmlWriter
-from kore_ls.sessions.readable.passages import passages
-from tests.sessions.test_export_document import message, record
+from kore_ls.sessions.documents.readable.charts import Course, time_line, usage_chart
+from kore_ls.sessions.documents.readable.markdown import MarkdownWriter, fenced
+from kore_ls.sessions.documents.readable.page import POLICY, HtmlWriter
+from kore_ls.sessions.documents.readable.passages import passages
+from tests.sessions.documents.test_export_document import message, record
 
 HOSTILE = (
     "<script>alert(1)</script>\n<img src=http://evil.example/x onerror=alert(1)>\n</p></article></main>"

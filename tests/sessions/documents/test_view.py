@@ -12,7 +12,7 @@ from kore_ls.model.ids import SessionId
 from kore_ls.model.message import Message
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord
-from kore_ls.sessions.view import PART, transcript
+from kore_ls.sessions.documents.view import PART, transcript
 from tests.client import Client
 
 RECORD = SessionRecord(id=SessionId("s"), name="登录\x1b[2J", agent_mode=AgentMode.BUILD, created_at=0, updated_at=0)

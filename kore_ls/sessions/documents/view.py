@@ -19,7 +19,7 @@ from kore_ls.model.display import shortened, visible
 from kore_ls.model.ids import SessionId
 from kore_ls.model.message import Message, ToolCall
 from kore_ls.model.session import SessionRecord
-from kore_ls.sessions.inert_markdown import inert
+from kore_ls.sessions.documents.inert_markdown import inert
 from kore_ls.storage.private_files import make_private_directory, write_private
 
 if TYPE_CHECKING:

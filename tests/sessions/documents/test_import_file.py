@@ -9,8 +9,8 @@ import pytest
 from kore_ls.errors import ImportInvalid
 from kore_ls.model.ids import new_id
 from kore_ls.model.limits import IMPORT_FILE_BYTES
-from kore_ls.sessions.export_document import document_of
-from kore_ls.sessions.import_file import bundles_in_file, read_document_file
+from kore_ls.sessions.documents.export_document import document_of
+from kore_ls.sessions.documents.import_file import bundles_in_file, read_document_file
 from tests.transcripts import START, real_transcript, write_seed_database
 
 

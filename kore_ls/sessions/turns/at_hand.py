@@ -15,10 +15,10 @@ from kore_ls.model.json_value import json_value, valid
 from kore_ls.model.message import UNFINISHED, Message, ToolCall
 from kore_ls.model.session import SessionRecord
 from kore_ls.model.turn import Prompt
-from kore_ls.sessions.turn_host import TurnHost
+from kore_ls.sessions.turns.host import TurnHost
 
 if TYPE_CHECKING:
-    from kore_ls.sessions.turn_runner import RunningTurn
+    from kore_ls.sessions.turns.runner import RunningTurn
 
 
 class TurnAtHand:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from attrs import define, field
 
 from kore_ls.model.message import Message, Role
-from kore_ls.sessions.readable.passages import moment, tokens_in
+from kore_ls.sessions.documents.readable.passages import moment, tokens_in
 
 _BINS = 120
 _MOST_KEPT = 4_096

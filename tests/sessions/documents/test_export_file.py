@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kore_ls.errors import InvalidParams, SessionNotFound, StoreFull
-from kore_ls.sessions.export_file import target_path, write_file
+from kore_ls.sessions.documents.export_file import target_path, write_file
 
 
 async def pieces(*texts: bytes, then: Exception | None = None) -> AsyncIterator[bytes]:

@@ -20,10 +20,10 @@ from kore_ls.model.message import Message, Role, ToolCall
 from kore_ls.model.permission import PermissionRequest
 from kore_ls.model.session import SessionRecord, SessionStatus
 from kore_ls.model.turn import Lease, Prompt, StopReason
-from kore_ls.sessions.lease_watch import LeaseWatch
-from kore_ls.sessions.prompt_queue import CancelledTurn, PromptQueues, QueuedPrompt
-from kore_ls.sessions.turn_runner import RunningTurn
-from kore_ls.sessions.workbench import NO_TOOLS, Workbench
+from kore_ls.sessions.turns.lease_watch import LeaseWatch
+from kore_ls.sessions.turns.prompt_queue import CancelledTurn, PromptQueues, QueuedPrompt
+from kore_ls.sessions.turns.runner import RunningTurn
+from kore_ls.sessions.turns.workbench import NO_TOOLS, Workbench
 from kore_ls.storage.process import this_process
 from kore_ls.storage.turn_rows import BegunTurn, EndedTurn
 from kore_ls.storage.turn_store import TurnStore

@@ -11,8 +11,8 @@ from kore_ls.errors import ImportInvalid
 from kore_ls.model.ids import IdSource, MessageId, SessionId, TurnId
 from kore_ls.model.limits import IMPORT_MESSAGES, content_problem
 from kore_ls.model.message import UNFINISHED, Message, MessageState, Role, ToolCall, ToolKind, ToolStatus
-from kore_ls.sessions.import_fields import Fields, fault
-from kore_ls.sessions.seed_form import message_in_our_names
+from kore_ls.sessions.documents.import_fields import Fields, fault
+from kore_ls.sessions.documents.seed_form import message_in_our_names
 
 _NO_TIME = -1
 

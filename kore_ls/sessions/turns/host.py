@@ -15,7 +15,7 @@ from kore_ls.model.session import SessionRecord
 from kore_ls.storage.turn_store import TurnStore
 
 if TYPE_CHECKING:
-    from kore_ls.sessions.turn_runner import RunningTurn
+    from kore_ls.sessions.turns.runner import RunningTurn
 
 
 class TurnHost(Protocol):

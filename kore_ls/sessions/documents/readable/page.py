@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from kore_ls.model.ids import Clock
 from kore_ls.model.message import Message, ToolCall
 from kore_ls.model.session import SessionRecord
-from kore_ls.sessions.readable.charts import Course, time_line, usage_chart
-from kore_ls.sessions.readable.passages import as_text, calm, moment, passages
+from kore_ls.sessions.documents.readable.charts import Course, time_line, usage_chart
+from kore_ls.sessions.documents.readable.passages import as_text, calm, moment, passages
 
 STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --ink: #1f2328; --faint: #59636e; --line: #d1d9e0; --soft: #f6f8fa;

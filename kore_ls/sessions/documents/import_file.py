@@ -12,8 +12,8 @@ import orjson
 from kore_ls.model.bundle import SessionBundle
 from kore_ls.model.ids import IdSource
 from kore_ls.model.limits import IMPORT_FILE_BYTES
-from kore_ls.sessions.import_document import parse, parse_rows
-from kore_ls.sessions.import_fields import fault
+from kore_ls.sessions.documents.import_document import parse, parse_rows
+from kore_ls.sessions.documents.import_fields import fault
 from kore_ls.storage.foreign_reader import SQLITE_MAGIC, ForeignContent, read_foreign
 from kore_ls.storage.regular_file import open_regular
 

@@ -25,10 +25,10 @@ from kore_ls.model.message import Message, Role
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.problems import Problems
 from kore_ls.model.session import LastMessage, SessionRecord, SessionStatus, Usage, preview_of
-from kore_ls.sessions.export_document import DOCUMENT_KEYS, FORMAT, IMPORTED, VERSION
-from kore_ls.sessions.import_fields import REPLACEMENT, Fields, check_depth, fault
-from kore_ls.sessions.import_messages import MessageReader, first_time, timed
-from kore_ls.sessions.seed_form import session_in_our_names, sessions_in
+from kore_ls.sessions.documents.export_document import DOCUMENT_KEYS, FORMAT, IMPORTED, VERSION
+from kore_ls.sessions.documents.import_fields import REPLACEMENT, Fields, check_depth, fault
+from kore_ls.sessions.documents.import_messages import MessageReader, first_time, timed
+from kore_ls.sessions.documents.seed_form import session_in_our_names, sessions_in
 
 FALLBACK_NAME = "Imported session"
 FALLBACK_NAME_CHARS = 60

@@ -13,10 +13,10 @@ from attrs import frozen
 from kore_ls.errors import InvalidParams
 from kore_ls.model.ids import SessionId
 from kore_ls.model.session import SessionRecord
-from kore_ls.sessions.export_file import write_file
-from kore_ls.sessions.export_form import SUFFIXES
-from kore_ls.sessions.readable.passages import calm, moment
-from kore_ls.sessions.redaction import Redactor
+from kore_ls.sessions.documents.export_file import write_file
+from kore_ls.sessions.documents.export_form import SUFFIXES
+from kore_ls.sessions.documents.readable.passages import calm, moment
+from kore_ls.sessions.documents.redaction import Redactor
 from kore_ls.storage.home import within_store
 from kore_ls.storage.private_files import make_private_directory
 from kore_ls.storage.session_rows import SessionQuery
@@ -104,11 +104,11 @@ def _index(form: str, written: Sequence[WrittenSession]) -> list[str]:
         entries = [{"file": each.name, "id": each.record.id, "name": each.record.name} for each in written]
         return [json.dumps(entries, ensure_ascii=False, indent=1)]
     if form == "markdown":
-        from kore_ls.sessions.readable.markdown import escaped
+        from kore_ls.sessions.documents.readable.markdown import escaped
 
         rows = [f"- [{escaped(each.record.name)}]({each.name}) · {_facts(each.record)}" for each in written]
         return ["# Sessions", "", *rows]
-    from kore_ls.sessions.readable.page import POLICY, STYLE
+    from kore_ls.sessions.documents.readable.page import POLICY, STYLE
 
     rows = [
         f'<article><a href="{each.name}">{html.escape(calm(each.record.name))}</a> '

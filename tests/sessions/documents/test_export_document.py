@@ -8,9 +8,9 @@ from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.message import Message, Role, ToolCall, ToolKind, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord, Usage
-from kore_ls.sessions.export_document import document_of, message_entry
-from kore_ls.sessions.export_form import pieces
-from kore_ls.sessions.import_document import parse
+from kore_ls.sessions.documents.export_document import document_of, message_entry
+from kore_ls.sessions.documents.export_form import pieces
+from kore_ls.sessions.documents.import_document import parse
 from tests.transcripts import real_transcript
 
 

@@ -16,8 +16,8 @@ from kore_ls.model.limits import IMPORT_MESSAGES, METADATA_BYTES, name_problem
 from kore_ls.model.message import Role, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionStatus
-from kore_ls.sessions.export_document import document_of
-from kore_ls.sessions.import_document import FALLBACK_NAME, parse, parse_rows
+from kore_ls.sessions.documents.export_document import document_of
+from kore_ls.sessions.documents.import_document import FALLBACK_NAME, parse, parse_rows
 from tests.transcripts import START, go_form, real_transcript
 
 NOW = 1_800_000_000_000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from kore_ls.sessions.inert_markdown import inert
+from kore_ls.sessions.documents.inert_markdown import inert
 
 PIECES = [
     *("`", "``", "```", "~~~", "~", "|", "\\", "\n", "\n", " ", "    ", "> ", "- ", "1. ", "# ", "===", "---", "$$"),

@@ -24,10 +24,10 @@ from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.message import Message, MessageState, ToolCall
 from kore_ls.model.session import SessionRecord, Usage
 from kore_ls.model.turn import Draft, Prompt, StopReason
-from kore_ls.sessions.answer_text import MOST_CHARS, AnswerText
-from kore_ls.sessions.at_hand import TurnAtHand, storable
 from kore_ls.sessions.session import Session
-from kore_ls.sessions.turn_host import TurnHost
+from kore_ls.sessions.turns.answer_text import MOST_CHARS, AnswerText
+from kore_ls.sessions.turns.at_hand import TurnAtHand, storable
+from kore_ls.sessions.turns.host import TurnHost
 from kore_ls.storage.turn_rows import BegunTurn, EndedTurn, message_of_draft, summed
 
 log = logging.getLogger(__name__)

@@ -29,9 +29,9 @@ from kore_ls.model.settings import UserRule
 from kore_ls.model.turn import AuditEntry
 from kore_ls.sessions.clients import FolderClients
 from kore_ls.sessions.manager import SessionManager
-from kore_ls.sessions.permissions import PermissionDesk
-from kore_ls.sessions.remembered import RememberedRules
-from kore_ls.sessions.turn_runner import RunningTurn
+from kore_ls.sessions.turns.permissions import PermissionDesk
+from kore_ls.sessions.turns.remembered import RememberedRules
+from kore_ls.sessions.turns.runner import RunningTurn
 from kore_ls.storage.private_files import make_private_directory
 
 AUDITED_CHARS = 64 << 10

@@ -14,7 +14,7 @@ from kore_ls.model.permission import PermissionRequest
 from kore_ls.model.session import SessionRecord
 
 if TYPE_CHECKING:
-    from kore_ls.sessions.turn_runner import RunningTurn
+    from kore_ls.sessions.turns.runner import RunningTurn
 
 
 class Tools(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kore_ls.model.message import Message, Role, ToolCall, ToolKind, ToolStatus
-from kore_ls.sessions.redaction import RULES, Redactor
+from kore_ls.sessions.documents.redaction import RULES, Redactor
 
 LONG = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6kL9nO2qR5tU8xA1"  # chance enough, and nobody's
 SECRETS = {

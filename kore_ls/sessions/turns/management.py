@@ -14,9 +14,9 @@ from kore_ls.model.session import LastMessage, SessionRecord, Usage, preview_of
 from kore_ls.model.turn import Prompt, StopReason
 from kore_ls.sessions.changes import checked, checked_id, fork_of, rewound_name
 from kore_ls.sessions.lifecycle import SessionLifecycle
-from kore_ls.sessions.prompt_queue import CancelledTurn
 from kore_ls.sessions.session import Session
-from kore_ls.sessions.turns import StartedTurn
+from kore_ls.sessions.turns.prompt_queue import CancelledTurn
+from kore_ls.sessions.turns.session_turns import StartedTurn
 from kore_ls.storage.note_rows import DEFAULT_NAME
 from kore_ls.storage.rewind_rows import Rewound
 from kore_ls.storage.turn_rows import EndedTurn, summed

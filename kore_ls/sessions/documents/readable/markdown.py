@@ -14,7 +14,7 @@ from typing import Any
 from kore_ls.model.ids import Clock
 from kore_ls.model.message import Message, Role, ToolCall
 from kore_ls.model.session import SessionRecord
-from kore_ls.sessions.readable.passages import as_text, calm, moment, passages
+from kore_ls.sessions.documents.readable.passages import as_text, calm, moment, passages
 
 _TICKS = re.compile("`+")
 _CODE_SPAN = re.compile(r"(`+)(?!`)(.*?)(?<!`)\1(?!`)", re.DOTALL)
