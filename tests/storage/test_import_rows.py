@@ -170,10 +170,10 @@ async def test_nothing_shows_while_it_comes_in(store: SQLiteStore) -> None:
 
 def left_behind(path: Path, cipher: Cipher | None, session_id: str) -> None:
     """What an import leaves that was killed in the middle."""
-    with closing(sqlite3.connect(path, isolation_level=None, factory=StoreConnection)) as db:
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=30, factory=StoreConnection)) as db:
         if cipher is not None and (wrapped := read_wrapped(db)) is not None:
             install(db, open_key(wrapped, cipher).codec())
-        db.execute("BEGIN")
+        db.execute("BEGIN IMMEDIATE")
         staged, _ = import_rows.stage(db, [bundle(session_id)], OnConflict.ERROR, lambda: "other", 1_000)
         import_rows.add_batch(db, staged[0], staged[0].bundle.messages[:2], 1_000)
         db.execute("COMMIT")

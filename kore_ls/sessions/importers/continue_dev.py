@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kore_ls.errors import FolderNotFound, ImportInvalid
 from kore_ls.sessions.importers.assembly import Assembly, flat
 from kore_ls.sessions.importers.records import Record, inner, instant, json_object, objects, text, whole, whole_object
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where, digest
@@ -55,8 +56,7 @@ def _directory(stated: str) -> str:
     if stated.startswith("file:"):
         try:
             return str(path_of(stated))
-        except Exception as error:  # whatever a URI may hold; it names no directory
-            del error
+        except FolderNotFound:  # it names no directory
             return ""
     return stated
 
@@ -64,8 +64,7 @@ def _directory(stated: str) -> str:
 def _indexed(index: Path, source_id: str) -> Record:
     try:
         listed = whole(index)
-    except Exception as error:  # the index only dates sessions, which are read without it
-        del error
+    except ImportInvalid:  # the index only dates sessions, which are read without it
         return {}
     entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     return next((each for each in entries if each.get("sessionId") == source_id), {})
