@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -123,6 +124,9 @@ def _named(base: Path, value: str) -> Path:
     text = _plain(value)
     if text.startswith("~/"):
         text = os.path.realpath(Path.home()) + text[1:]
+    elif text.startswith("~"):
+        with contextlib.suppress(RuntimeError):  # no user of that name
+            text = str(Path(text).expanduser())
     if "\0" in text or len(text) > 4096:
         return base / "\n"
     return Path(os.path.normpath(base / text))

@@ -1,30 +1,24 @@
-"""The protected files that a folder has: found by walking it, within bounds, through no symlink. Reads names alone."""
+"""The protected files that a folder has: found by walking it, within bounds, through no symlink. Reads names."""
 
 from __future__ import annotations
 
 import os
-import stat
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
 
+from kore_ls.agents.git_directories import MOST_REPOSITORIES, Plan, planned_by, repositories_within, settings_of
 from kore_ls.agents.git_settings import obeyed
+from kore_ls.agents.hard_links import PACKAGES, HardLinks
 from kore_ls.agents.protected import Guard, guards_of, holds_code
 from kore_ls.agents.repository import is_git_directory, repository_of
 
 MOST_ENTRIES = 200_000
-MOST_REPOSITORIES = 1_000
-GIT_READ_ONLY = (
-    *("config", "config.worktree", "hooks", "commondir", "info/attributes"),
-    *("objects/info/alternates", "objects/info/http-alternates"),
-)
-"""What git runs, obeys or takes for its own of a git directory."""
-_MADE_BY_TOOLS = frozenset({"node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "objects"})
-_PACKAGES = _MADE_BY_TOOLS | {"site-packages", "vendor", ".venv", "venv"}
-_MOST_NAMED = 300
-_LEFT_OUT = frozenset({"objects", "refs", "logs", "lfs"})
-"""Directories of a git directory that hold no secrets of the user, but many files."""
+_MADE_BY_TOOLS = PACKAGES - {"site-packages", "vendor", ".venv", "venv"}
+_REFS = frozenset({"refs", "logs"})
+_OF_GIT = re.compile(rb"ref: |(?:[0-9a-f]{40}|[0-9a-f]{64})[ \n]")
 
 
 @frozen(kw_only=True)
@@ -36,6 +30,7 @@ class ProtectedFiles:
     `linked` are files with a further name somewhere else, or, where they are many, directories that hold such files.
     `whole` is False where the folder is too big to be looked through; `exposed`: the folder itself, or a repository
     in it, is what git runs things from. `identities` are device and inode of secrets with several names.
+    `planned` are the commands of rebases that are under way.
     """
 
     secrets: tuple[Path, ...] = ()
@@ -45,6 +40,7 @@ class ProtectedFiles:
     whole: bool = True
     exposed: bool = False
     identities: frozenset[tuple[int, int]] = field(factory=frozenset)
+    planned: frozenset[Plan] = field(factory=frozenset)
 
     @property
     def complete(self) -> bool:
@@ -66,7 +62,8 @@ class _Walk:
         self.whole = True
         self.exposed = False
         self.shared: set[tuple[int, int]] = set()
-        self.names: dict[tuple[int, int], tuple[int, list[Path]]] = {}
+        self.planned: set[Plan] = set()
+        self.hard_links = HardLinks(folder)
 
     def run(self) -> ProtectedFiles:
         self._take_bare(self.folder)
@@ -86,13 +83,12 @@ class _Walk:
         return ProtectedFiles(
             secrets=tuple(sorted(set(self.secrets))),
             fixed=tuple(sorted(set(self.fixed))),
-            linked=_gathered(
-                self.folder, [path for links, paths in self.names.values() if len(paths) < links for path in paths]
-            ),
+            linked=self.hard_links.elsewhere(),
             links=tuple(sorted(self.links)),
             whole=self.whole,
             exposed=self.exposed,
             identities=frozenset(self.shared),
+            planned=frozenset(self.planned),
         )
 
     def _entries(self, directory: Path) -> Iterator[os.DirEntry[str]]:
@@ -118,7 +114,7 @@ class _Walk:
                 self.links.append(Path(entry.path))
             return False
         if not guards and not is_folder and made:
-            self._note_link(entry)
+            self.hard_links.note(entry)
             return False
         path = Path(entry.path)
         if path in self.internal:
@@ -126,7 +122,7 @@ class _Walk:
             return False
         if not guards:
             if not is_folder:
-                self._note_link(entry)
+                self.hard_links.note(entry)
             else:
                 self._take_bare(path)
             return is_folder
@@ -154,7 +150,7 @@ class _Walk:
         if name != ".git" or not is_folder:
             self.fixed.append(path)
             return False
-        repositories = _repositories_within(path)
+        repositories = repositories_within(path)
         if len(repositories) > MOST_REPOSITORIES:
             self.whole = False
         for repository in [path, *repositories[:MOST_REPOSITORIES]]:
@@ -164,19 +160,22 @@ class _Walk:
 
     def _take_within(self, top: Path) -> None:
         """Secrets in what may be read but not written, and what links in it lead to."""
-        pending = [top]
+        pending = [(top, False)]
         while pending:
-            directory = pending.pop()
+            directory, among_refs = pending.pop()
             for entry in self._entries(directory):
                 path = Path(entry.path)
-                secret = Guard.SECRET in guards_of((directory.name, entry.name))
+                secret = Guard.SECRET in guards_of((directory.parent.name, directory.name, entry.name))
                 if entry.is_symlink():
                     self._take_target(path, top, secret=secret)
-                elif secret:
+                elif secret and not (among_refs and _is_of_git(path)):
                     self.secrets.append(path)
                     self._note_names(entry, entry.is_dir())
-                elif entry.is_dir() and not (top.name == ".git" and entry.name in _LEFT_OUT):
-                    pending.append(path)
+                elif entry.is_dir():
+                    refs = among_refs or (top.name == ".git" and entry.name in _REFS)
+                    pending.append((path, refs))
+                elif top.name == ".git":
+                    self.hard_links.note(entry)
 
     def _take_target(self, link: Path, top: Path, *, secret: bool) -> None:
         target = Path(os.path.realpath(link))
@@ -192,6 +191,7 @@ class _Walk:
             self._take_settings(directory, directory)
 
     def _take_settings(self, repository: Path, top: Path) -> None:
+        self.planned |= planned_by(repository)
         for each in settings_of(repository):
             (self.links if each.is_symlink() else self.fixed).append(each)
         self._take_named(repository, top)
@@ -218,11 +218,6 @@ class _Walk:
                     if (found.st_dev, found.st_ino) in self.shared:
                         self.secrets.append(Path(entry.path))
 
-    def _note_link(self, entry: os.DirEntry[str]) -> None:
-        found = entry.stat(follow_symlinks=False)
-        if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
-            self.names.setdefault((found.st_dev, found.st_ino), (found.st_nlink, []))[1].append(Path(entry.path))
-
     def _note_names(self, entry: os.DirEntry[str], is_folder: bool) -> None:
         if is_folder:
             return
@@ -231,39 +226,17 @@ class _Walk:
             self.shared.add((found.st_dev, found.st_ino))
 
 
-def _gathered(folder: Path, linked: list[Path]) -> tuple[Path, ...]:
-    """Files that share their contents with a tool's store come by the thousand: then whole packages are named, else
-    all packages together.
-    """
-    for level in (None, 1, 0):
-        found = {path if level is None else _package(folder, path, level) for path in linked}
-        if len(found) <= _MOST_NAMED:
-            break
-    return tuple(sorted(path for path in found if not found.intersection(path.parents)))
-
-
-def _package(folder: Path, path: Path, level: int) -> Path:
-    """The directory of packages that a file lies in (`level` 0), or what of that; other files stay themselves."""
-    names = path.relative_to(folder).parts
-    at = next((number for number, name in enumerate(names[:-1]) if name in _PACKAGES), None)
-    return path if at is None else folder.joinpath(*names[: at + 1 + level])
-
-
-def settings_of(repository: Path) -> list[Path]:
-    """What git runs or obeys in a git directory; git itself writes the rest when it works."""
-    return [path for name in GIT_READ_ONLY if os.path.lexists(path := repository / name)]
-
-
-def named_below(folder: Path, repository: Path) -> list[Path]:
-    """What a repository's settings name for the working tree `folder` and what is in it: hooks, further settings."""
-    named = [Path(os.path.realpath(each)) for each in obeyed(repository, folder)]
-    return [each for each in named if folder in each.parents and each.exists()]
-
-
-def _repositories_within(git: Path) -> list[Path]:
-    """The git directories of submodules and of further working trees."""
-    heads = (head for place in ("modules", "worktrees") for head in sorted((git / place).glob("**/HEAD")))
-    return [head.parent for head in heads if is_git_directory(head.parent)]
+def _is_of_git(path: Path) -> bool:
+    """Whether something that is named like a secret is a branch or its log; no name of git's begins with a dot."""
+    if path.name.startswith("."):
+        return False
+    try:
+        if path.is_dir():
+            return True
+        with path.open("rb") as file:
+            return _OF_GIT.match(file.read(100)) is not None
+    except OSError:
+        return False
 
 
 def _may_be_reached(directory: Path) -> bool:

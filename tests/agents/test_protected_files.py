@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kore_ls.agents.protected_files import MOST_REPOSITORIES, find_protected
+from kore_ls.agents.git_directories import MOST_REPOSITORIES
+from kore_ls.agents.protected_files import find_protected
 
 
 def git_directory(path: Path) -> Path:

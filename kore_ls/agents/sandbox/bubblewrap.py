@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kore_ls.agents.sandbox.profile import SYSTEM, SYSTEM_SECRETS, Profile, home_directory
@@ -47,7 +47,8 @@ def _workspace(profile: Profile) -> Iterator[tuple[str, ...]]:
     yield (how, str(profile.folder), str(profile.folder))
     if profile.writable:
         # a mount point can't be renamed: without this a child could move the parent away and make it anew
-        for place in sorted({up for path in profile.protected.fixed for up in _between(profile.folder, path)}):
+        roots = (profile.folder, *profile.writable_too)
+        for place in sorted({up for path in profile.protected.fixed for up in _between(roots, path)}):
             yield ("--bind", str(place), str(place))
         for path in (*profile.protected.fixed, *profile.protected.linked):
             yield ("--ro-bind", str(path), str(path))
@@ -55,8 +56,8 @@ def _workspace(profile: Profile) -> Iterator[tuple[str, ...]]:
         yield from _hidden(path)
 
 
-def _between(folder: Path, path: Path) -> Iterator[Path]:
-    return (parent for parent in path.parents if folder in parent.parents)
+def _between(roots: Sequence[Path], path: Path) -> Iterator[Path]:
+    return (parent for parent in path.parents if any(root in parent.parents for root in roots))
 
 
 def _hidden(path: Path) -> Iterator[tuple[str, ...]]:

@@ -18,11 +18,11 @@ from attrs import evolve
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, git_identity, toolchain_homes
 from kore_ls.agents.gate import Action
+from kore_ls.agents.git_directories import SharedRepository, shared_repository
 from kore_ls.agents.paths import Access
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard
-from kore_ls.agents.protected_files import find_protected, named_below, settings_of
-from kore_ls.agents.repository import repository_of
+from kore_ls.agents.protected_files import ProtectedFiles, find_protected
 from kore_ls.agents.sandbox.confine import can_confine, confine
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
 from kore_ls.agents.sandbox.profile import command_profile
@@ -70,12 +70,8 @@ class RunCommand(Tool):
         if not self.cwd.is_folder or not self.cwd.inside:
             raise ToolProblem("There is no such directory.")
         self.network = self.given.get("network", False)
-        self.protected = await asyncio.to_thread(find_protected, self.desk.folder, internal=self.desk.around.internal)
-        self.git = await asyncio.to_thread(_git_elsewhere, self.desk.folder)
-        if self.git is not None:
-            settings = [*settings_of(self.git), *named_below(self.desk.folder, self.git)]
-            exposed = self.protected.exposed or any(each.is_symlink() for each in settings)
-            self.protected = evolve(self.protected, fixed=(*self.protected.fixed, *settings), exposed=exposed)
+        self.protected, shared = await asyncio.to_thread(self._look)
+        self.git = None if shared is None else shared.directory
         unsandboxed = self.given.get("unsandboxed", False)
         sandbox = self.desk.around.sandbox
         sandboxed = not unsandboxed and can_confine(sandbox.kind, self.protected)
@@ -150,12 +146,28 @@ class RunCommand(Tool):
 
     def _made(self) -> list[Path]:
         """Files that editors, agents or git run and that were not there before the command."""
-        now = find_protected(self.desk.folder, internal=self.desk.around.internal)
+        now, _ = self._look()
         before = {*self.protected.fixed, *self.protected.links}
-        elsewhere = () if self.git is None else [*settings_of(self.git), *named_below(self.desk.folder, self.git)]
-        every = (*now.fixed, *now.links, *elsewhere)
+        planned = sorted({path for path, _ in now.planned - self.protected.planned})
+        every = (*(path for path in (*now.fixed, *now.links) if path not in before), *planned)
         ours = (self.desk.folder / ".kore", *self.desk.around.internal)
-        return [path for path in every if path not in before and not any(path.is_relative_to(each) for each in ours)]
+        return [path for path in dict.fromkeys(every) if not any(path.is_relative_to(each) for each in ours)]
+
+    def _look(self) -> tuple[ProtectedFiles, SharedRepository | None]:
+        """What is protected in the folder, and in the git directory of its working tree where that is elsewhere."""
+        found = find_protected(self.desk.folder, internal=self.desk.around.internal)
+        shared = shared_repository(self.desk.folder)
+        if shared is None:
+            return found, None
+        whole = evolve(
+            found,
+            fixed=(*found.fixed, *shared.fixed),
+            linked=(*found.linked, *shared.linked),
+            planned=found.planned | shared.planned,
+            exposed=found.exposed or shared.exposed,
+            whole=found.whole and shared.whole,
+        )
+        return whole, shared
 
     async def _kept(self, made: list[Path]) -> bool:
         """Whether the user lets them be what they are."""
@@ -174,14 +186,6 @@ class RunCommand(Tool):
         aside = [os.path.relpath(path, self.desk.folder) for path in made if _renamed(path)]
         self.left = [os.path.relpath(path, self.desk.folder) for path in made if os.path.lexists(path)]
         return aside
-
-
-def _git_elsewhere(folder: Path) -> Path | None:
-    """The git directory of a further working tree, which lies in that of the first one."""
-    repository = repository_of(folder)
-    if repository is None or repository.top != folder or repository.shared == repository.own:
-        return None
-    return repository.shared
 
 
 def _renamed(path: Path) -> bool:

@@ -265,7 +265,9 @@ async def test_git_works_in_a_further_working_tree_but_not_on_its_settings(kind:
     config = (first / ".git/config").read_bytes()
     scene = Scene((tmp_path / "second").resolve(), sandbox=sandbox_of(kind))
     argv = ["git", "-c", "user.name=n", "-c", "user.email=m", "commit", "-q", "--allow-empty", "-m", "second"]
-    assert (await scene.use("run_command", argv=argv)).text == "[exit code 0]"
+    outcome = await scene.use("run_command", argv=argv)
+    # Landlock can't spare the tree's `commondir`, so that git gets no place for its lock beside it
+    assert (outcome.call.result["exitCode"] == 0) is (kind is SandboxKind.BUBBLEWRAP)
     line = f"git config core.editor evil; echo x > {first}/.git/hooks/post-commit; echo x > {first}/made"
     await scene.use("run_command", argv=["sh", "-c", line])
     assert (first / ".git/config").read_bytes() == config
