@@ -89,6 +89,8 @@ class HistoryImportParams:
     sessions: tuple[Text, ...] | None = None
     """Only these: their `sourceId` or `sessionId`."""
     dry_run: bool = False
+    again: bool = False
+    """True: files that have not changed since they were read are read again, too."""
     work_done_token: Any = None
 
 
@@ -101,6 +103,8 @@ class HistoryImportedSource:
     added: int
     grown: int
     unchanged: int
+    unread: int
+    """Files that have not changed since they were read, and so were not read again."""
     skipped: int
     messages: int
     """New ones."""
@@ -192,7 +196,8 @@ async def scan(workspace: Workspace, params: HistoryScanParams) -> HistoryScanne
 async def import_(workspace: Workspace, params: HistoryImportParams) -> HistoryImported:
     """Bring conversations of other tools in, session by session; again adds only what is new.
 
-    A cancelled import keeps the sessions that are complete.
+    Files that have not changed since they were read are passed over, also where their sessions were removed for good;
+    `again` and `sessions` read them. A cancelled import keeps the sessions that are complete.
     """
     from kore_ls.sessions.history import History
 
@@ -205,6 +210,7 @@ async def import_(workspace: Workspace, params: HistoryImportParams) -> HistoryI
             params.sessions,
             _seldom(progress),
             dry_run=params.dry_run,
+            again=params.again,
         )
     return HistoryImported(
         sources=tuple(
@@ -214,6 +220,7 @@ async def import_(workspace: Workspace, params: HistoryImportParams) -> HistoryI
                 added=each.added,
                 grown=each.grown,
                 unchanged=each.unchanged,
+                unread=each.unread,
                 skipped=each.skipped,
                 messages=each.messages,
                 bad=each.notes.bad,

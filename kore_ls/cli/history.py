@@ -58,6 +58,7 @@ def import_(
         list[str] | None, typer.Option("--session", metavar="ID", help="Only this conversation; repeatable.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Read files that have not changed, too.")] = False,
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -74,7 +75,8 @@ def import_(
                     return
             if not dry_run:
                 agreed("Bring these conversations in?", yes=yes)
-            await _bring_in(local, screen, wanted | ({"sessions": session} if session else {}), dry_run, json)
+            wanted |= {"dryRun": dry_run, "again": again} | ({"sessions": session} if session else {})
+            await _bring_in(local, screen, wanted, json)
 
     asyncio.run(run())
 
@@ -121,18 +123,19 @@ def show_redacted(screen: Screen, done: Json) -> None:
         screen.note(f"redacted: {counts or 'nothing'}")
 
 
-async def _bring_in(local: LocalFolder, screen: Screen, wanted: Json, dry_run: bool, json: bool) -> None:
-    done: Json = await local.call("kore/history/import", dryRun=dry_run, **wanted)
+async def _bring_in(local: LocalFolder, screen: Screen, wanted: Json, json: bool) -> None:
+    done: Json = await local.call("kore/history/import", **wanted)
     if json:
         return screen.json(done)
     for each in done["sources"]:
         counts = f"{each['added']} added, {each['grown']} grown, {each['unchanged']} unchanged"
         skipped = f", {each['skipped']} skipped" if each["skipped"] else ""
-        screen.note(f"{line(each['title'])}: {counts}{skipped}, {each['messages']} new messages")
+        unread = f" ({each['unread']} unchanged files not read again)" if each["unread"] else ""
+        screen.note(f"{line(each['title'])}: {counts}{skipped}, {each['messages']} new messages{unread}")
         _complain(screen, each)
     if not done["sources"]:
         screen.note("nothing found")
-    elif dry_run:
+    elif wanted["dryRun"]:
         screen.note("nothing was done; without --dry-run it will be")
 
 

@@ -20,6 +20,16 @@ class Problems:
         else:
             self._more += 1
 
+    @property
+    def count(self) -> int:
+        """How many were noted, kept or not."""
+        return len(self._texts) + self._more
+
+    def forget_after(self, count: int) -> None:
+        """Take back what was noted after there were so many."""
+        self._more = max(0, min(self._more, count - len(self._texts)))
+        del self._texts[count:]
+
     def texts(self) -> list[str]:
         """The texts in the order they were noted; the last one counts those left out."""
         return [*self._texts, f"and {self._more} more problems"] if self._more else list(self._texts)

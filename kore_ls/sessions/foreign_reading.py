@@ -63,21 +63,29 @@ def chosen_importers(source: str | None, *, path: bool) -> Sequence[Importer]:
     return found
 
 
+def files_of(importer: Importer, path: Path | None, where: Where) -> Iterator[Path]:
+    """The files of one tool: a file itself or those in a directory, with `path`; else those where it keeps them."""
+    return importer.files(where) if path is None else importer.within(path)
+
+
+def threads_in(importer: Importer, file: Path, where: Where, notes: Notes) -> Iterator[ForeignThread]:
+    """The conversations in one file; a fault ends them and is noted."""
+    try:
+        yield from importer.threads(file, where, notes)
+    except ImportInvalid:
+        notes.skip(file, "the file", "can't be read")
+    except KoreError:
+        raise
+    except Exception as error:  # the boundary to what nobody vouches for: one file must not end the import
+        log.warning("a file of %s could not be read (%s)", importer.name, type(error).__name__)
+        notes.skip(file, "the file", "could not be understood")
+
+
 def threads_of(importer: Importer, path: Path | None, where: Where, notes: Notes) -> Iterator[ForeignThread]:
     """All conversations of one tool: of a file or directory, with `path`; else of where it keeps them."""
-    files = importer.files(where) if path is None else importer.within(path)
-    if path is not None:
-        where = evolve(where, everything=True)
-    for file in files:
-        try:
-            yield from importer.threads(file, where, notes)
-        except ImportInvalid:
-            notes.skip(file, "the file", "can't be read")
-        except KoreError:
-            raise
-        except Exception as error:  # the boundary to what nobody vouches for: one file must not end the import
-            log.warning("a file of %s could not be read (%s)", importer.name, type(error).__name__)
-            notes.skip(file, "the file", "could not be understood")
+    where = where if path is None else evolve(where, everything=True)
+    for file in files_of(importer, path, where):
+        yield from threads_in(importer, file, where, notes)
 
 
 def entries_of(thread: ForeignThread, notes: Notes) -> Iterator[Entry]:

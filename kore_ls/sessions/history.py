@@ -12,8 +12,16 @@ from attrs import define, evolve, field, frozen
 
 from kore_ls.errors import KoreError
 from kore_ls.model.ids import IdSource, SessionId
-from kore_ls.sessions.foreign_reading import ReadingThread, chosen_importers, entries_of, threads_of
+from kore_ls.sessions.foreign_reading import (
+    ReadingThread,
+    chosen_importers,
+    entries_of,
+    files_of,
+    threads_in,
+    threads_of,
+)
 from kore_ls.sessions.importers.thread import ForeignThread, Importer, Notes, Where
+from kore_ls.sessions.source_files import SourceFile, SourceFiles, source_file
 from kore_ls.sessions.thread_import import ThreadImport, ThreadOutcome
 
 if TYPE_CHECKING:
@@ -81,6 +89,8 @@ class ImportedSource:
     unchanged: int = 0
     skipped: int = 0
     messages: int = 0
+    unread: int = 0
+    """Files that have not changed since they were read; what is in them counts as unchanged."""
 
     @property
     def sessions(self) -> int:
@@ -91,6 +101,15 @@ class ImportedSource:
         """Add a conversation's outcome."""
         self.messages += outcome.messages
         setattr(self, outcome.kind.value, getattr(self, outcome.kind.value) + 1)
+
+    def pass_over(self, sessions: int) -> None:
+        """Add a file that need not be read, by how many conversations are in it; none: it must be."""
+        self.unchanged += sessions
+        self.unread += sessions > 0
+
+    def told(self) -> str:
+        """How far it is, in words."""
+        return f"{self.importer.title}: {self.sessions} sessions, {self.messages} new messages"
 
 
 class History:
@@ -129,31 +148,64 @@ class History:
         report: Report,
         *,
         dry_run: bool = False,
+        again: bool = False,
     ) -> tuple[list[ImportedSource], list[SessionId]]:
         """Store what is new, session by session; by tool what was done, and the sessions added or grown.
 
-        Without a source, tools that know no folders are passed over. Cancelling keeps whole sessions only.
+        Without a source, tools that know no folders are passed over. Cancelling keeps whole sessions only. Files that
+        are as they were when they were read are read `again` only where that is asked for, or some `sessions` are.
         """
         importers = chosen_importers(source, path=path is not None)
         done = [ImportedSource(importer=each) for each in importers if each.knows_folders or source is not None]
         wanted = None if sessions is None else frozenset(sessions)
+        where = self._where if path is None else evolve(self._where, everything=True)
+        known = SourceFiles(self._manager.storage.history)
+        if wanted is None and not again:
+            await known.load()
         changed: list[SessionId] = []
         async with ReadingThread() as reading:
             for each in done:
-                work = ThreadImport(self._manager, reading, each.notes, self._where.now, self._new_id, dry_run=dry_run)
-                threads = threads_of(each.importer, path, self._where, each.notes)
+                work = ThreadImport(self._manager, reading, each.notes, where.now, self._new_id, dry_run=dry_run)
+                files = files_of(each.importer, path, where)
                 try:
-                    while (thread := await reading.run(partial(next, threads, None))) is not None:
-                        if wanted is not None and wanted.isdisjoint((thread.source_id, thread.session_id)):
-                            continue
-                        outcome = await self._one(work, thread, each.notes)
-                        each.count(outcome)
-                        if outcome.messages:
-                            changed.append(outcome.session_id)
-                        report(f"{each.importer.title}: {each.sessions} sessions, {each.messages} new messages")
+                    while (file := await reading.run(partial(_next_file, files, each.importer, where))) is not None:
+                        each.pass_over(known.unread(file))
+                        if not known.unread(file):
+                            threads = threads_in(each.importer, file.path, where, each.notes)
+                            count = await self._file(reading, work, threads, each, wanted, changed, report)
+                            if wanted is None and not dry_run:
+                                await known.read(file, count)
+                        report(each.told())
                 finally:
-                    reading.close(threads)
+                    reading.close(files)
+                    await known.flush()
         return [each for each in done if each.sessions or each.notes.bad], changed
+
+    async def _file(
+        self,
+        reading: ReadingThread,
+        work: ThreadImport,
+        threads: Iterator[ForeignThread],
+        done: ImportedSource,
+        wanted: frozenset[str] | None,
+        changed: list[SessionId],
+        report: Report,
+    ) -> int:
+        """Store what is new in one file; how many conversations it holds, 0 if another reading may find more."""
+        problems, count, whole = done.notes.problems.count, 0, True
+        try:
+            while (thread := await reading.run(partial(next, threads, None))) is not None:
+                if wanted is not None and wanted.isdisjoint((thread.source_id, thread.session_id)):
+                    continue
+                outcome = await self._one(work, thread, done.notes)
+                done.count(outcome)
+                count, whole = count + 1, whole and not (outcome.later or thread.changing)
+                if outcome.messages:
+                    changed.append(outcome.session_id)
+                report(done.told())
+        finally:
+            reading.close(threads)
+        return count if whole and done.notes.problems.count == problems else 0
 
     @staticmethod
     async def _one(work: ThreadImport, thread: ForeignThread, notes: Notes) -> ThreadOutcome:
@@ -163,7 +215,13 @@ class History:
             if error.kind not in ("storeBusy", "leaseHeld", "sessionClosed", "sessionExists", "sessionNotFound"):
                 raise
             notes.problems.note(f"session {thread.session_id}: {error.message}")
-            return ThreadOutcome.skipped(thread.session_id)
+            return ThreadOutcome.skipped(thread.session_id, later=True)
+
+
+def _next_file(files: Iterator[Path], importer: Importer, where: Where) -> SourceFile | None:
+    """The next file and its state; in the reading thread."""
+    path = next(files, None)
+    return None if path is None else source_file(importer, path, where)
 
 
 def _next_found(threads: Iterator[ForeignThread], notes: Notes) -> FoundThread | None:

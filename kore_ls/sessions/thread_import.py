@@ -43,16 +43,17 @@ class Kind(Enum):
 
 @frozen(kw_only=True)
 class ThreadOutcome:
-    """What became of one conversation; `messages` were new."""
+    """What became of one conversation; `messages` were new. `later`: it has to be tried again."""
 
     session_id: SessionId
     kind: Kind
     messages: int = 0
+    later: bool = False
 
     @staticmethod
-    def skipped(session_id: SessionId) -> ThreadOutcome:
-        """It was left alone: empty, deleted here, or in use."""
-        return ThreadOutcome(session_id=session_id, kind=Kind.SKIPPED)
+    def skipped(session_id: SessionId, *, later: bool = False) -> ThreadOutcome:
+        """It was left alone: empty, deleted here, or in use, which is to be tried again `later`."""
+        return ThreadOutcome(session_id=session_id, kind=Kind.SKIPPED, later=later)
 
 
 class ThreadImport:
@@ -112,11 +113,14 @@ class ThreadImport:
         first_new: str | None = None
         reached = last is None
         common = 0
+        bad, problems = self._notes.bad, self._notes.problems.count
         for place, message in enumerate(messages_of(thread, Notes(), self._new_id, self._now), 1):
             if message.id == last:
                 reached, common = True, place
             elif message.id not in known:
                 first_new = first_new or message.id
+        self._notes.bad = bad  # what is wrong with the source is noted when it is read for good
+        self._notes.problems.forget_after(problems)
         return (None if reached or first_new is None else first_new), common
 
     async def _add(

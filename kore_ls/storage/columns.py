@@ -70,7 +70,11 @@ SEALED: Mapping[str, SealedTable] = {
 }
 """What users and agents wrote, by table."""
 
-HIDDEN_NAMES: Mapping[str, tuple[str, ...]] = {"file_contents": ("name",), "file_snapshots": ("before", "after")}
+HIDDEN_NAMES: Mapping[str, tuple[str, ...]] = {
+    "file_contents": ("name",),
+    "file_snapshots": ("before", "after"),
+    "history_files": ("name", "state"),
+}
 """Names made of what they name, by table; encrypted so that equal ones stay equal, see `Codec.hide`."""
 
 PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {

@@ -6,15 +6,17 @@ The other half of `import_rows`, for what is read piece by piece and never all i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from attrs import evolve, frozen
 
-from kore_ls.errors import SessionNotFound, StoreBusy
+from kore_ls.errors import SessionNotFound, StoreBusy, StoreDamaged
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import Clock, MessageId, SessionId
 from kore_ls.model.message import Message
 from kore_ls.model.session import SessionRecord, SessionStatus
+from kore_ls.storage.codec import codec_of
 from kore_ls.storage.import_rows import ABANDONED_MS
 from kore_ls.storage.message_rows import count_messages, insert_messages, numbered
 from kore_ls.storage.session_rows import Hidden, insert_session, load_session, remove_rows, update_session
@@ -28,6 +30,14 @@ class StoredThread:
 
     record: SessionRecord
     message_ids: tuple[MessageId, ...]
+
+
+@frozen(kw_only=True)
+class ReadFile:
+    """A file of another tool that was read to its end: its state then, and how many conversations it gave."""
+
+    state: str
+    sessions: int
 
 
 class HistoryStore:
@@ -58,6 +68,38 @@ class HistoryStore:
         """Whether there is a session of this id, deleted or not."""
         statement = "SELECT 1 FROM sessions WHERE id = ? AND hidden = 0"
         return await self._file.read(lambda db: db.execute(statement, (session_id,)).fetchone() is not None, False)
+
+    async def read_files(self) -> dict[str, ReadFile]:
+        """The files that were read to their end, by their names. Names and states are SHA-256 in hex."""
+
+        def work(db: sqlite3.Connection) -> dict[str, ReadFile]:
+            codec = codec_of(db)
+            found: dict[str, ReadFile] = {}
+            for name, state, sessions in db.execute("SELECT name, state, sessions FROM history_files"):
+                with suppress(StoreDamaged):  # such a file is read once more
+                    if codec is not None:
+                        name, state = codec.reveal(name), codec.reveal(state)
+                    found[str(name)] = ReadFile(state=str(state), sessions=int(sessions))
+            return found
+
+        return await self._file.read(work, dict[str, ReadFile]())
+
+    async def note_read(self, files: Mapping[str, ReadFile]) -> None:
+        """Remember files that were read to their end, by their names; nothing where there is no store."""
+
+        def work(transaction: Transaction) -> None:
+            codec = codec_of(transaction.db)
+            rows = ((name, each.state, each.sessions) for name, each in files.items())
+            if codec is not None:
+                rows = ((codec.hide(name) or "", codec.hide(state) or "", count) for name, state, count in rows)
+            transaction.db.executemany(
+                "INSERT INTO history_files (name, state, sessions) VALUES (?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET state = excluded.state, sessions = excluded.sessions",
+                rows,
+            )
+
+        if files and await self._file.exists():
+            await self._file.write(work)
 
     async def put(self, record: SessionRecord, messages: Sequence[Message]) -> SessionRecord:
         """Store a whole session at once. Raises StoreBusy if another import is at it, SessionExists."""

@@ -195,6 +195,14 @@ _WAITING = (
     )""",
 )
 
+_HISTORY_FILES = (
+    """CREATE TABLE history_files (
+        name TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        sessions INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+)
+
 SHADOWS = {
     "config": "(k PRIMARY KEY, v) WITHOUT ROWID",
     "data": "(id INTEGER PRIMARY KEY, block BLOB)",
@@ -208,7 +216,7 @@ SEARCH_TABLES = {
 }
 """The search index; it may be missing, as it is made and filled after the fact and never holds the only copy."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS, _TURNS, _FILE_MODES, _AGENT_NOTES, _WAITING)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS, _TURNS, _FILE_MODES, _AGENT_NOTES, _WAITING, _HISTORY_FILES)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -124,6 +124,8 @@ def update_session(db: sqlite3.Connection, before: SessionRecord, after: Session
     values = editable_row(after, codec_of(db))
     db.execute(f"UPDATE sessions SET {_EDIT} WHERE id = ? AND hidden = 0", (*values, after.id))
     reindex_session(db, before, after)
+    if after.imported and before.deleted_at is not None and after.deleted_at is None:
+        db.execute("DELETE FROM history_files")  # what its source got while it was deleted was passed over
 
 
 def change_session(

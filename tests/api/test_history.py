@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,109 @@ async def test_a_source_that_is_not_there_holds_nothing(client: Client, folder: 
     assert await client.call("kore/history/scan") == {"sources": []}
     found = await client.call("kore/history/scan", {"source": "codex", "path": "missing.jsonl"})
     assert found == {"sources": []}
+
+
+def _quiet(path: Path, minutes: int = 60) -> Path:
+    """As if nobody had written to the file for so long."""
+    then = START * 10**6 - minutes * 60 * 10**9
+    for each in path.parent.iterdir():
+        os.utime(each, ns=(then, then))
+    return path
+
+
+def _spoil(path: Path) -> None:
+    """Another content of the same length: who reads it complains of it."""
+    before, last = path.read_bytes().rstrip().rsplit(b"\n", 1)
+    path.write_bytes(before + b"\n#" + last[1:] + b"\n")
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_file_that_has_not_changed_is_not_read_again(
+    folder: Path, home: Path, connect: Connect, encrypted: bool
+) -> None:
+    """Nor by another server; one that grew is read, and each where that is asked for."""
+    settings = {"secret": Secret(passphrase="a passphrase")} if encrypted else {}
+    client = await connect(folder, **settings)
+    path = _quiet(codex(home, folder, TALK[:3]))
+    assert (await _import(client, "codex"))["unread"] == 0
+    _spoil(path)
+    _quiet(path)
+    again = await _import(await connect(folder, **settings), "codex")
+    assert (again["unread"], again["unchanged"], again["messages"], again["bad"]) == (1, 1, 0, 0)
+    assert (await _import(client, "codex", dryRun=True))["unread"] == 1
+    asked = await _import(client, "codex", again=True)
+    assert (asked["unread"], asked["bad"]) == (0, 1)
+    _quiet(codex(home, folder, TALK))
+    grown = await _import(client, "codex")
+    assert (grown["unread"], grown["grown"], grown["messages"]) == (0, 1, 3)
+    assert (await _import(client, "codex"))["unread"] == 1
+    assert await _said(client) == _wanted("codex")
+    await client.call("kore/session/save")
+    if encrypted:
+        assert str(path).encode() not in b"".join(each.read_bytes() for each in (folder / ".kore").glob("sessions.db*"))
+
+
+def _all_quiet(home: Path, minutes: int) -> None:
+    then = START // 1000 - minutes * 60
+    for each in home.rglob("*"):
+        os.utime(each, (then, then))
+
+
+@pytest.mark.parametrize("form", ["opencode", "opencode-files", "continue"])
+async def test_each_part_of_a_source_counts(client: Client, folder: Path, home: Path, form: str) -> None:
+    """A database's log, and the messages that are files of their own."""
+    write = WRITERS[form][1]
+    path = write(home, folder, TALK[:3])
+    _all_quiet(home, minutes=60)
+    await _import(client, form)
+    assert (await _import(client, form))["unread"] == 1
+    before = path.read_bytes()
+    write(home, folder, TALK)
+    _all_quiet(home, minutes=50)
+    if form == "opencode":
+        path.write_bytes(before)
+        path.with_name(path.name + "-wal").write_bytes(b"")
+        _all_quiet(home, minutes=60)
+    elif form == "opencode-files":
+        path.write_bytes(before)
+        os.utime(path, (START // 1000 - 3_600,) * 2)
+    again = await _import(client, form)
+    assert (again["unread"], again["messages"]) == (0, 0 if form == "opencode" else 3)
+
+
+async def test_what_may_come_out_otherwise_is_read_again(client: Client, folder: Path, home: Path) -> None:
+    """A file written to a moment ago; one with damage; one that only some were taken of; the session came back."""
+    path = codex(home, folder, TALK)
+    await _import(client, "codex")
+    assert (await _import(client, "codex"))["unread"] == 0
+    path.write_text(path.read_text() + "no record\n")
+    _quiet(path)
+    await _import(client, "codex")
+    assert (await _import(client, "codex"))["bad"] == 1
+    _quiet(codex(home, folder, TALK), minutes=70)
+    (id_,) = [each["id"] for each in (await client.call("kore/session/list"))["sessions"]]
+    await _import(client, "codex", sessions=[id_])
+    assert (await _import(client, "codex"))["unread"] == 0
+    assert (await _import(client, "codex", sessions=[id_]))["unread"] == 0
+    await client.call("kore/session/delete", {"sessionId": id_})
+    _quiet(codex(home, folder, [*TALK, *TALK]))
+    assert (await _import(client, "codex"))["skipped"] == 1
+    assert (await _import(client, "codex"))["unread"] == 1
+    await client.call("kore/session/restore", {"sessionId": id_})
+    assert (await _import(client, "codex"))["messages"] == len(TALK)
+
+
+async def test_a_session_removed_for_good_comes_back_only_when_it_is_asked_for(
+    client: Client, folder: Path, home: Path
+) -> None:
+    _quiet(codex(home, folder, TALK))
+    (id_,) = (await _import(client, "codex"))["sessions"]
+    await client.call("kore/session/delete", {"sessionId": id_, "permanent": True})
+    assert (await _import(client, "codex"))["sessions"] == []
+    assert (await _import(client, "codex", sessions=[id_]))["sessions"] == [id_]
+
+
+async def test_an_import_of_nothing_makes_no_store(client: Client, folder: Path, home: Path) -> None:
+    _quiet(codex(home, folder, []))
+    await client.call("kore/history/import")
+    assert not (folder / ".kore").exists()

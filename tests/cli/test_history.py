@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_a_scan_is_a_table_and_changes_nothing(kore: Kore, folder: Path, home: P
 def test_an_import_shows_the_table_and_does_nothing_unless_the_user_agrees(
     kore: Kore, folder: Path, home: Path
 ) -> None:
-    codex(home, folder, TALK)
+    path = codex(home, folder, TALK)
     done = kore("history", "import", "-C", folder)
     assert (done.code, done.out.splitlines()[1].split()[0]) == (1, "codex")
     assert "nobody can be asked" in done.err
@@ -41,6 +42,13 @@ def test_an_import_shows_the_table_and_does_nothing_unless_the_user_agrees(
     assert "1 added, 0 grown, 0 unchanged, 6 new messages" in kore("history", "import", "-C", folder, "--yes").err
     assert "0 added, 0 grown, 1 unchanged" in kore("history", "import", "-C", folder, "--yes").err
     assert kore("history", "import", "-C", folder, "--yes", "--json").json["sources"][0]["unchanged"] == 1
+    os.utime(path, (1, 1))
+    kore("history", "import", "-C", folder, "--yes")
+    assert (
+        "1 unchanged, 0 new messages (1 unchanged files not read again)"
+        in kore("history", "import", "-C", folder, "--yes").err
+    )
+    assert "not read again" not in kore("history", "import", "-C", folder, "--yes", "--again").err
 
 
 def test_what_others_wrote_steers_no_terminal(kore: Kore, folder: Path, home: Path) -> None:

@@ -187,6 +187,8 @@ export interface HistoryImportParams {
   sessions?: string[];
   /** Default: `false`. */
   dryRun?: boolean;
+  /** True: files that have not changed since they were read are read again, too. Default: `false`. */
+  again?: boolean;
   workDoneToken?: unknown;
 }
 
@@ -203,6 +205,8 @@ export interface HistoryImportedSource {
   added: number;
   grown: number;
   unchanged: number;
+  /** Files that have not changed since they were read, and so were not read again. */
+  unread: number;
   skipped: number;
   /** New ones. */
   messages: number;

@@ -34,6 +34,14 @@ class Opencode(Importer):
             yield base / named
         yield base
 
+    def further(self, path: Path) -> Iterator[Path]:
+        """The messages of a session that is a file, and their parts."""
+        if path.suffix == ".json":
+            storage = path.parent.parent.parent
+            for message in _json_files(storage / "message" / path.stem):
+                yield message
+                yield from _json_files(storage / "part" / message.stem)
+
     def threads(self, path: Path, where: Where, notes: Notes) -> Iterator[ForeignThread]:
         """All conversations of a database, the newest message last; or the one of a file."""
         if path.suffix == ".json":

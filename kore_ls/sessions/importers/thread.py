@@ -149,6 +149,10 @@ class Importer(ABC):
     def threads(self, path: Path, where: Where, notes: Notes) -> Iterator[ForeignThread]:
         """The conversations in a file that `where` asks for. Raises ImportInvalid for a file that can't be read."""
 
+    def further(self, path: Path) -> Iterator[Path]:
+        """Other files that hold a part of the conversations of a file, besides a database's log."""
+        return iter(())
+
     def files(self, where: Where) -> Iterator[Path]:
         """All files to look into, each once."""
         seen: set[Path] = set()

@@ -159,6 +159,7 @@
 ---@field path? string A file or directory of that tool in another place; all of it counts, whatever folder it belongs to. Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field sessions? string[] Only these: their `sourceId` or `sessionId`. Rule: each no lone surrogates, which can be neither stored nor sent.
 ---@field dryRun? boolean Default: `false`.
+---@field again? boolean True: files that have not changed since they were read are read again, too. Default: `false`.
 ---@field workDoneToken? any
 
 ---What was done; `sessions` are those added or grown, at most 1,000 of them.
@@ -173,6 +174,7 @@
 ---@field added integer
 ---@field grown integer
 ---@field unchanged integer
+---@field unread integer Files that have not changed since they were read, and so were not read again.
 ---@field skipped integer
 ---@field messages integer New ones.
 ---@field bad integer Records that can't be read and are left out.
