@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from kore_ls.errors import InvalidParams, KoreError, StoreFull, StoreReadOnly
 from kore_ls.model.bundle import OnConflict
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import Clock, new_id, now_ms
-from kore_ls.storage.backups import Backup, BackupContent, BackupShelf, content_of
+from kore_ls.storage.backups import Backup, BackupContent, BackupShelf, content_of, is_encrypted
 from kore_ls.storage.files import JOURNALS, beside
 from kore_ls.storage.interface import Storage
 
@@ -98,27 +99,37 @@ class FolderBackups:
         newest = next((each.created_at for each in self.shelf.backups()), 0)
         return self._store.exists() and self._clock() - newest >= DAY_MS and changed > newest
 
-    async def keep(self, reason: str) -> None:
-        """Copy the store now, and check the copy. Raises store errors, StoreFull, OSError; then nothing is left."""
+    async def keep(self, reason: str) -> Path | None:
+        """Copy the store now, and check the copy; None: it was encrypted meanwhile, and the copy would be plain.
+
+        Raises store errors, StoreFull, OSError; then nothing is left.
+        """
         target = await asyncio.to_thread(self.shelf.place, reason, self._clock(), self._store)
         await self._storage.backup(target)
-        await asyncio.to_thread(self._settle)
+        if await self._storage.encryption.in_file() and not (await asyncio.to_thread(is_encrypted, target)):
+            target.unlink(missing_ok=True)
+            return None
+        await asyncio.to_thread(self.shelf.prune, self._clock())
+        return target
 
-    def _settle(self) -> None:
-        """Remove the copies that the one just made replaces, and plain ones if it is encrypted."""
-        newest, *older = self.shelf.prune(self._clock())
-        if content_of(newest).encrypted:
-            for each in older:
-                if not content_of(each).encrypted:
-                    self.shelf.remove(each)
-
-    async def before(self, reason: str) -> None:
+    async def before(self, reason: str) -> Path | None:
         """Copy the store before all of it is changed, where there is one; what stands in the way is only logged."""
         try:
-            if self._store.exists():
-                await self.keep(reason)
+            return await self.keep(reason) if self._store.exists() else None
         except (KoreError, OSError) as error:
             log.warning("no copy of the store was made (%s)", getattr(error, "kind", type(error).__name__))
+            return None
+
+    @asynccontextmanager
+    async def around(self, reason: str) -> AsyncIterator[None]:
+        """Copy the store as `before` does; if what follows fails, the copy is of no use and goes again."""
+        copy = await self.before(reason)
+        try:
+            yield
+        except BaseException:
+            if copy is not None:
+                copy.unlink(missing_ok=True)
+            raise
 
     async def forget_older(self) -> None:
         """After a store was encrypted or got another key: copy it, and remove the copies that tell more than it."""

@@ -15,7 +15,7 @@ from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions.backups import FolderBackups
 from kore_ls.sessions.clients import FolderClients
 from kore_ls.sessions.config import ManagerConfig
-from kore_ls.sessions.documents.view import remove_views
+from kore_ls.sessions.documents.view import remove_all_views, remove_views
 from kore_ls.sessions.manager import SessionManager
 from kore_ls.sessions.trust import TrustList
 from kore_ls.sessions.turns.folder_workbench import FolderWorkbench
@@ -85,6 +85,8 @@ class Folder:
         shelf = BackupShelf(state_dir, path)
         self.backups = FolderBackups(shelf, self.manager.storage, self.store)
         self.home.before_migration = lambda db: shelf.before_migration(db, now_ms(), self.store)
+        self.home.when_encrypted = lambda: remove_all_views(self.directory)
+        self.home.after_unlock = shelf.forget_former
         self.backups.start()
 
     async def status(self) -> tuple[StoreStatus, bool]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 
 from kore_ls.errors import StoreForeign, StoreLocked, WrongKey
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import now_ms
-from kore_ls.sessions.documents.view import VIEWS
+from kore_ls.sessions.documents.view import remove_all_views
 from kore_ls.sessions.folder import DATABASE, Folder
 from kore_ls.storage.cipher import Cipher as Cipher
 
@@ -53,8 +52,8 @@ async def lock(folder: Folder) -> None:
 
 async def encrypt(folder: Folder, cipher: Cipher, report: Report | None = None) -> list[str]:
     """Encrypt the store; what in its directory stays plain all the same. Raises WrongKey and the store's errors."""
-    await folder.backups.before("encrypt")
-    await folder.manager.storage.encryption.encrypt(cipher, report)
+    async with folder.backups.around("encrypt"):
+        await folder.manager.storage.encryption.encrypt(cipher, report)
     await folder.backups.forget_older()  # which were plain
     _publish(folder, EventType.STORE_CHANGED)
     kept = await asyncio.to_thread(_tidy, folder)
@@ -63,8 +62,8 @@ async def encrypt(folder: Folder, cipher: Cipher, report: Report | None = None) 
 
 async def decrypt(folder: Folder, cipher: Cipher, report: Report | None = None) -> None:
     """Make the store a plain one. Raises WrongKey and the store's errors."""
-    await folder.backups.before("decrypt")
-    await folder.manager.storage.encryption.decrypt(cipher, report)
+    async with folder.backups.around("decrypt"):
+        await folder.manager.storage.encryption.decrypt(cipher, report)
     _publish(folder, EventType.STORE_CHANGED)
 
 
@@ -76,8 +75,8 @@ async def rekey(
     Raises WrongKey and the store's errors.
     """
     encryption = folder.manager.storage.encryption
-    await folder.backups.before("rekey")
-    await (encryption.rewrap(cipher, new) if rewrap else encryption.rekey(cipher, new, report))
+    async with folder.backups.around("rekey"):
+        await (encryption.rewrap(cipher, new) if rewrap else encryption.rekey(cipher, new, report))
     await folder.backups.forget_older()  # which the former key opens
     _publish(folder, EventType.STORE_CHANGED)
 
@@ -96,7 +95,7 @@ def _publish(folder: Folder, kind: EventType) -> None:
 
 def _tidy(folder: Folder) -> list[str]:
     """Remove copies of sessions as text; files that were kept aside are their user's to remove."""
-    shutil.rmtree(folder.directory / VIEWS, ignore_errors=True)
+    remove_all_views(folder.directory)
     if not folder.directory.is_dir():
         return []
     kept = sorted(path.name for path in folder.directory.iterdir() if path.name.startswith(("damaged-", "foreign-")))

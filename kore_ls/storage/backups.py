@@ -15,13 +15,16 @@ import shutil
 import sqlite3
 import time
 from calendar import timegm
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
 from attrs import frozen
 
-from kore_ls.errors import KoreError, StoreFull
+from kore_ls.errors import KoreError, StoreDamaged, StoreFull, WrongKey
+from kore_ls.storage.cipher import Cipher, WrappedKey
 from kore_ls.storage.files import SUFFIXES, beside
+from kore_ls.storage.keys import StoreForm, form_of, read_wrapped
 from kore_ls.storage.maintenance import backup_to
 from kore_ls.storage.private_files import make_private_directory, read_private, write_private
 
@@ -118,6 +121,20 @@ class BackupShelf:
                     path.unlink()
         return self.backups()
 
+    def forget_former(self, db: sqlite3.Connection, ciphers: Sequence[Cipher]) -> None:
+        """Remove the copies of an encrypted store that tell more than it does, once a key has opened it.
+
+        That is copies of it as it was before: plain ones, and such as a key opens that does not open it any more.
+        Those of another store that was in the folder stay. What stands in the way is only logged.
+        """
+        try:
+            now = form_of(db)
+            for each in self.backups():
+                if _is_former(each, now, ciphers):
+                    self.remove(each)
+        except (KoreError, OSError, sqlite3.Error) as error:
+            log.warning("former copies of the store may be left (%s)", getattr(error, "kind", type(error).__name__))
+
     def remove(self, backup: Backup) -> None:
         """Remove a copy."""
         for suffix in SUFFIXES:
@@ -147,9 +164,8 @@ class BackupShelf:
 
 def content_of(backup: Backup) -> BackupContent:
     """Look into a copy, which we made ourselves and checked; blocks. A copy that can't be read holds nothing."""
-    uri = f"{backup.path.as_uri()}?mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as db:
+        with closing(_opened(backup.path)) as db:
             sessions, messages = db.execute(
                 "SELECT count(*), coalesce(sum(message_count), 0) FROM sessions WHERE hidden = 0 AND deleted_at IS NULL"
             ).fetchone()
@@ -157,6 +173,35 @@ def content_of(backup: Backup) -> BackupContent:
     except sqlite3.Error:
         return BackupContent(sessions=0, messages=0, encrypted=False)
     return BackupContent(sessions=sessions, messages=messages, encrypted=encrypted)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
+
+
+def _is_former(backup: Backup, now: StoreForm, ciphers: Sequence[Cipher]) -> bool:
+    try:
+        with closing(_opened(backup.path)) as db:
+            then = form_of(db)
+    except (sqlite3.Error, StoreDamaged):  # a copy that is being made can't be read yet, either
+        return time.time() - backup.path.stat().st_mtime > _STALE_SECONDS
+    if then.lineage != now.lineage or then.generation >= now.generation:
+        return False
+    return then.wrapped is None or (then.wrapped != now.wrapped and not _opens(then.wrapped, ciphers))
+
+
+def _opens(wrapped: WrappedKey, ciphers: Sequence[Cipher]) -> bool:
+    for cipher in ciphers:
+        with suppress(WrongKey):
+            cipher.unwrap(wrapped)
+            return True
+    return False
+
+
+def is_encrypted(path: Path) -> bool:
+    """Whether a copy that was just made is encrypted; blocks."""
+    with closing(_opened(path)) as db:
+        return read_wrapped(db) is not None
 
 
 def folders_with_backups(state_dir: Path) -> list[str]:

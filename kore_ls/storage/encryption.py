@@ -61,6 +61,10 @@ class Encryption:
         opened = await self._file.open()
         return opened is not None and opened.key is not None
 
+    async def in_file(self) -> bool:
+        """Whether the file is encrypted by now, whoever did it; no key is needed."""
+        return await self._wrapped() is not None
+
     async def unlock(self, cipher: Cipher | None, *, plain: bool = False) -> None:
         """Open the store with `cipher` from now on; `plain`: a plain store is meant although there is a key.
 

@@ -12,10 +12,11 @@ import secrets
 import sqlite3
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kore_ls.errors import StoreForeign, StoreReadOnly
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.private_files import locked, make_private_directory, read_private, write_private
 
 DATABASE = "sessions.db"
@@ -41,6 +42,8 @@ class StoreHome:
     def __init__(self, directory: Path, state_dir: Path, *, inside: Path | None = None) -> None:
         self.directory = directory
         self.before_migration: Callable[[sqlite3.Connection], None] | None = None
+        self.when_encrypted: Callable[[], None] | None = None
+        self.after_unlock: Callable[[sqlite3.Connection, Sequence[Cipher]], None] | None = None
         self._stores = state_dir / "stores"
         self._inside = inside
 
@@ -86,6 +89,16 @@ class StoreHome:
         """Let `before_migration` keep a copy of the store."""
         if self.before_migration is not None:
             self.before_migration(db)
+
+    def encrypted(self) -> None:
+        """Let `when_encrypted` take away what shows what an encrypted store holds."""
+        if self.when_encrypted is not None:
+            self.when_encrypted()
+
+    def unlocked(self, db: sqlite3.Connection, ciphers: Sequence[Cipher]) -> None:
+        """Let `after_unlock` take away former copies of the store."""
+        if self.after_unlock is not None:
+            self.after_unlock(db, ciphers)
 
     def _take(self) -> None:
         make_private_directory(self.directory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 from typing import cast
 
@@ -17,6 +18,8 @@ from kore_ls.storage.hidden_process import hide_process
 GENERATION = "store_generation"
 """The key in `meta` under which stands how often the store was encrypted, decrypted or given another key."""
 
+LINEAGE = "lineage"
+"""The key in `meta` under which stands which store this is, see `StoreForm`."""
 
 CONVERTING_MS = 15 * 60 * 1000
 """Longer than this nobody waits for another process that encrypts, decrypts or rekeys the store."""
@@ -85,9 +88,38 @@ def replace_key(db: sqlite3.Connection, wrapped: WrappedKey) -> None:
 
 
 def generation(db: sqlite3.Connection) -> int:
-    """How often the store's encryption was changed."""
+    """How often the store's encryption was changed. Raises StoreDamaged."""
     row = db.execute("SELECT value FROM meta WHERE key = 'store_generation'").fetchone()
-    return 0 if row is None else int(row[0])
+    return 0 if row is None else _count(row[0])
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise StoreDamaged("what the store keeps of its key is damaged", reason="key")
+    return value
+
+
+@frozen(kw_only=True)
+class StoreForm:
+    """Which store a file holds, and in which form: encrypted with a key, or (`wrapped` None) plain.
+
+    `lineage` is the same in all copies of a store, however old, and in no other store; None: it was never written.
+    """
+
+    lineage: str | None
+    generation: int
+    wrapped: WrappedKey | None
+
+
+def form_of(db: sqlite3.Connection) -> StoreForm:
+    """The form of the store that a connection has open. Raises StoreDamaged."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (LINEAGE,)).fetchone()
+    return StoreForm(lineage=None if row is None else str(row[0]), generation=generation(db), wrapped=read_wrapped(db))
+
+
+def new_lineage() -> str:
+    """The lineage of a new store."""
+    return secrets.token_hex(16)
 
 
 def note_converting(db: sqlite3.Connection, now: int | None) -> None:
@@ -112,12 +144,13 @@ def is_converting(db: sqlite3.Connection, now: int) -> bool:
 
 
 def reserve(db: sqlite3.Connection, key_id: int, count: int) -> int:
-    """Note that so many more values will be encrypted; how many that makes in all."""
-    db.execute("UPDATE keys SET used = used + ? WHERE key_id = ?", (count, key_id))
-    return used(db, key_id)
+    """Note that so many more values will be encrypted; how many that makes in all. Raises StoreDamaged."""
+    total = used(db, key_id) + count
+    db.execute("UPDATE keys SET used = ? WHERE key_id = ?", (total, key_id))
+    return total
 
 
 def used(db: sqlite3.Connection, key_id: int) -> int:
-    """How many values a key was reserved for so far."""
+    """How many values a key was reserved for so far. Raises StoreDamaged."""
     row = db.execute("SELECT used FROM keys WHERE key_id = ?", (key_id,)).fetchone()
-    return 0 if row is None else int(row[0])
+    return 0 if row is None else _count(row[0])

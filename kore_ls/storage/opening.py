@@ -31,6 +31,7 @@ from kore_ls.storage.files import (
     on_network,
     signature,
 )
+from kore_ls.storage.gate import Gate
 from kore_ls.storage.indexer import FileIndex, Indexer
 from kore_ls.storage.keys import StoreKey, generation, read_wrapped
 from kore_ls.storage.maintenance import sweep
@@ -157,11 +158,11 @@ async def open_store(
     busy_timeout_ms: int = BUSY_TIMEOUT_MS,
     query: str = "",
     access: Access | None = None,
-    migrating: Callable[[sqlite3.Connection], None] | None = None,
+    gate: Gate | None = None,
 ) -> OpenStore:
     """Open, making the file if there is none; the caller has checked what lies there. Raises our store errors.
 
-    `migrating` is called with the connection before a store of an older version is changed.
+    `gate` is told before a store of an older version is changed, and of an encrypted one.
     `query` is added to the file's SQLite URI. An encrypted store's key is checked before any row is read.
     """
     access = access or Access()
@@ -172,9 +173,9 @@ async def open_store(
     reader: Database | None = None
     try:
         use_log = not on_network(path)
-        mode = await writer.run(lambda db: _set_up(db, synchronous, use_log, migrating))
-        swept = await writer.run(_swept)
-        key, made = await writer.run(lambda db: unlock(db, access))
+        mode = await writer.run(lambda db: _set_up(db, synchronous, use_log, gate))
+        swept = await writer.run(lambda db: _swept(db, gate))
+        key, made = await writer.run(lambda db: _unlocked(db, access, gate))
         codec = None if key is None else key.codec()
         if codec is not None:
             await writer.run(partial(_guard_secrets, codec=codec))
@@ -232,12 +233,23 @@ def _guard_secrets(db: sqlite3.Connection, codec: Codec) -> None:
     db.execute("PRAGMA secure_delete = ON")
 
 
-def _swept(db: sqlite3.Connection) -> bool:
+def _swept(db: sqlite3.Connection, gate: Gate | None) -> bool:
     """Whether nothing of before its encryption is left of a store: one that was cut short may have left it in the log.
 
     It needs no key, so that whoever opens the file next ends it.
     """
-    return read_wrapped(db) is None or sweep(db)
+    if read_wrapped(db) is None:
+        return True
+    if gate is not None:
+        gate.encrypted()
+    return sweep(db)
+
+
+def _unlocked(db: sqlite3.Connection, access: Access, gate: Gate | None) -> tuple[StoreKey | None, int]:
+    key, at = unlock(db, access)
+    if key is not None and gate is not None:
+        gate.unlocked(db, access.ciphers)
+    return key, at
 
 
 async def _open_read_only(path: Path, access: Access) -> OpenStore:
@@ -302,7 +314,7 @@ def _set_up(
     db: sqlite3.Connection,
     synchronous: str,
     use_log: bool,
-    migrating: Callable[[sqlite3.Connection], None] | None,
+    gate: Gate | None,
 ) -> str:
     check_schema(db)  # before anything is written
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
@@ -311,8 +323,8 @@ def _set_up(
     mode = _journal_mode(db, "WAL" if use_log else "DELETE")
     db.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
     db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
-    if migrating is not None and 0 < user_version(db) < SCHEMA_VERSION:
-        migrating(db)
+    if gate is not None and 0 < user_version(db) < SCHEMA_VERSION:
+        gate.migrating(db)
     migrate(db)
     return mode
 

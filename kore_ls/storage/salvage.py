@@ -17,6 +17,7 @@ from kore_ls.storage.changes import append_changes
 from kore_ls.storage.codec import codec_of
 from kore_ls.storage.counting import miscounted, recount
 from kore_ls.storage.faults import FAULTS
+from kore_ls.storage.keys import LINEAGE
 from kore_ls.storage.message_rows import INSERT_IF_NEW, insert_tool_calls
 from kore_ls.storage.rows import (
     MESSAGE_COLUMNS,
@@ -164,7 +165,7 @@ def _made_up(message: Message, now: int) -> SessionRecord:
 
 
 def _save_meta(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    for key in ("active_session", "session_number"):
+    for key in ("active_session", "session_number", LINEAGE):
         try:
             row = source.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         except FAULTS:

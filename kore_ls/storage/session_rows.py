@@ -16,6 +16,7 @@ from kore_ls.model.limits import JsonObject
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord, SessionStatus
 from kore_ls.storage.codec import OVERHEAD_BYTES, codec_of
+from kore_ls.storage.keys import LINEAGE, new_lineage
 from kore_ls.storage.rows import (
     EDITABLE_COLUMNS,
     SESSION_COLUMNS,
@@ -83,6 +84,8 @@ def insert_session(db: sqlite3.Connection, record: SessionRecord, hidden: Hidden
         remove_rows(db, record.id)
     number = int(read_meta(db, "sessions_made") or 0) + 1
     write_meta(db, "sessions_made", number)
+    if number == 1:
+        write_meta(db, LINEAGE, new_lineage())
     db.execute(
         f"INSERT INTO sessions ({SESSION_COLUMNS}, num, hidden, hidden_at) VALUES ({marks(SESSION_COLUMNS)}, ?, ?, ?)",
         (*session_row(record, codec_of(db)), number, hidden, now if hidden else None),

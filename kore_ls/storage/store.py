@@ -25,6 +25,7 @@ from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.database import BUSY_TIMEOUT_MS
 from kore_ls.storage.encryption import Encryption
+from kore_ls.storage.gate import Gate
 from kore_ls.storage.history_store import HistoryStore
 from kore_ls.storage.interface import Change, ImportOutcome, Storage, StoreStatus
 from kore_ls.storage.memory_index import INDEXED_MESSAGES
@@ -33,7 +34,7 @@ from kore_ls.storage.opening import OpenStore
 from kore_ls.storage.purge import Purge
 from kore_ls.storage.retention import expired, space
 from kore_ls.storage.session_rows import SessionPage, SessionQuery, read_meta, write_meta
-from kore_ls.storage.store_file import Gate, StoreFile
+from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.turn_store import TurnStore
 from kore_ls.storage.unlocking import ROTATE_AT, Access
 from kore_ls.storage.watch import Watch

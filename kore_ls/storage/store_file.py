@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from kore_ls.errors import KoreError, SessionNotFound, StoreBusy, StoreDamaged, StoreLocked, StoreReadOnly, WrongKey
 from kore_ls.model.event import EventType
@@ -17,6 +17,7 @@ from kore_ls.model.search import SearchPage, SearchQuery
 from kore_ls.storage.changes import StoreChange, changes_after
 from kore_ls.storage.database import ConnectionClosed, Stale
 from kore_ls.storage.files import check_openable, identity, is_writable
+from kore_ls.storage.gate import Gate
 from kore_ls.storage.indexer import Report, is_index_damage
 from kore_ls.storage.maintenance import checkpoint, sweep
 from kore_ls.storage.opening import OpenStore, data_version, open_store
@@ -32,19 +33,6 @@ _ALL = 1 << 62
 _PLAIN = "the store is not encrypted although there is a key for it; encrypt it, or say that it is meant to be plain"
 _UNUSABLE = "the key that is configured is none, so nothing is stored; mend it, or unlock the store with another"
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_CORRUPT_SEQUENCE", "SQLITE_NOTADB"})
-
-
-class Gate(Protocol):
-    """Decides, for stores in workspace folders, whether the file may be opened in place, and readies its directory."""
-
-    def check(self) -> None:
-        """Raise StoreForeign if the store is not this user's."""
-
-    def prepare(self) -> None:
-        """Make the directory a store of this user's; called before the file is created."""
-
-    def migrating(self, db: sqlite3.Connection) -> None:
-        """The store is of an older version and about to be changed; called in its connection's thread."""
 
 
 class StoreFile:
@@ -114,7 +102,7 @@ class StoreFile:
             name=self._name,
             busy_timeout_ms=self._busy_timeout_ms,
             access=self.access,
-            migrating=None if self._gate is None else self._gate.migrating,
+            gate=self._gate,
         )
         await self._begin(opened)
         self.current = opened

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +66,11 @@ def remove_views(directory: Path, session_id: SessionId) -> None:
     with contextlib.suppress(OSError):
         for path in (directory / VIEWS).glob(f"{_file_name(session_id)}*.md"):
             path.unlink(missing_ok=True)
+
+
+def remove_all_views(directory: Path) -> None:
+    """Remove the view files of all sessions whose store lies in `directory`, as far as that can be done."""
+    shutil.rmtree(directory / VIEWS, ignore_errors=True)
 
 
 def transcript(record: SessionRecord, messages: Sequence[Message]) -> tuple[str, dict[int, int]]:

@@ -1,0 +1,154 @@
+"""A store's key and what a user keeps besides the store: no copy tells more than the store itself, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from kore_ls.agents.quiet import quiet_agent
+from kore_ls.errors import StoreLocked, WrongKey
+from kore_ls.model.ids import SessionId
+from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions import store_keys
+from kore_ls.sessions.app import App
+from kore_ls.sessions.folder import Folder
+from kore_ls.storage.backups import content_of
+from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.convert import convert
+from kore_ls.storage.store import SQLiteStore
+from kore_ls.storage.unlocking import Access
+from tests.ciphers import CHEAP, cipher_of
+from tests.project.source import ROOT
+from tests.storage.canaries import WORDS, plant, seen_in
+from tests.storage.values import record
+
+CANARY = SessionId("canary")
+
+
+@asynccontextmanager
+async def opened(state_home: Path, path: Path, passphrase: str = "") -> AsyncIterator[Folder]:
+    """The folder as a process has it open; with a passphrase its store is unlocked, if there is one."""
+    app = App(state_home, quiet_agent, CHEAP)
+    folder = app.enter(path, ClientSettings())
+    try:
+        if (cipher := cipher_of(passphrase)) is not None:
+            await store_keys.unlock(folder, cipher)
+        yield folder
+    finally:
+        await app.close()
+
+
+async def planted(folder: Folder) -> None:
+    storage = folder.manager.storage
+    assert isinstance(storage, SQLiteStore)
+    await plant(storage)
+    await folder.backups.keep("daily")
+    view = folder.directory / "view" / "x-1.md"
+    view.parent.mkdir()
+    view.write_text(WORDS[0], encoding="utf-8")
+
+
+def shown(folder: Path, state_home: Path) -> set[str]:
+    """The words that can be read somewhere, beside the store or in the user's own state."""
+    return seen_in(folder / ".kore") | seen_in(state_home)
+
+
+async def killed_at(folder: Path, old: str, new: str, step: str) -> None:
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.sessions.encrypt_child", str(folder), old, new, step), cwd=ROOT
+    )
+    assert await child.wait() == -9
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "swept",
+        *(
+            pytest.param(step, marks=pytest.mark.slow)
+            for step in ("copying", "copied", "locked", "caught up", "writing", "switched", "forget")
+        ),
+    ],
+)
+async def test_killed_while_it_encrypts_no_plain_copy_outlives_the_next_unlocking(
+    folder: Path, state_home: Path, step: str
+) -> None:
+    async with opened(state_home, folder) as before:
+        await planted(before)
+    assert shown(folder, state_home) == set(WORDS)
+    await killed_at(folder, "", "new", step)
+    async with opened(state_home, folder) as found:
+        encrypted = (await found.status())[0].encrypted
+        assert encrypted or step not in ("swept", "forget")
+    if not encrypted:
+        async with opened(state_home, folder) as again:
+            cipher = cipher_of("new")
+            assert cipher is not None
+            await store_keys.encrypt(again, cipher)
+        assert shown(folder, state_home) == set()
+    async with opened(state_home, folder, "new") as after:
+        assert shown(folder, state_home) == set()
+        assert (await after.manager.storage.load_session(CANARY)).name == "kanarienname"
+
+
+@pytest.mark.slow
+async def test_killed_after_a_new_key_was_made_no_copy_stays_that_the_former_key_opens(
+    folder: Path, state_home: Path
+) -> None:
+    async with opened(state_home, folder, "old") as before:
+        await planted(before)
+        former = {each.id for each in before.backups.shelf.backups()}
+    await killed_at(folder, "old", "new", "swept")
+    async with opened(state_home, folder, "new") as after:
+        await after.backups.keep("daily")
+        assert former & {each.id for each in after.backups.shelf.backups()} == set()
+        assert len(after.backups.shelf.backups()) == 1
+
+
+async def test_copies_that_are_the_store_s_own_or_another_s_stay(folder: Path, state_home: Path) -> None:
+    """Those of a store that was lost in this folder, and those that the key opens, though its own was renewed."""
+    async with opened(state_home, folder) as lost:
+        await planted(lost)
+    shutil.rmtree(folder / ".kore")
+    async with opened(state_home, folder, "word") as made:
+        await made.manager.storage.create_session(record("mine"))
+        await made.backups.keep("daily")
+        cipher = cipher_of("word")
+        assert cipher is not None
+        await made.manager.storage.encryption.rekey(cipher, cipher)
+    async with opened(state_home, folder, "word") as again:
+        kept = [content_of(each) for each in again.backups.shelf.backups()]
+        assert [(each.sessions, each.encrypted) for each in kept] == [(1, True), (1, False)]
+
+
+async def test_a_locked_store_lets_no_copy_go(folder: Path, state_home: Path) -> None:
+    """Whoever can write in the folder could put a locked store there, and nobody would have anything."""
+    async with opened(state_home, folder) as before:
+        await planted(before)
+    convert(folder / ".kore" / "sessions.db", Access(), Cipher("theirs", cost=CHEAP), 1)
+    async with opened(state_home, folder) as locked:
+        with pytest.raises(StoreLocked):
+            await locked.manager.storage.load_session(CANARY)
+        assert len(locked.backups.shelf.backups()) == 1
+        assert not (locked.directory / "view").exists()
+
+
+async def test_a_change_that_fails_leaves_no_copy(folder: Path, state_home: Path) -> None:
+    async with opened(state_home, folder, "right") as made:
+        await made.manager.storage.create_session(record("mine"))
+        wrong = cipher_of("wrong")
+        assert wrong is not None
+        for change in (
+            store_keys.encrypt(made, wrong),
+            store_keys.rekey(made, wrong, wrong),
+            store_keys.decrypt(made, wrong),
+        ):
+            with pytest.raises(WrongKey):
+                await change
+        assert made.backups.shelf.backups() == []
