@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from attrs import frozen
 
@@ -18,7 +18,10 @@ from kore_ls.model.limits import one_of
 from kore_ls.rpc.codec import Checked
 from kore_ls.rpc.methods import method
 from kore_ls.sessions.documents.export_file import target_path
-from kore_ls.sessions.workspace import OpenFolder, Workspace
+from kore_ls.sessions.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kore_ls.sessions.history import FoundSource, History, ImportedSource
 
 _REPORT_SECONDS = 0.2
 _MOST_IDS = 1_000
@@ -154,41 +157,37 @@ class HistoryExported:
 @method("kore/history/scan", raises=(FolderRequired, FolderNotFound, StoreFull))
 async def scan(workspace: Workspace, params: HistoryScanParams) -> HistoryScanned:
     """Look for conversations of other tools that belong to the folder. Changes nothing."""
-    from kore_ls.sessions.history import History
-
-    opened = workspace.folder(params.folder)
-    history = History(opened.folder.path, opened.manager, now_ms(), new_id)
+    history, path = _history(workspace, params)
     with Progress(workspace.notify, params.work_done_token, "Looking for conversations") as progress:
-        found = await history.scan(params.source, _place(params.path, opened), _seldom(progress))
-    return HistoryScanned(
-        sources=tuple(
-            HistorySource(
-                source=each.importer.name,
-                title=each.importer.title,
-                checked=each.importer.checked,
-                everywhere=None if each.importer.knows_folders else True,
-                sessions=each.sessions,
-                messages=each.messages,
-                imported=each.stored,
-                since=each.since,
-                until=each.until,
-                bad=each.notes.bad,
-                problems=tuple(each.notes.problems.texts()),
-                newest=tuple(
-                    HistorySession(
-                        source_id=one.source_id,
-                        session_id=one.session_id,
-                        title=one.title,
-                        messages=one.messages,
-                        created_at=one.created_at,
-                        updated_at=one.updated_at,
-                        imported=one.stored or None,
-                    )
-                    for one in each.newest
-                ),
+        found = await history.scan(params.source, path, _seldom(progress))
+    return HistoryScanned(sources=tuple(_found(each) for each in found))
+
+
+def _found(source: FoundSource) -> HistorySource:
+    return HistorySource(
+        source=source.importer.name,
+        title=source.importer.title,
+        checked=source.importer.checked,
+        everywhere=None if source.importer.knows_folders else True,
+        sessions=source.sessions,
+        messages=source.messages,
+        imported=source.stored,
+        since=source.since,
+        until=source.until,
+        bad=source.notes.bad,
+        problems=tuple(source.notes.problems.texts()),
+        newest=tuple(
+            HistorySession(
+                source_id=one.source_id,
+                session_id=one.session_id,
+                title=one.title,
+                messages=one.messages,
+                created_at=one.created_at,
+                updated_at=one.updated_at,
+                imported=one.stored or None,
             )
-            for each in found
-        )
+            for one in source.newest
+        ),
     )
 
 
@@ -199,41 +198,41 @@ async def import_(workspace: Workspace, params: HistoryImportParams) -> HistoryI
     Files that have not changed since they were read are passed over, also where their sessions were removed for good;
     `again` and `sessions` read them. A cancelled import keeps the sessions that are complete.
     """
-    from kore_ls.sessions.history import History
-
-    opened = workspace.folder(params.folder)
-    history = History(opened.folder.path, opened.manager, now_ms(), new_id)
+    history, path = _history(workspace, params)
     with Progress(workspace.notify, params.work_done_token, "Importing conversations") as progress:
         done, changed = await history.bring_in(
             params.source,
-            _place(params.path, opened),
+            path,
             params.sessions,
             _seldom(progress),
             dry_run=params.dry_run,
             again=params.again,
         )
-    return HistoryImported(
-        sources=tuple(
-            HistoryImportedSource(
-                source=each.importer.name,
-                title=each.importer.title,
-                added=each.added,
-                grown=each.grown,
-                unchanged=each.unchanged,
-                unread=each.unread,
-                skipped=each.skipped,
-                messages=each.messages,
-                bad=each.notes.bad,
-                problems=tuple(each.notes.problems.texts()),
-            )
-            for each in done
-        ),
-        sessions=tuple(changed[:_MOST_IDS]),
+    return HistoryImported(sources=tuple(_imported(each) for each in done), sessions=tuple(changed[:_MOST_IDS]))
+
+
+def _imported(source: ImportedSource) -> HistoryImportedSource:
+    return HistoryImportedSource(
+        source=source.importer.name,
+        title=source.importer.title,
+        added=source.added,
+        grown=source.grown,
+        unchanged=source.unchanged,
+        unread=source.unread,
+        skipped=source.skipped,
+        messages=source.messages,
+        bad=source.notes.bad,
+        problems=tuple(source.notes.problems.texts()),
     )
 
 
-def _place(path: str | None, opened: OpenFolder) -> Path | None:
-    return None if path is None else target_path(path, opened.folder.path)
+def _history(workspace: Workspace, params: HistoryScanParams | HistoryImportParams) -> tuple[History, Path | None]:
+    """What other tools have for the folder that is meant, and the place that is to be looked at alone."""
+    from kore_ls.sessions.history import History
+
+    opened = workspace.folder(params.folder)
+    place = None if params.path is None else target_path(params.path, opened.folder.path)
+    return History(opened.folder.path, opened.manager, now_ms(), new_id), place
 
 
 def _seldom(progress: Progress) -> Callable[[str], None]:

@@ -56,15 +56,16 @@ class StoreRetained:
 async def retention(workspace: Workspace, params: StoreRetentionParams) -> StoreRetained:
     """Remove sessions beyond the limits for good and give back the room; without a limit, give back what is free.
 
-    Pinned, active and running sessions always stay. Nothing does this by itself.
+    Pinned, active and running sessions always stay. By itself this is done once a day, and only with limits that the
+    user has set (`keepDays`, `keepBytes` in `initializationOptions.kore` or in the user's own configuration).
     """
     opened = workspace.folder(params.folder)
-    limits = {"keep_days": params.keep_days, "keep_bytes": params.keep_bytes}
-    gone = await retain(opened.manager, **limits, dry_run=True)
+    days, most = params.keep_days, params.keep_bytes
+    gone = await retain(opened.manager, keep_days=days, keep_bytes=most, dry_run=True)
     if not params.dry_run:
         if gone:
             await opened.folder.backups.before("purge")
-        gone = await retain(opened.manager, **limits, dry_run=False)
+        gone = await retain(opened.manager, keep_days=days, keep_bytes=most, dry_run=False)
     sessions = tuple(
         ExpiredSession(id=each.record.id, name=each.record.name, updated_at=each.record.updated_at, bytes=each.bytes)
         for each in gone

@@ -15,7 +15,7 @@ from kore_ls.model.limits import JsonObject, between, name_problem, one_of, unic
 from kore_ls.model.message import ToolKind
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.secret import Secret, key_problem, passphrase_problem
-from kore_ls.model.settings import ClientSettings, UserRule
+from kore_ls.model.settings import KEEP_BYTES, KEEP_DAYS, ClientSettings, UserRule
 from kore_ls.rpc.codec import Checked, Codec, camel
 
 DAY_MS = 86_400_000
@@ -89,6 +89,9 @@ class _Options:
     passphrase: Annotated[str, Checked(passphrase_problem)] | None = None
     key: Annotated[str, Checked(key_problem)] | None = None
     indexed_messages: Annotated[int, Checked(between(0, 100_000_000))] | None = None
+    keep_days: Annotated[int, Checked(between(*KEEP_DAYS))] | None = None
+    keep_bytes: Annotated[int, Checked(between(*KEEP_BYTES))] | None = None
+    backups: bool | None = None
 
 
 _OPTIONS = "initializationOptions.kore"

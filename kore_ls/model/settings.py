@@ -5,9 +5,14 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from kore_ls.model.agent_settings import AgentSettings
+from kore_ls.model.limits import MAX_INTEGER
 from kore_ls.model.message import ToolKind
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.secret import Secret
+
+KEEP_DAYS = (1, 100_000)
+KEEP_BYTES = (1 << 20, MAX_INTEGER)
+"""What may be set, from least to most: less would be a slip that costs a history."""
 
 
 @frozen(kw_only=True)
@@ -24,6 +29,18 @@ class UserRule:
     paths: tuple[str, ...] = ()
     argv: tuple[str, ...] = ()
     unsandboxed: bool = False
+
+
+@frozen(kw_only=True)
+class StoreSettings:
+    """What a user wants done to stores now and then; None: nothing is said of it."""
+
+    keep_days: int | None = None
+    """Sessions not changed for so many days go for good, pinned, active and running ones never."""
+    keep_bytes: int | None = None
+    """Beyond so many bytes of text the sessions longest untouched go for good."""
+    backups: bool | None = None
+    """Whether a store is copied once a day; it is where nothing is said."""
 
 
 @frozen(kw_only=True)
@@ -58,3 +75,7 @@ class ClientSettings:
     """What opens encrypted stores; with it, new stores are made encrypted."""
     indexed_messages: int = 200_000
     """How many messages of an encrypted store a search holds indexed in memory; older ones are read one by one."""
+    keep_days: int | None = None
+    """See `StoreSettings`; None: the user's own configuration decides."""
+    keep_bytes: int | None = None
+    backups: bool | None = None

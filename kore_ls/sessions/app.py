@@ -13,7 +13,7 @@ from kore_ls.agents.keys import ProviderKeys
 from kore_ls.errors import FolderNotFound
 from kore_ls.model.agent_settings import AgentSettings
 from kore_ls.model.secret import Secret
-from kore_ls.model.settings import ClientSettings
+from kore_ls.model.settings import ClientSettings, StoreSettings
 from kore_ls.sessions.client import Client
 from kore_ls.sessions.folder import Folder
 from kore_ls.sessions.turns.session_agents import SessionAgents
@@ -61,7 +61,8 @@ class App:
         if folder is None:
             cipher = self.cipher(settings.secret) if settings.secret else None
             agents = SessionAgents(lambda: self.agent_settings(settings), self.keys, settings.locale)
-            folder = Folder(real, settings, self.state_dir, agents, self._agent_factory, cipher)
+            care = self.store_settings(settings)
+            folder = Folder(real, settings, self.state_dir, agents, self._agent_factory, cipher, care)
             self._folders[real] = folder
         self._users[real] = self._users.get(real, 0) + 1
         return folder
@@ -73,6 +74,16 @@ class App:
     def agent_settings(self, settings: ClientSettings) -> AgentSettings:
         """How sessions are answered that chose nothing else: what the client says, else the user's configuration."""
         return settings.agent or self.config.agent or AgentSettings()
+
+    def store_settings(self, settings: ClientSettings) -> StoreSettings:
+        """What is done to stores now and then: what the client says, else the user's configuration."""
+        said, own = settings, self.config.store
+        limited = said.keep_days is not None or said.keep_bytes is not None
+        return StoreSettings(
+            keep_days=said.keep_days if limited else own.keep_days,
+            keep_bytes=said.keep_bytes if limited else own.keep_bytes,
+            backups=own.backups if said.backups is None else said.backups,
+        )
 
     async def leave(self, folder: Folder) -> None:
         """The counterpart of `enter`."""

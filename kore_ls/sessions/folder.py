@@ -11,12 +11,13 @@ from kore_ls.agents.sandbox.kinds import Sandbox
 from kore_ls.errors import InvalidParams, StoreForeign
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import now_ms
-from kore_ls.model.settings import ClientSettings
+from kore_ls.model.settings import ClientSettings, StoreSettings
 from kore_ls.sessions.backups import FolderBackups
 from kore_ls.sessions.clients import FolderClients
 from kore_ls.sessions.config import ManagerConfig
 from kore_ls.sessions.documents.view import remove_all_views, remove_views
 from kore_ls.sessions.manager import SessionManager
+from kore_ls.sessions.retention import FolderRetention
 from kore_ls.sessions.trust import TrustList
 from kore_ls.sessions.turns.folder_workbench import FolderWorkbench
 from kore_ls.sessions.turns.remembered import RememberedRules
@@ -41,6 +42,7 @@ class Folder:
         agents: SessionAgents,
         agent_factory: AgentFactory | None = None,
         cipher: Cipher | None = None,
+        care: StoreSettings | None = None,
     ) -> None:
         self.path = path
         self.agents = agents
@@ -87,7 +89,11 @@ class Folder:
         self.home.before_migration = lambda db: shelf.before_migration(db, now_ms(), self.store)
         self.home.when_encrypted = lambda: remove_all_views(self.directory)
         self.home.after_unlock = shelf.forget_former
-        self.backups.start()
+        care = care or StoreSettings()
+        if care.backups is not False:
+            self.backups.start()
+        self.retention = FolderRetention(self.manager, self.backups, care.keep_days, care.keep_bytes)
+        self.retention.start()
 
     async def status(self) -> tuple[StoreStatus, bool]:
         """The store's status, and whether it is foreign."""
@@ -102,6 +108,7 @@ class Folder:
 
     async def close(self) -> None:
         """Shut the manager down."""
+        await self.retention.stop()
         await self.backups.stop()
         await self.manager.shutdown()
 

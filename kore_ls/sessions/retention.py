@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
 
-from kore_ls.errors import LeaseHeld, SessionNotFound
+from kore_ls.errors import KoreError, LeaseHeld, SessionNotFound
 from kore_ls.model.retention import SizedSession
+from kore_ls.sessions.backups import FolderBackups
 from kore_ls.sessions.manager import SessionManager
+
+log = logging.getLogger(__name__)
+
+_FIRST_SECONDS = 300.0
+_THEN_SECONDS = 86_400.0
 
 
 async def retain(
-    manager: SessionManager, *, keep_days: int | None, keep_bytes: int | None, dry_run: bool
+    manager: SessionManager, *, keep_days: int | None, keep_bytes: int | None, dry_run: bool, compact: bool = True
 ) -> Sequence[SizedSession]:
     """Remove for good what is beyond the limits; those that went, or (asked only) would go, longest untouched first.
 
-    Pinned and active sessions stay, and such as somebody works in. Without a limit none goes, but free room does.
+    Pinned and active sessions stay, and such as somebody works in. Without a limit none goes, but free room does:
+    all of it with `compact`, which may take long, else what is quick.
     """
     limited = keep_days is not None or keep_bytes is not None
     beyond = await manager.storage.expired(keep_days, keep_bytes) if limited else []
@@ -27,5 +36,53 @@ async def retain(
             await manager.delete_session(each.record.id, permanent=True)
             removed.append(each)
     await manager.storage.purge.settle()
-    await manager.storage.purge.compact()
+    if compact:
+        await manager.storage.purge.compact()
     return removed
+
+
+class FolderRetention:
+    """The limits that a user set for a folder's store, seen to once a day by one of the processes that have it open."""
+
+    def __init__(
+        self, manager: SessionManager, backups: FolderBackups, keep_days: int | None, keep_bytes: int | None
+    ) -> None:
+        self._manager = manager
+        self._backups = backups
+        self._days, self._bytes = keep_days, keep_bytes
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """See to the limits from now on, if there are any."""
+        if self._task is None and (self._days is not None or self._bytes is not None):
+            self._task = asyncio.create_task(self._regularly(), name="kore-retention")
+
+    async def stop(self) -> None:
+        """Remove nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _regularly(self) -> None:
+        seconds = _FIRST_SECONDS
+        while True:
+            await asyncio.sleep(seconds)
+            seconds = _THEN_SECONDS
+            await self.daily()
+
+    async def daily(self) -> Sequence[SizedSession]:
+        """The sessions that went for good: at most once a day, after a copy of the store; failures are logged."""
+        manager = self._manager
+        try:
+            # Looked at first, as the note of the day is a change of the store, after which it would be copied.
+            if not await retain(manager, keep_days=self._days, keep_bytes=self._bytes, dry_run=True):
+                return []
+            if not await manager.storage.purge.claim_day():
+                return []
+            await self._backups.before("purge")
+            gone = await retain(manager, keep_days=self._days, keep_bytes=self._bytes, dry_run=False, compact=False)
+        except (KoreError, OSError) as error:
+            log.warning("the limits of what is kept wait (%s)", getattr(error, "kind", type(error).__name__))
+            return []
+        log.info("%d sessions beyond the limits of what is kept went for good", len(gone))
+        return gone

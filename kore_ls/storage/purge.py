@@ -13,11 +13,12 @@ from kore_ls.storage.import_rows import ABANDONED_MS
 from kore_ls.storage.index_merge import merge_step
 from kore_ls.storage.maintenance import sweep
 from kore_ls.storage.search_index import MESSAGES, SESSIONS
-from kore_ls.storage.session_rows import hide_long_deleted, purge_step
+from kore_ls.storage.session_rows import hide_long_deleted, purge_step, read_meta, write_meta
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.writer import Transaction
 
-KEPT_MS = 30 * 24 * 3600 * 1000
+_DAY_MS = 24 * 3600 * 1000
+KEPT_MS = 30 * _DAY_MS
 """How long a deleted session can be restored."""
 
 _ROWS = 500
@@ -74,6 +75,19 @@ class Purge:
             return purge_step(db, now - ABANDONED_MS, _ROWS)
         finally:
             db.execute(f"PRAGMA secure_delete = {secure}").fetchall()
+
+    async def claim_day(self) -> bool:
+        """Whether what is done once a day falls to the caller: it does for the first who asks, for 24 hours."""
+        now = self._clock()
+
+        def work(transaction: Transaction) -> bool:
+            last = read_meta(transaction.db, "retained_at")
+            if isinstance(last, int) and 0 <= now - last < _DAY_MS:
+                return False
+            write_meta(transaction.db, "retained_at", now)
+            return True
+
+        return await self._file.write(work)
 
     async def compact(self) -> None:
         """Take removed words out of the search index, too, and give back all room that is free, however long it takes.
