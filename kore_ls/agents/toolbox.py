@@ -185,6 +185,7 @@ class _Use:
         verdict = self.asking.verdict(action, sandboxed=aim.sandboxed)
         diff = None
         if verdict.answer is Answer.ASK:
+            await self.on_update(self.call)  # its title stands above the question
             try:
                 diff = await tool.preview()
             except ToolProblem:

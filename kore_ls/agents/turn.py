@@ -195,6 +195,8 @@ class TurnMachine:
         shown: list[Effect] = []
         if known is None:
             shown.append(ShowTool(type=EventType.TOOL_START, call=call))
+        elif call.status in UNFINISHED and call != known:
+            shown.append(ShowTool(type=EventType.TOOL_UPDATE, call=call))
         if call.status not in UNFINISHED and (known is None or known.status in UNFINISHED):
             shown.append(_outcome(call))
         return evolve(self, begun=True, calls=calls), tuple(shown)

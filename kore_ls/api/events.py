@@ -129,6 +129,7 @@ EVENTS: Mapping[str, type] = {
     EventType.TURN_STARTED.value: TurnStarted,
     EventType.TURN_FINISHED.value: TurnFinished,
     EventType.TOOL_START.value: ToolCallChanged,
+    EventType.TOOL_UPDATE.value: ToolCallChanged,
     EventType.TOOL_OUTPUT.value: StreamedOutput,
     EventType.TOOL_COMPLETE.value: ToolCallChanged,
     EventType.TOOL_ERROR.value: ToolCallChanged,

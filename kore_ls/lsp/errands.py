@@ -220,7 +220,9 @@ class Errands:
                         event.turn_id == turn_id or (not begun and event.data.stop_reason is StopReason.CANCELLED)
                     ):
                         return event.data
-                    if event.type is EventType.TOOL_START and isinstance(event.data, ToolCallChanged):
+                    if event.type in (EventType.TOOL_START, EventType.TOOL_UPDATE) and isinstance(
+                        event.data, ToolCallChanged
+                    ):
                         progress.report(shortened(visible(event.data.tool_call.title), TITLE_CHARS))
         finally:
             self._tokens.pop(token or "", None)

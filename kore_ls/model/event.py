@@ -30,6 +30,7 @@ class EventType(Enum):
     TURN_STARTED = "turn.started"
     TURN_FINISHED = "turn.finished"
     TOOL_START = "tool.start"
+    TOOL_UPDATE = "tool.update"
     TOOL_OUTPUT = "tool.output"
     TOOL_COMPLETE = "tool.complete"
     TOOL_ERROR = "tool.error"

@@ -78,6 +78,10 @@ def start(call: ToolCall) -> ShowTool:
     return ShowTool(type=EventType.TOOL_START, call=call)
 
 
+def update(call: ToolCall) -> ShowTool:
+    return ShowTool(type=EventType.TOOL_UPDATE, call=call)
+
+
 def complete(call: ToolCall) -> ShowTool:
     return ShowTool(type=EventType.TOOL_COMPLETE, call=call)
 
@@ -113,9 +117,9 @@ TABLE: dict[str, tuple[list[Happening], list[Effect]]] = {
         [UsageReported(usage=USED), CANCEL, UsageReported(usage=USED)],
         [AddUsage(usage=USED), StopAgent(), AddUsage(usage=USED)],
     ),
-    "a call is told when it is first seen and when it is over": (
-        [tool(CALL), tool(WORKS), tool(DONE), STEP],
-        [start(CALL), complete(DONE), StoreStep(calls=(DONE,))],
+    "a call is told when it is first seen, when it changes and when it is over": (
+        [tool(CALL), tool(CALL), tool(WORKS), tool(WORKS), tool(DONE), STEP],
+        [start(CALL), update(WORKS), complete(DONE), StoreStep(calls=(DONE,))],
     ),
     "a call that is over at once is told twice": ([tool(DONE)], [start(DONE), complete(DONE)]),
     "a failed call is an error": ([tool(CALL), tool(FAILED)], [start(CALL), error(FAILED)]),

@@ -4,8 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-
-export const LONG = Number(process.env.KORE_E2E_PATIENCE ?? 90_000);
+import { LONG, becomes, retried } from "./steps.mjs";
 
 /** Where the programs are and where this run may write; told by whoever starts the test. */
 const { KORE_E2E_DIR: DIRECTORY, KORE_E2E_CODE_SERVER: CODE_SERVER, KORE_E2E_CHROMIUM: CHROMIUM, KORE_E2E_VSIX: VSIX } = process.env;
@@ -27,7 +26,11 @@ const SETTINGS = {
   "chat.commandCenter.enabled": false,
   "git.enabled": false,
   "workbench.secondarySideBar.defaultVisibility": "hidden",
+  // Or a click on the icon of a view that the window is just restoring would hide it.
+  "workbench.activityBar.iconClickBehavior": "focus",
 };
+
+const SHORT = { timeout: 5_000 };
 
 /** One installation of the editor with the extension in it, serving folders to browsers until it is closed. */
 export class Editor {
@@ -65,6 +68,7 @@ export class Editor {
   /** A window on the folder, or on the file of a workspace of several; with `tests`, one that runs them in its extension host, with the `extension` of that path. */
   async open(folder, { locale = "en-US", extension, tests } = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 900 }, locale, permissions: ["clipboard-read", "clipboard-write"] });
+    context.setDefaultTimeout(LONG);
     const page = await context.newPage();
     page.on("request", (request) => {
       const { hostname } = new URL(request.url());
@@ -80,7 +84,7 @@ export class Editor {
       await page.exposeFunction("codeAutomationExit", () => undefined);
     }
     await page.goto(address);
-    await page.locator(".monaco-workbench").waitFor({ timeout: LONG });
+    await page.locator(".monaco-workbench").waitFor();
     return new Window(page, context);
   }
 
@@ -93,62 +97,98 @@ export class Editor {
   }
 }
 
-/** A browser page with the workbench, and what a user does in it. */
+/** A browser page with the workbench, and what a user does in it. Whatever is waited for, is waited for LONG. */
 export class Window {
   constructor(page, context) {
     Object.assign(this, { page, context });
     this.rows = page.locator(".sidebar .pane-body .monaco-list-row");
-    this.input = page.locator(".quick-input-widget:not([style*='display: none']) input");
-    this.picks = page.locator(".quick-input-list .monaco-list-row");
+    this.box = page.locator(".quick-input-widget:not([style*='display: none'])");
+    this.input = this.box.locator("input");
+    this.picks = this.box.locator(".quick-input-list .monaco-list-row");
+    this.chatFrame = page.locator('iframe.webview[src*="extensionId=kore-ls.kore"]');
+    // Found anew for each use: the editor makes its page again as it likes.
+    this.chat = this.chatFrame.contentFrame().locator("#active-frame").contentFrame();
   }
 
   /** Wait until the status bar says this. */
   status(text) {
-    return this.page.locator(".statusbar-item", { hasText: text }).waitFor({ timeout: LONG });
+    return this.page.locator(".statusbar-item", { hasText: text }).waitFor();
   }
 
-  /** The frame of the chat, once it can be written to. */
+  /** The chat, once it can be written to. */
   async openChat() {
     await this.showKore();
-    const chat = await this.chat();
-    await chat.locator("textarea").waitFor({ timeout: LONG });
-    return chat;
+    await this.chat.locator("textarea").waitFor();
+    return this.chat;
   }
 
   async showKore() {
-    const icon = this.page.locator('.activitybar a[aria-label="Kore"]');
-    await icon.waitFor({ timeout: LONG });
-    // A second click would hide it.
-    if (!(await this.page.locator('.sidebar .composite.title', { hasText: "Kore" }).count())) await icon.click();
+    await this.page.locator('.activitybar a[aria-label="Kore"]').click();
+    await this.page.locator(".sidebar .composite.title", { hasText: "Kore" }).waitFor();
   }
 
   row(text) {
     return this.rows.filter({ hasText: text });
   }
 
+  /** Wait until these are the sessions, and the folders, of the side bar: the beginnings of their rows. */
+  list(...beginnings) {
+    const begun = (text, index) => (text.startsWith(beginnings[index] ?? "\0") ? beginnings[index] : text);
+    return becomes(async () => (await this.rows.allInnerTexts()).map((text) => text.trim()).map(begun), beginnings);
+  }
+
+  /** Wait until the chat has the focus: what leads to a session ends with it, and what was opened before is closed by it. */
+  inChat() {
+    return becomes(() => this.chatFrame.evaluateAll((frames) => frames.includes(document.activeElement)), true);
+  }
+
+  /** Press the button that the row of a session has while the pointer is on it. A row that is drawn anew forgets the pointer. */
+  press(text, button) {
+    const row = this.row(text).first();
+    return retried(`${button} in the row of ${text}`, async () => {
+      await this.page.mouse.move(0, 0);
+      await row.hover(SHORT);
+      await row.locator(`.action-label[aria-label^="${button}"]`).click(SHORT);
+    });
+  }
+
   /** Run a command from the palette, by its title. */
-  async command(title) {
-    await this.palette(`>${title}`, title);
-    await this.page.keyboard.press("Enter");
+  command(title) {
+    return this.palette(`>${title}`, title);
   }
 
   /** Open a file by its name, and give its editor the focus. */
   async openFile(name) {
     await this.palette(name, name);
-    await this.page.keyboard.press("Enter");
-    await this.page.locator(".tab.active", { hasText: name }).waitFor({ timeout: LONG });
-    await this.lines.click({ timeout: LONG });
+    await this.page.locator(".tab.active", { hasText: name }).waitFor();
+    await this.lines.click();
   }
 
-  /** Type into the palette until it offers this. Its key is lost, or it is closed again, while the focus is on its way elsewhere. */
+  /** Type into the palette, and take what it offers first. Keys are lost, or it is closed again, while the focus is on its way elsewhere. */
   async palette(text, offered) {
-    const short = { timeout: 5_000 };
-    for (const end = Date.now() + LONG; Date.now() < end; ) {
-      await this.page.keyboard.press("F1");
-      const open = this.input.waitFor(short).then(() => this.input.fill(text, short)).then(() => this.picks.filter({ hasText: offered }).first().waitFor(short));
-      if (await open.then(() => true, () => false)) return;
-    }
-    throw new Error(`the palette did not offer ${offered}`);
+    await retried(`the palette with ${offered}`, async () => {
+      const first = await this.offered(text, offered);
+      await this.input.press("Enter", SHORT);
+      await first.waitFor({ ...SHORT, state: "hidden" });
+    });
+  }
+
+  async offered(text, offered) {
+    const first = this.box.locator(".quick-input-list .monaco-list-row.focused", { hasText: offered });
+    await this.page.keyboard.press("F1");
+    await this.input.waitFor(SHORT);
+    await this.input.fill(text, SHORT);
+    await first.waitFor(SHORT);
+    return first;
+  }
+
+  /** Close what was opened to choose from. */
+  escape() {
+    return retried("the end of a list", async () => {
+      if (!(await this.box.isVisible())) return;
+      await this.input.press("Escape", SHORT);
+      await this.box.waitFor({ ...SHORT, state: "hidden" });
+    });
   }
 
   /** What the open editor shows. */
@@ -162,57 +202,48 @@ export class Window {
   }
 
   async type(text) {
-    await this.input.waitFor({ timeout: LONG });
     await this.input.fill(text);
+  }
+
+  /** The box that has this title. */
+  titled(title) {
+    return this.box.filter({ has: this.page.locator(".quick-input-title", { hasText: title }) });
   }
 
   /** Answer the input box that has this title, and says this where it is given, once it is the one that is open. */
   async answer(title, text, says = "") {
-    const box = this.page.locator(".quick-input-widget:not([style*='display: none'])").filter({ has: this.page.locator(".quick-input-title", { hasText: title }) });
-    await box.filter({ hasText: says }).waitFor({ timeout: LONG });
+    const box = this.titled(title).filter({ hasText: says });
+    await box.waitFor();
     await this.input.fill(text);
-    await this.page.keyboard.press("Enter");
+    await this.input.press("Enter");
     // What opens over it before it is closed would close it unanswered.
-    await box.filter({ hasText: says }).waitFor({ state: "hidden", timeout: LONG });
+    await box.waitFor({ state: "hidden" });
   }
 
   /** Name a file in the dialog with this title; until it has listed its directory it forgets what was typed. */
   async answerFile(title, path) {
-    const box = this.page.locator(".quick-input-widget:not([style*='display: none'])").filter({ has: this.page.locator(".quick-input-title", { hasText: title }) });
-    await box.waitFor({ timeout: LONG });
-    for (const end = Date.now() + LONG; Date.now() < end; ) {
-      await this.input.fill(path);
-      await this.page.keyboard.press("Enter");
-      if (await box.waitFor({ state: "hidden", timeout: 5_000 }).then(() => true, () => false)) return;
-    }
-    throw new Error("the dialog stayed open");
+    const box = this.titled(title);
+    await box.waitFor();
+    await retried(`the end of the dialog ${title}`, async () => {
+      if (!(await box.isVisible())) return;
+      await this.input.fill(path, SHORT);
+      await this.input.press("Enter", SHORT);
+      await box.waitFor({ ...SHORT, state: "hidden" });
+    });
   }
 
   async pick(text) {
-    await this.picks.filter({ hasText: text }).first().click({ timeout: LONG });
+    await this.picks.filter({ hasText: text }).first().click();
   }
 
   toast(text) {
     return this.page.locator(".notifications-toasts .notification-list-item", { hasText: text });
   }
 
-  /** The frame that holds the chat. */
-  async chat() {
-    for (const end = Date.now() + LONG; Date.now() < end; ) {
-      for (const frame of this.page.frames()) {
-        if (await frame.locator("#kore-chat").count().catch(() => 0)) return frame;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    throw new Error("the chat view did not come up");
-  }
-
   /** Wait until any page within the window shows this. */
-  async shows(text) {
-    for (const end = Date.now() + LONG; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
-      for (const frame of this.page.frames()) if (await frame.getByText(text).count().catch(() => 0)) return;
-    }
-    throw new Error(`nothing shows ${text}`);
+  shows(text) {
+    const shown = (frame) => frame.getByText(text).count().catch(() => 0);
+    return becomes(async () => (await Promise.all(this.page.frames().map(shown))).some(Boolean), true, `a page with ${text}`);
   }
 
   async shot(name) {

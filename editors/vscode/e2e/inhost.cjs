@@ -1,6 +1,6 @@
 // Runs inside the editor's extension host, with the whole API: what no click can show. Writes what it found to a file.
 const assert = require("node:assert/strict");
-const { writeFileSync } = require("node:fs");
+const { renameSync, writeFileSync } = require("node:fs");
 const vscode = require("vscode");
 
 const found = {};
@@ -91,5 +91,7 @@ exports.run = async () => {
       found[name] = String(error?.stack ?? error);
     }
   }
-  writeFileSync(process.env.KORE_E2E_RESULT, JSON.stringify(found));
+  // Whoever waits for the file finds all of it.
+  writeFileSync(`${process.env.KORE_E2E_RESULT}.new`, JSON.stringify(found));
+  renameSync(`${process.env.KORE_E2E_RESULT}.new`, process.env.KORE_E2E_RESULT);
 };

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Editor, LONG } from "./editor.mjs";
+import { Editor } from "./editor.mjs";
+import { LONG, becomes } from "./steps.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const folder = join(process.env.KORE_E2E_DIR, "project");
@@ -18,9 +19,9 @@ before(async () => {
 });
 after(() => editor?.close());
 
-test("the extension holds in its host", { timeout: 2 * LONG }, async (context) => {
+test("the extension holds in its host", { timeout: 4 * LONG }, async (context) => {
   const window = await editor.open(folder, { extension: dirname(here), tests: join(here, "inhost.cjs") });
-  for (const end = Date.now() + LONG; !existsSync(result) && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 100));
+  await becomes(() => existsSync(result), true);
   await window.shot("inhost");
   const { activationMs, serverMs, ...steps } = JSON.parse(readFileSync(result, "utf8"));
   context.diagnostic(`activated in ${activationMs} ms, the server answered after ${serverMs} ms`);

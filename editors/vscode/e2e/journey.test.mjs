@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
-import { Editor, LONG } from "./editor.mjs";
-import { stepper } from "./steps.mjs";
+import { Editor } from "./editor.mjs";
+import { becomes, still, stepper } from "./steps.mjs";
 
 const folder = join(process.env.KORE_E2E_DIR, "project");
 
@@ -25,11 +25,14 @@ async function prompt(text) {
   await box.press("Enter");
 }
 
-const said = (text) => chat.locator(".message", { hasText: text }).first().waitFor({ timeout: LONG });
-const answered = (text) => chat.locator('.message[data-role="assistant"]:not(.draft)', { hasText: text }).last().waitFor({ timeout: LONG });
+const said = (text) => chat.locator(".message", { hasText: text }).first().waitFor();
+const answered = (text) => chat.locator('.message[data-role="assistant"]:not(.draft)', { hasText: text }).last().waitFor();
 const status = (text) => window.status(text);
+const sought = (text) => window.picks.filter({ hasText: text }).first();
 const top = () => chat.locator(".scroller").evaluate((each) => Math.round(each.scrollTop));
 const distance = () => chat.locator(".scroller").evaluate((each) => Math.round(each.scrollHeight - each.clientHeight - each.scrollTop));
+
+const atEnd = () => becomes(async () => (await distance()) <= 4, true, "at the end");
 
 async function openChat() {
   chat = await window.openChat();
@@ -48,7 +51,7 @@ step("Enter that ends a composition sends nothing; the next one does, into a ses
   await keys.send("Input.imeSetComposition", { text: "bang wo", selectionStart: 7, selectionEnd: 7 });
   await window.page.keyboard.press("Enter");
   await keys.send("Input.insertText", { text: "帮我加上登录限流 rateLimiter" });
-  assert.match(await box.inputValue(), /登录限流/);
+  await becomes(() => box.inputValue(), /登录限流/);
   assert.equal(await chat.locator(".message").count(), 0);
   await box.fill("帮我加上登录限流 rateLimiter");
   await box.press("Enter");
@@ -63,7 +66,7 @@ step("a long answer ends in view, its tool call folded", async () => {
   await prompt("/read long.txt");
   await answered("line 1");
   await status("build · idle");
-  assert.ok((await distance()) <= 4);
+  await atEnd();
   assert.equal(await chat.locator("details.call").last().evaluate((each) => each.open), false);
 });
 
@@ -71,23 +74,24 @@ step("what comes bit by bit is shown bit by bit, and who scrolled up meanwhile s
   await prompt("/run sh -c 'for i in 1 2 3 4 5; do echo step $i; done; while [ ! -e go.txt ]; do sleep 0.2; done; echo step 6'");
   const call = chat.locator("details.call", { hasText: "sh" }).last();
   const allow = chat.locator('.permission button[data-kind="allowOnce"]');
-  await call.or(allow).first().waitFor({ timeout: LONG });
+  await chat.locator('.call[data-status="inProgress"]').or(allow).first().waitFor();
   if (await allow.count()) await allow.click(); // where no sandbox works
   await call.locator("summary").click();
   const output = call.locator("pre").last();
-  await output.getByText("step 2").waitFor({ timeout: LONG });
+  await output.getByText("step 2").waitFor();
   assert.doesNotMatch(await output.innerText(), /step 6/);
   await chat.locator(".scroller").hover();
   await window.page.mouse.wheel(0, -600);
-  await chat.locator(".to-end").waitFor({ timeout: LONG });
-  const before = await top();
+  await chat.locator(".to-end").waitFor();
+  const before = await still(top);
   await window.shot("2-streaming");
   writeFileSync(join(folder, "go.txt"), "");
-  await output.getByText("step 6").waitFor({ timeout: LONG });
+  await output.getByText("step 6").waitFor();
+  await chat.locator(".stop").waitFor({ state: "hidden" });
   await status("build · idle");
-  assert.equal(await top(), before);
+  assert.equal(await still(top), before);
   await chat.locator(".to-end").click();
-  assert.ok((await distance()) <= 4);
+  await atEnd();
 });
 
 step("the mode is chosen from a list", async () => {
@@ -98,99 +102,98 @@ step("the mode is chosen from a list", async () => {
 
 step("what the user rejects does not happen, and the agent is told why", async () => {
   await prompt("/write no.txt never");
-  await chat.locator(".permission").waitFor({ timeout: LONG });
+  await chat.locator(".permission").waitFor();
   await status("Permission needed");
   await window.shot("3-permission");
-  assert.equal(await box.evaluate((each) => document.activeElement === each), true);
+  assert.equal(await box.evaluate((each) => document.activeElement === each), true, "the question took the focus");
   await chat.locator(".feedback").fill("not there");
   await chat.locator(".permission button.primary").click();
-  await chat.locator('.call[data-status="denied"]').waitFor({ timeout: LONG });
+  await chat.locator('.call[data-status="denied"]').waitFor();
   assert.equal(existsSync(join(folder, "no.txt")), false);
 });
 
 step("what the user allows happens, is shown as the turn's change, and can be reverted", async () => {
   await prompt("/write yes.txt 你好");
-  await chat.locator('.permission button[data-kind="allowOnce"]').click({ timeout: LONG });
+  await chat.locator('.permission button[data-kind="allowOnce"]').click();
   const card = chat.locator(".changes").last();
-  await card.waitFor({ timeout: LONG });
+  await card.waitFor();
   assert.match(readFileSync(join(folder, "yes.txt"), "utf8"), /你好/);
   await card.getByRole("button", { name: "Revert…" }).click();
-  await card.getByText("Would be as before the turn: yes.txt").waitFor({ timeout: LONG });
+  await card.getByText("Would be as before the turn: yes.txt").waitFor();
   await window.shot("4-changed");
   assert.equal(existsSync(join(folder, "yes.txt")), true);
   await card.getByRole("button", { name: "Revert these" }).click();
-  await card.getByText("Reverted: yes.txt").waitFor({ timeout: LONG });
+  await card.getByText("Reverted: yes.txt").waitFor();
   assert.equal(existsSync(join(folder, "yes.txt")), false);
 });
 
 step("a prompt is taken back with the file it changed, to be written anew", async () => {
   await prompt("/write back.txt 你好");
-  await chat.locator('.permission button[data-kind="allowOnce"]').click({ timeout: LONG });
-  await chat.locator(".changes", { hasText: "back.txt" }).waitFor({ timeout: LONG });
+  await chat.locator('.permission button[data-kind="allowOnce"]').click();
+  await chat.locator(".changes", { hasText: "back.txt" }).waitFor();
   const asked = chat.locator('.message[data-role="user"]', { hasText: "back.txt" });
   await asked.hover();
   await window.shot("5-message");
   await asked.getByRole("button", { name: "Edit" }).click();
   const dialog = window.page.locator(".monaco-dialog-box");
-  await dialog.getByText("Go back to before this message?").waitFor({ timeout: LONG });
+  await dialog.getByText("Go back to before this message?").waitFor();
   await window.shot("5-rewind");
   await dialog.getByRole("button", { name: "Take back 2 messages and 1 files" }).click();
-  await asked.waitFor({ state: "detached", timeout: LONG });
-  while (!(await box.inputValue())) await window.page.waitForTimeout(100); // it comes with the reply, after the event
-  assert.equal(await box.inputValue(), "/write back.txt 你好");
+  await asked.waitFor({ state: "detached" });
+  await becomes(() => box.inputValue(), "/write back.txt 你好"); // it comes with the reply, after the event
   assert.equal(existsSync(join(folder, "back.txt")), false);
   await box.fill("");
 });
 
 step("a session is renamed and forked from its row", async () => {
-  await window.row("Session 1").hover();
-  await window.row("Session 1").locator('.action-label[aria-label^="Rename"]').click();
+  await window.press("Session 1", "Rename");
   await window.answer("Rename the session", "登录接口");
-  await window.row("登录接口").waitFor({ timeout: LONG });
-  await window.row("登录接口").first().hover();
+  await window.list("登录接口");
+  await window.row("登录接口").hover();
   await window.shot("5-row");
-  await window.row("登录接口").first().locator('.action-label[aria-label^="Fork"]').click();
-  await window.rows.nth(1).waitFor({ timeout: LONG });
-  assert.equal(await window.rows.count(), 2);
+  await window.press("登录接口", "Fork");
+  await window.list("登录接口", "登录接口");
+  await window.inChat();
 });
 
 step("a new session begins empty, and switching goes back", async () => {
   await window.command("Kore: New Session");
   await status("Session 2 · build · idle");
-  await chat.getByText("Nothing has been said").waitFor({ timeout: LONG });
+  await chat.getByText("Nothing has been said").waitFor();
+  await window.inChat();
   await window.command("Kore: Switch Session");
   await window.pick("登录接口");
   await said("登录限流");
+  await window.inChat();
 });
 
 step("two Chinese characters are found as they are typed, and the hit leads to its message", async () => {
   await window.command("Kore: Search All Sessions");
   await window.type("限流");
-  await window.picks.filter({ hasText: "‹限流›" }).first().waitFor({ timeout: LONG });
+  await sought("‹限流›").waitFor();
   await window.shot("6-search");
-  await window.picks.filter({ hasText: "‹限流›" }).first().click();
-  await chat.locator(".revealed", { hasText: "登录限流" }).waitFor({ timeout: LONG });
+  await sought("‹限流›").click();
+  await chat.locator(".revealed", { hasText: "登录限流" }).waitFor();
+  await window.inChat();
 });
 
 step("a deleted session is gone at once and comes back by Undo", async () => {
-  const rows = await window.rows.count();
-  const row = window.row("Session 2");
-  await row.hover();
-  await row.locator('.action-label[aria-label^="Delete"]').click();
-  await row.waitFor({ state: "detached", timeout: LONG });
-  await window.toast("Deleted “Session 2”").getByRole("button", { name: "Undo" }).click({ timeout: LONG });
-  await row.waitFor({ timeout: LONG });
-  assert.equal(await window.rows.count(), rows);
+  await becomes(() => window.rows.count(), 3);
+  await window.press("Session 2", "Delete");
+  await window.list("登录接口", "登录接口");
+  await window.toast("Deleted “Session 2”").getByRole("button", { name: "Undo" }).click();
+  await window.row("Session 2").waitFor();
+  await becomes(() => window.rows.count(), 3);
 });
 
 step("the transcript is a document that can't be written to, with what tools were given and gave", async () => {
   await window.command("Kore: Open Transcript");
-  await window.lines.getByText("登录限流").first().waitFor({ timeout: LONG });
+  await window.lines.getByText("登录限流").first().waitFor();
   await window.lines.click();
   await window.page.keyboard.press("Control+End");
-  await window.lines.getByText("Output:").first().waitFor({ timeout: LONG });
+  await window.lines.getByText("Output:").first().waitFor();
   await window.page.keyboard.type("x");
-  await window.page.getByText("Cannot edit in read-only editor").first().waitFor({ timeout: LONG });
+  await window.page.getByText("Cannot edit in read-only editor").first().waitFor();
   await window.shot("7-transcript");
 });
 
@@ -198,9 +201,9 @@ step("after the window was closed all is there again", async () => {
   await window.close();
   window = await editor.open(folder);
   await openChat();
-  await window.row("登录接口").first().waitFor({ timeout: LONG });
+  await window.row("登录接口").first().waitFor();
   await said("登录限流");
-  assert.equal(await window.rows.count(), 3);
+  await becomes(() => window.rows.count(), 3);
 });
 
 step("nothing outside of this machine was asked for", () => {

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { after, before, beforeEach, test } from "node:test";
 import { chromium } from "playwright-core";
 import { chatPage } from "../out/page.mjs";
+import { LONG, becomes, still } from "./steps.mjs";
 
 const ORIGIN = "http://chat.test";
 const nonce = "n0nce";
@@ -18,6 +19,7 @@ let browser, page, asked;
 before(async () => {
   browser = await chromium.launch({ executablePath: process.env.KORE_E2E_CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
   page = await browser.newPage({ viewport: { width: 420, height: 700 } });
+  page.setDefaultTimeout(LONG);
   await page.route("**/*", async (route) => {
     const { pathname, origin } = new URL(route.request().url());
     const file = origin === ORIGIN ? files[pathname] : undefined;
@@ -46,9 +48,10 @@ const calls = { pending: "pending", inProgress: "running", completed: "done", fa
 const strings = { ...Object.fromEntries(names.map((name) => [name, name])), queued: "{0} waiting", calls };
 
 async function tell(message) {
+  // The page listens since before this does: it has heard the message when this has.
   await page.evaluate((data) => new Promise((done) => {
+    window.addEventListener("message", () => done(), { once: true });
     window.postMessage(data, "*");
-    setTimeout(done);
   }), message);
 }
 
@@ -65,6 +68,8 @@ function message(seq, text, more = {}) {
 
 const said = (type) => page.evaluate((wanted) => window.said.filter((each) => each.type === wanted), type);
 const distance = () => page.locator(".scroller").evaluate((each) => each.scrollHeight - each.clientHeight - each.scrollTop);
+const top = () => page.locator(".scroller").evaluate((each) => each.scrollTop);
+const atEnd = () => becomes(async () => (await distance()) <= 4, true, "at the end");
 
 const HOSTILE = [
   "<script>window.hit = 1</script>",
@@ -106,7 +111,7 @@ test("a streamed answer looks the same as the stored one", async () => {
     await tell({ type: "delta", messageId: "m1", kind: "text", offset, delta: text.slice(offset, offset + 7) });
   }
   const body = page.locator(".message .body");
-  await page.waitForFunction(() => document.querySelector(".body")?.textContent?.includes("中文"));
+  await page.waitForFunction(() => document.querySelector(".body")?.textContent?.includes("中文。"));
   const streamed = await body.innerHTML();
   await tell({ type: "message", message: message(1, text) });
   assert.equal(await body.innerHTML(), streamed);
@@ -124,18 +129,18 @@ test("what is streamed twice is shown once, and where something is missing it is
 test("the end stays in view while an answer grows, until the reader scrolls up", async () => {
   const lines = (count) => Array.from({ length: count }, (_, index) => `line ${index}\n\n`).join("");
   await tell({ type: "message", message: message(1, lines(80)) });
-  assert.ok((await distance()) <= 4);
+  await atEnd();
   await page.locator(".scroller").hover();
   await page.mouse.wheel(0, -300);
   await page.locator(".to-end").waitFor();
-  const top = await page.locator(".scroller").evaluate((each) => each.scrollTop);
+  const before = await still(top);
   await tell({ type: "message", message: message(2, lines(40)) });
   await tell({ type: "delta", messageId: "m3", kind: "text", offset: 0, delta: lines(40) });
   await page.waitForFunction(() => document.querySelectorAll(".message").length === 3 && document.querySelector(".draft .body").textContent);
-  assert.equal(await page.locator(".scroller").evaluate((each) => each.scrollTop), top);
+  assert.equal(await still(top), before);
   await page.locator(".to-end").click();
-  assert.ok((await distance()) <= 4);
-  assert.equal(await page.locator(".to-end").isVisible(), false);
+  await atEnd();
+  await page.locator(".to-end").waitFor({ state: "hidden" });
 });
 
 test("older messages come above without moving what is read", async () => {
@@ -259,6 +264,19 @@ test("what the user said can be edited and answered anew, what the agent said ca
     assert.deepEqual(await said(name), [{ type: name, messageId: "m1" }]);
     assert.equal(await page.locator('[data-seq="2"]').getByRole("button", { name, exact: true }).count(), 0);
   }
+});
+
+test("what was typed while no session was known yet goes to the one that comes", async () => {
+  const box = page.locator("textarea");
+  await show({ session: undefined });
+  await box.fill("early");
+  await show();
+  assert.equal(await box.inputValue(), "early");
+  await show({ session: undefined });
+  assert.equal(await box.inputValue(), "");
+  await box.fill("again");
+  await show();
+  assert.equal(await box.inputValue(), "early\n\nagain");
 });
 
 test("an unsent prompt belongs to its session", async () => {

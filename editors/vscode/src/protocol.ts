@@ -136,7 +136,7 @@ export interface EventSubscribed {
 }
 
 /** Every kind of fact a client can subscribe to. */
-export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "session.rewound" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.locked" | "store.error";
+export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "session.rewound" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.update" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.locked" | "store.error";
 
 /** A session beyond the limits; `updatedAt` is Unix milliseconds, `bytes` all that was said and done in it. */
 export interface ExpiredSession {
@@ -1419,6 +1419,7 @@ export interface KoreEvents {
   "turn.started": TurnStarted;
   "turn.finished": TurnFinished;
   "tool.start": ToolCallChanged;
+  "tool.update": ToolCallChanged;
   "tool.output": StreamedOutput;
   "tool.complete": ToolCallChanged;
   "tool.error": ToolCallChanged;

@@ -42,6 +42,19 @@ test("a created, renamed or closed session is in its place at once", () => {
   assert.equal(book.find("a")?.name, "neu");
 });
 
+test("a page that was read before something happened does not undo it", () => {
+  const book = bookOf(session("a"));
+  book.expect(FOLDER);
+  book.apply(event("session.created", { session: session("b", { updatedAt: 6 }) }));
+  book.apply(event("turn.started", {}, { sessionId: "a" }));
+  book.apply(event("session.deleted", { session: session("c") }));
+  book.read(FOLDER, [session("c"), session("a")]);
+  assert.deepEqual(ids(book), ["b", "a"]);
+  assert.equal(book.find("a")?.status, "running");
+  book.read(FOLDER, [session("a")]);
+  assert.deepEqual(ids(book), ["a"]);
+});
+
 test("only one session of a folder is active", () => {
   const book = bookOf(session("a", { active: true }), session("b"));
   book.apply(event("session.switched", { session: session("b", { active: true }), previousId: "a" }));

@@ -99,6 +99,7 @@ if not chat or chat.loading or not chat.loaded then
 end
 """
 
+BUFFER = "table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')"
 
 EVENT = """
 local type_, session, data = ...
@@ -208,6 +209,22 @@ class Nvim:
     def text(self) -> str:
         """The current buffer."""
         return "\n".join(self.lines())
+
+    def gives(self, expression: str, wanted: Any) -> None:
+        """Wait until a Lua expression gives this; fails with what it gave last."""
+        limit = time.monotonic() + LIMIT
+        while (given := self.lua(f"return {expression}")) != wanted:
+            assert time.monotonic() < limit, f"{expression} gives {given!r}, not {wanted!r}\n{self.situation()}"
+            self.lua("vim.wait(5)")
+
+    def shows(self, *texts: str) -> None:
+        """Wait until the current buffer has all of these."""
+        for text in texts:
+            self.wait(f"return {BUFFER}:find(given[1], 1, true) ~= nil", text)
+
+    def hides(self, text: str) -> None:
+        """Wait until the current buffer has this no more."""
+        self.wait(f"return {BUFFER}:find(given[1], 1, true) == nil", text)
 
     def tells(self, *texts: str) -> None:
         """Wait until its user was told all of these; what was told so far is taken."""

@@ -15,7 +15,7 @@ def test_the_agent_of_a_session_is_chosen(nvim: Nvim) -> None:
     nvim.kore("agent")
     nvim.tells("from the next turn on: builtin")
 
-    assert nvim.lua("return require('kore').session().agent.backend") == "builtin"
+    nvim.gives("require('kore').session().agent.backend", "builtin")
 
 
 def test_a_picker_that_previews_is_given_the_newest_messages(nvim: Nvim) -> None:
@@ -58,7 +58,8 @@ def test_decisions_are_shown_and_the_store_is_copied(nvim: Nvim, project: Path) 
     nvim.tells("nothing was decided")
     nvim.send("/read notes.txt")
     nvim.kore("decisions")
-    assert "✓ " in nvim.text() and "notes.txt" in nvim.text() and not nvim.lua("return vim.bo.modifiable")
+    nvim.shows("✓ ", "notes.txt")
+    assert not nvim.lua("return vim.bo.modifiable")
 
     nvim.type("q")
     nvim.kore("backup copy.db")

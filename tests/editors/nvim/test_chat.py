@@ -28,7 +28,7 @@ def test_the_prompt_is_typed_and_sent_by_keys(chat: Nvim) -> None:
     chat.type("Gione line<CR>two lines<Esc><CR>")
     chat.chat("count(chat, 'user') == 2 and not chat.sending")
 
-    assert "one line\ntwo lines" in chat.text()
+    chat.shows("one line\ntwo lines")
     assert chat.lua("return require('kore.chat').of().doc:prompt()") == ""
 
 
@@ -38,7 +38,7 @@ def test_an_answer_streams_in_and_what_is_being_typed_stays_whole(chat: Nvim) ->
     chat.type("question")
     chat.chat("chat.doc:prompt() == 'my next question'")
 
-    assert "\nHello 😀 world\nnext line\n" in chat.text()
+    chat.shows("\nHello 😀 world\nnext line\n")
     assert chat.request("nvim_get_mode")["mode"] == "i"
 
 
@@ -47,7 +47,7 @@ def test_a_stretch_heard_twice_is_shown_once(chat: Nvim) -> None:
     chat.hear("message.streaming", messageId="m1", kind="text", offset=4, delta="😀 two three")
     chat.chat("chat.live and not chat.live.timer")
 
-    assert "\none 😀 two three\n" in chat.text()
+    chat.shows("\none 😀 two three\n")
 
 
 def test_the_finished_message_takes_the_place_of_the_streamed_one(chat: Nvim) -> None:
@@ -56,13 +56,13 @@ def test_the_finished_message_takes_the_place_of_the_streamed_one(chat: Nvim) ->
     chat.hear("tool.start", toolCall=begun)
     chat.hear("tool.output", toolCallId="t1", offset=0, chunk="so far")
     chat.chat("not chat.live.timer")
-    assert "… read a file — inProgress\n" in chat.text() and "    so far" in chat.text()
+    chat.shows("… read a file — inProgress\n", "    so far")
     message = {"id": "m1", "seq": 2, "role": "assistant", "content": "whole", "timestamp": 1, "toolCalls": [TOOL]}
     chat.hear("message.added", message=message)
 
-    assert "half" not in chat.text()
+    chat.hides("half")
     assert chat.text().count("whole") == 1
-    assert "✓ read a file — completed" in chat.text()
+    chat.shows("✓ read a file — completed")
 
 
 def test_a_question_is_shown_below_what_led_to_it(chat: Nvim) -> None:
@@ -71,6 +71,7 @@ def test_a_question_is_shown_below_what_led_to_it(chat: Nvim) -> None:
     request = {"requestId": "r1", "sessionId": chat.lua("return vim.b.kore_session"), "summary": "read a.txt"}
     chat.hear("permission.asked", request=request | {"options": []})
 
+    chat.shows("read a file", "? read a.txt")
     assert chat.text().index("read a file") < chat.text().index("? read a.txt")
 
 
@@ -142,7 +143,7 @@ def test_the_transcript_can_not_be_changed_and_undo_concerns_the_prompt(chat: Nv
     stream(chat, "text")
     chat.type("Goxyz<Esc>u")
     chat.chat("chat.doc:prompt() == 'abc'")
-    assert "text" in chat.text()
+    chat.shows("text")
 
 
 def test_a_prompt_that_can_not_be_sent_comes_back(chat: Nvim) -> None:
@@ -160,13 +161,14 @@ def test_older_messages_come_page_by_page(chat: Nvim) -> None:
         chat.note(f"message {number}")
     chat.ex("edit")
     chat.chat("#chat.messages == 3 and chat.older")
-    assert "message 2" not in chat.text()
+    chat.hides("message 2")
 
     chat.type("gg<CR>")
     chat.chat("#chat.messages == 6")
+    chat.shows("message 1", "message 2", "message 3")
     assert chat.text().index("message 1") < chat.text().index("message 2") < chat.text().index("message 3")
     chat.kore("older")
-    assert chat.lines()[1] == "hello"
+    chat.gives("vim.fn.getline(2)", "hello")
 
 
 def test_the_chat_outlives_its_server(chat: Nvim) -> None:
@@ -174,5 +176,6 @@ def test_the_chat_outlives_its_server(chat: Nvim) -> None:
     chat.chat("chat.doc:find('notice') == nil")
     chat.note("after")
 
+    chat.shows("hello")
     assert chat.text().count("hello") == 1
-    assert "after" in chat.text()
+    chat.shows("after")

@@ -30,8 +30,8 @@ def test_an_encrypted_store_asks_for_its_passphrase(start: Start, project: Path)
     reader.wait("return times('KoreCommandDone') == 2")
     reader.chat("#chat.messages == 2")
 
-    assert "the canary sings" in reader.text()
-    assert reader.lua("return require('kore').session().name") == "秘密计划"
+    reader.shows("the canary sings")
+    reader.gives("require('kore').session().name", "秘密计划")
     with reader.heard("KoreCommandDone"):
         reader.press("<Esc>:Kore rekey<CR>")
         reader.secret("correct horse", "battery", "battery")

@@ -36,7 +36,7 @@ def test_names_and_messages_run_nothing(start: Start, project: Path) -> None:
     nvim.answer("evil3")
     nvim.kore("search evil3")
 
-    assert LINES[1] in nvim.lines()
+    nvim.shows(LINES[1])
     assert nvim.lua("return { vim.bo.modeline, vim.bo.swapfile, vim.bo.undofile }") == [False, False, False]
     assert nvim.lua("return vim.bo.shiftwidth") != 77
     shown = nvim.lua("return vim.api.nvim_eval_statusline(vim.wo.winbar, { winid = 0, use_winbar = true }).str")
@@ -75,5 +75,5 @@ def test_completion_offers_names_that_do_nothing_when_taken(nvim: Nvim, project:
         nvim.type(":Kore switch a|<Tab><CR>")
     nvim.chat()
 
-    assert nvim.lua("return require('kore').session().name") == "a|quit\x1b:!touch evil"
+    nvim.gives("require('kore').session().name", "a|quit\x1b:!touch evil")
     assert not (project / "evil").exists()

@@ -49,8 +49,8 @@ def test_a_question_takes_no_key_and_stays_open(asked: Nvim) -> None:
     assert asked.lua("return outcome") is None
     assert len(asked.lua("return vim.api.nvim_list_wins()")) == 1
     assert asked.lua("return vim.api.nvim_get_mode().mode") == "i"
-    assert "? write /project/a.txt␛[2J" in asked.text()
-    assert ":Kore permission" in asked.lua("return require('kore').statusline()")
+    asked.shows("? write /project/a.txt␛[2J")
+    asked.wait("return require('kore').statusline():find(':Kore permission', 1, true) ~= nil")
     asked.tells(":Kore permission")
 
 
@@ -72,26 +72,26 @@ def test_several_long_questions_at_once_take_no_key_either(asked: Nvim) -> None:
 def test_it_is_shown_with_its_diff_and_answered_there(asked: Nvim) -> None:
     asked.type("<Esc>")
     asked.kore("permission")
-    assert "+new" in asked.text()
-    assert asked.lua("return vim.api.nvim_get_current_line()") == "3  Reject"  # <CR> rejects unless told otherwise
+    asked.shows("+new")
+    asked.gives("vim.api.nvim_get_current_line()", "3  Reject")  # <CR> rejects unless told otherwise
     asked.type("1")
     asked.wait("return outcome ~= nil")
 
-    assert asked.lua("return outcome") == {"outcome": "selected", "optionId": "o1"}
-    assert len(asked.lua("return vim.api.nvim_list_wins()")) == 1
-    assert "? write" not in asked.text()
+    asked.gives("outcome", {"outcome": "selected", "optionId": "o1"})
+    asked.gives("#vim.api.nvim_list_wins()", 1)
+    asked.hides("? write")
 
 
 def test_it_is_rejected_with_a_word_to_the_agent(asked: Nvim) -> None:
     asked.kore("reject not this file")
 
-    assert asked.lua("return outcome") == {"outcome": "selected", "optionId": "o3", "feedback": "not this file"}
+    asked.gives("outcome", {"outcome": "selected", "optionId": "o3", "feedback": "not this file"})
 
 
 def test_always_needs_to_be_said(asked: Nvim) -> None:
     asked.kore("allow!")
 
-    assert asked.lua("return outcome") == {"outcome": "selected", "optionId": "o2"}
+    asked.gives("outcome", {"outcome": "selected", "optionId": "o2"})
 
 
 def test_a_question_answered_elsewhere_is_gone(asked: Nvim) -> None:
@@ -100,7 +100,7 @@ def test_a_question_answered_elsewhere_is_gone(asked: Nvim) -> None:
     asked.hear("permission.resolved", requestId="r1", outcome="selected")
     asked.hear("permission.asked", request=REQUEST)  # a straggler
 
-    assert asked.lua("return outcome") == {"outcome": "cancelled"}
+    asked.gives("outcome", {"outcome": "cancelled"})
     assert asked.lua("return vim.b.kore_session") is not None
-    assert "? write" not in asked.text()
+    asked.hides("? write")
     assert asked.lua("return #require('kore.permission').pending()") == 0

@@ -49,9 +49,9 @@ def test_several_folders_share_a_server_and_keep_their_sessions_apart(
     nvim.kore("new in one")
     nvim.ex("wincmd p | buffer file.txt")
 
-    assert nvim.lua("return require('kore').session().name") == "in second"
+    nvim.gives("require('kore').session().name", "in second")
     nvim.ex("redrawstatus!")
-    assert nvim.lua("return require('kore').statusline()") == "in second [build]"
+    nvim.gives("require('kore').statusline()", "in second [build]")
     nvim.kore("sessions")
     listed = nvim.lua("return asked[1].lines")
     assert len(listed) == 2 and any(" second" in line for line in listed) and any("项目" in line for line in listed)
@@ -152,7 +152,7 @@ def test_a_chinese_user_reads_chinese(start: Start, project: Path) -> None:
     nvim.kore("new")
     nvim.note("你好")
 
-    assert nvim.lines()[0].startswith("## 我 · ")
-    assert nvim.lua("return require('kore').session().name") == "会话 1"
+    nvim.shows("## 我 · ")
+    nvim.gives("require('kore').session().name", "会话 1")
     nvim.kore("close")
     nvim.tells("已关闭：会话 1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from kore_ls.api.application import Application
 from tests.client import connected, served
 from tests.editors.vscode.conftest import Npm, run_node_tests
 
-pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(900)]
 
 PASSPHRASE = "correct horse 电池"
 
@@ -95,9 +94,6 @@ def test_encrypted_and_hostile_sessions_and_a_chinese_editor(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "KORE_ALL_JOURNEYS" not in os.environ, reason="its waits are not reliable yet; KORE_ALL_JOURNEYS=1 runs it"
-)
 def test_sessions_are_labelled_encrypted_exported_and_taken_over(editor: dict[str, str], foreign: Path) -> None:
     run_node_tests("e2e/keeping.test.mjs", editor | {"KORE_E2E_FOREIGN": str(foreign)})
 

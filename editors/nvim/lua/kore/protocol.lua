@@ -117,6 +117,7 @@
 ---| "turn.started"
 ---| "turn.finished"
 ---| "tool.start"
+---| "tool.update"
 ---| "tool.output"
 ---| "tool.complete"
 ---| "tool.error"
@@ -1051,6 +1052,7 @@
 ---| "turn.started"
 ---| "turn.finished"
 ---| "tool.start"
+---| "tool.update"
 ---| "tool.output"
 ---| "tool.complete"
 ---| "tool.error"
@@ -1214,6 +1216,7 @@ M.events = {
   "turn.started",
   "turn.finished",
   "tool.start",
+  "tool.update",
   "tool.output",
   "tool.complete",
   "tool.error",

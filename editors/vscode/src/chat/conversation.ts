@@ -210,6 +210,7 @@ export class Conversation {
       case "message.streaming":
         return [{ type: "delta", ...event.data }];
       case "tool.start":
+      case "tool.update":
       case "tool.complete":
       case "tool.error":
         return [{ type: "call", call: shownCall(event.data.toolCall) }];

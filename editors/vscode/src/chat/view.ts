@@ -59,6 +59,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
       if (message) void this.obey(message).catch(showFailure);
     });
     view.onDidDispose(() => {
+      if (this.view !== view) return;
       this.view = undefined;
       this.ready = false;
     });

@@ -15,6 +15,8 @@ export type Effect = "none" | "changed" | "reload";
 
 export class Book {
   private readonly shelves = new Map<string, Shelf>();
+  /** What was heard of folders since their pages were asked for: a page may have been read before it happened. */
+  private readonly heard = new Map<string, AnyEvent[]>();
 
   get folders(): string[] {
     return [...this.shelves.keys()];
@@ -24,9 +26,17 @@ export class Book {
     return this.shelves.get(folder);
   }
 
+  /** A folder's page is asked for: what events say from now on counts more than the page, whichever arrives first. */
+  expect(folder: string): void {
+    this.heard.set(folder, []);
+  }
+
   /** A folder's first page, in place of what was known of it. */
   read(folder: string, sessions: readonly Session[], nextCursor?: string): void {
     this.shelves.set(folder, { folder, sessions: sorted(sessions), ...(nextCursor ? { nextCursor } : {}) });
+    const missed = this.heard.get(folder) ?? [];
+    this.heard.delete(folder);
+    for (const event of missed) this.apply(event);
   }
 
   /** A further page. */
@@ -37,6 +47,7 @@ export class Book {
   }
 
   trouble(folder: string, kind: KoreErrorKind): void {
+    this.heard.delete(folder);
     this.shelves.set(folder, { folder, sessions: [], trouble: kind });
   }
 
@@ -59,6 +70,7 @@ export class Book {
   }
 
   apply(event: AnyEvent): Effect {
+    this.heard.get(event.folder)?.push(event);
     const shelf = this.shelf(event.folder);
     if (!shelf || shelf.trouble) return event.type.startsWith("session.") || event.type === "store.changed" ? "reload" : "none";
     switch (event.type) {

@@ -72,6 +72,7 @@ export class Library implements vscode.Disposable {
   async more(folder: string): Promise<void> {
     const cursor = this.book.shelf(folder)?.nextCursor;
     if (!cursor) return;
+    this.book.expect(folder);
     const page = await this.server.request("kore/session/list", { folder, limit: PAGE, cursor });
     this.book.readMore(folder, page.sessions, page.nextCursor);
     this.changes.fire();
@@ -93,6 +94,7 @@ export class Library implements vscode.Disposable {
 
   /** Read the folder anew, as far as it was shown before. */
   private async read(folder: string, shown: number): Promise<void> {
+    this.book.expect(folder);
     let page = await this.server.request("kore/session/list", { folder, limit: PAGE });
     const sessions = [...page.sessions];
     while (page.nextCursor && sessions.length < shown) {

@@ -37,8 +37,12 @@ export class PromptBox {
     this.note.textContent = answers ? "" : this.strings.note;
     this.history.reset(prompts);
     if (session === this.session) return;
+    // What was typed while no session was known yet was meant for the one that then comes.
+    const early = this.session ? "" : this.box.value;
+    if (early) this.set("");
     this.session = session;
-    this.set(savedPrompts()[session] ?? "");
+    const kept = savedPrompts()[session] ?? "";
+    this.set(kept && early && kept !== early ? `${kept}\n\n${early}` : kept || early);
   }
 
   turn(running: boolean, queued: number): void {
