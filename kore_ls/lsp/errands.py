@@ -33,6 +33,7 @@ COMMANDS = (NEW, ASK, FIX, SEARCH, SHOW)
 HITS = 10
 TITLE_CHARS = 100
 CREATE_S = 10.0
+TOLD = (EventType.TOOL_START, EventType.TOOL_UPDATE)
 
 
 @frozen(kw_only=True)
