@@ -81,8 +81,10 @@ class ThreadImport:
         """Store what is new of a conversation. Raises store errors; then nothing half is to be seen."""
         stored = await self._store.stored(thread.session_id)
         if stored is None:
+            thread.salt = self._new_id()
             return await self._add(thread, thread.session_id)
-        if stored.record.deleted_at is not None:
+        thread.salt = str(_origin(stored.record).get("salt") or "")
+        if stored.record.deleted_at is not None or not thread.salt:  # it does not say any more where it came from
             return ThreadOutcome.skipped(thread.session_id)
         forked_at, common = await self._reading.run(lambda: self._compare(thread, stored))
         if forked_at is None:
@@ -220,6 +222,7 @@ def _provenance(thread: ForeignThread, last: Message, name: str) -> JsonObject:
         "path": str(thread.path),
         "source_id": thread.source_id,
         "last": last.id,
+        "salt": thread.salt,
         "name": name,
         "input_tokens": thread.input_tokens,
         "output_tokens": thread.output_tokens,

@@ -41,7 +41,7 @@ SEALED: Mapping[str, SealedTable] = {
         seq="t.seq",
     ),
     "tool_calls": SealedTable(
-        columns=("name", "title", "arguments", "result"),
+        columns=("id", "name", "title", "arguments", "result"),
         uid="m.uid",
         session_id="m.session_id",
         seq="t.position",
@@ -82,7 +82,7 @@ PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {
     "keys": frozenset({"kdf", "cost", "salt", "wrapped"}),
     "sessions": frozenset({"id", "agent_mode", "status", "parent_id", "last_role"}),
     "messages": frozenset({"session_id", "role", "uid", "turn_id", "state"}),
-    "tool_calls": frozenset({"id", "kind", "status"}),
+    "tool_calls": frozenset({"kind", "status"}),
     "changes": frozenset({"writer", "session_id", "kind"}),
     "turns": frozenset({"id", "session_id", "state", "stop_reason"}),
     "drafts": frozenset({"turn_id", "session_id", "message_id"}),

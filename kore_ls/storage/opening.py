@@ -124,7 +124,7 @@ class OpenStore:
         """Whether the store was encrypted, decrypted or given another key since it was opened."""
         try:
             return generation(db) != self.generation
-        except FAULTS:
+        except (StoreDamaged, *FAULTS):
             return False
 
     async def another(self) -> Database:

@@ -21,12 +21,12 @@ from kore_ls.storage.database import BUSY_TIMEOUT_MS
 from kore_ls.storage.faults import FAULTS, is_busy, translated
 from kore_ls.storage.files import SUFFIXES, beside, create_private
 from kore_ls.storage.home import make_dated_directory
-from kore_ls.storage.keys import StoreKey, generation, insert_key, new_key
+from kore_ls.storage.keys import StoreKey, generation, insert_key, new_key, reserve, used
 from kore_ls.storage.maintenance import damage_in, problems_in
 from kore_ls.storage.migrations import APPLICATION_ID, migrate
 from kore_ls.storage.salvage import salvage
 from kore_ls.storage.sealing import install
-from kore_ls.storage.unlocking import Access, note_generation, unlock
+from kore_ls.storage.unlocking import ROTATE_AT, Access, note_generation, open_store_key
 
 _PAGE = 4096
 _PAGE_COUNT_AT = 28
@@ -41,20 +41,29 @@ def key_of(path: Path, access: Access, now: int) -> tuple[StoreKey | None, int]:
 
     Raises StoreLocked, WrongKey, StoreBusy.
     """
+    later = now // 1000  # than any number that counts changes: nobody who has the file open takes it for the same
     try:
         with closing(_connect(path)) as db:
-            return unlock(db, access, read_only=True)
+            return _unlocked(db, access, later)
     except (StoreDamaged, *FAULTS) as error:
         _only_damage(error)
     try:
         with _readable(path) as db:
-            return unlock(db, access, read_only=True)
+            return _unlocked(db, access, later)
     except (StoreDamaged, *FAULTS) as error:
         _only_damage(error)
     if not access.ciphers:
         return None, 0
-    later = now // 1000  # than any number that counts changes: nobody who has the file open takes it for the same
     return new_key(access.ciphers[0], later), later
+
+
+def _unlocked(db: sqlite3.Connection, access: Access, later: int) -> tuple[StoreKey | None, int]:
+    """The key, and the generation or, where that alone is lost, another."""
+    try:
+        at = generation(db)
+    except StoreDamaged:
+        at = later
+    return open_store_key(db, access), at
 
 
 def _only_damage(error: Exception) -> None:
@@ -83,6 +92,7 @@ def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) 
                     for db in (source, target):
                         install(db, key.codec())
                     insert_key(target, key.wrapped, now)
+                    reserve(target, key.wrapped.key_id, _used(source, key.wrapped.key_id))
                 if at:
                     note_generation(target, at)
                 found = salvage(source, target, now)
@@ -167,8 +177,16 @@ def _generation_of(path: Path) -> int | None:
     try:
         with closing(_connect(path)) as db:
             return generation(db)
-    except FAULTS:
+    except (StoreDamaged, *FAULTS):
         return None
+
+
+def _used(db: sqlite3.Connection, key_id: int) -> int:
+    """How much the key was used; where that is lost, so much that it is renewed soon."""
+    try:
+        return used(db, key_id)
+    except (StoreDamaged, *FAULTS):
+        return ROTATE_AT
 
 
 def _has_tables(path: Path) -> bool:

@@ -62,12 +62,16 @@ def unlock(db: sqlite3.Connection, access: Access, *, read_only: bool = False) -
         at, found = _as_it_is(db)
     if found is None:
         return None, at
-    if not access.ciphers:
-        raise StoreLocked("the store is encrypted; unlock it with its passphrase or key", reason="key")
     key = _opened(found, access.ciphers)
     if not read_only:
         _drop_index(db)
     return key, at
+
+
+def open_store_key(db: sqlite3.Connection, access: Access) -> StoreKey | None:
+    """The key of a store that nothing is changed of; None: it is plain. Raises StoreLocked, WrongKey, StoreDamaged."""
+    found = read_wrapped(db)
+    return None if found is None else _opened(found, access.ciphers)
 
 
 def _as_it_is(db: sqlite3.Connection) -> tuple[int, WrappedKey | None]:
@@ -77,6 +81,8 @@ def _as_it_is(db: sqlite3.Connection) -> tuple[int, WrappedKey | None]:
 
 
 def _opened(wrapped: WrappedKey, ciphers: tuple[Cipher, ...]) -> StoreKey:
+    if not ciphers:
+        raise StoreLocked("the store is encrypted; unlock it with its passphrase or key", reason="key")
     for cipher in ciphers[:-1]:
         try:
             return open_key(wrapped, cipher)

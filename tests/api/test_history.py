@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from kore_ls.model.secret import Secret
 from tests.client import Client, Connect, Json
@@ -144,6 +145,40 @@ async def test_a_source_that_was_taken_back_and_went_on_otherwise_is_a_session_o
     assert branch["parentId"] == id_
     assert (await client.contents(branch["id"]))[-1] == "Leave it."
     assert (await client.contents(id_))[-1] == TALK[3].text
+
+
+@pytest.mark.parametrize("form", ["cline-tasks", "continue"])
+async def test_what_was_edited_in_a_source_without_ids_is_a_session_of_its_own(
+    client: Client, folder: Path, home: Path, form: str
+) -> None:
+    write = WRITERS[form][1]
+    write(home, folder, TALK[:4])
+    (id_,) = (await _import(client, form))["sessions"]
+    write(home, folder, (*TALK[:2], evolve(TALK[2], text="Leave it.")))
+    for added in (1, 0):
+        assert (await _import(client, form))["added"] == added
+    sessions = (await client.call("kore/session/list"))["sessions"]
+    (branch,) = (each for each in sessions if each["id"] != id_)
+    assert await client.contents(branch["id"]) == [TALK[0].text, TALK[1].text, "Leave it."]
+    assert (await client.contents(id_))[-1] == TALK[3].text
+
+
+@pytest.mark.parametrize("form", ["cline-tasks", "continue", "gemini-file"])
+async def test_an_id_does_not_tell_what_a_message_says(
+    connect: Connect, folder: Path, home: Path, tmp_path: Path, form: str
+) -> None:
+    """Ids are not encrypted; were they made of what is said alone, a short text could be guessed."""
+    WRITERS[form][1](home, folder, TALK)
+    seen: list[set[str]] = []
+    for number in (1, 2):
+        client = await connect(folder)
+        (id_,) = (await _import(client, form))["sessions"]
+        page = await client.call("kore/message/list", {"sessionId": id_})
+        assert len(page["messages"]) == len(TALK)
+        seen.append({each["id"] for each in page["messages"]})
+        await client.workspace.close()
+        (folder / ".kore").rename(tmp_path / f"{number}")
+    assert seen[0].isdisjoint(seen[1])
 
 
 async def test_an_imported_session_goes_on_with_an_agent_and_is_found(client: Client, folder: Path, home: Path) -> None:

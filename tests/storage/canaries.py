@@ -19,7 +19,15 @@ WORDS = (
     *("kanarienname", "kanarientag", "kanarienmeta", "kanarienbeschreibung"),
     *("kanarieninhalt", "kanariengedanke", "kanarienwerkzeug", "kanarientitel", "kanarienargument", "kanarienresultat"),
     *("金丝雀内容", "金丝", "kanarienentwurf", "kanarienpfad", "kanariendatei", "kanarienregel", "kanariennotiz"),
-    *("kanarienwarten", "kanarienzettel", "kanarienwahl", "kanarienmodell", "kanarienfrueher", "kanarienanhang"),
+    *(
+        "kanarienwarten",
+        "kanarienzettel",
+        "kanarienwahl",
+        "kanarienmodell",
+        "kanarienfrueher",
+        "kanarienanhang",
+        "kanarienruf",
+    ),
 )
 """Each stands in another column; the shorter ones are what the search index makes of the longer ones."""
 
@@ -38,7 +46,11 @@ async def plant(store: SQLiteStore, session_id: str = "canary", count: int = 20)
         )
     )
     call = tool_call(
-        name="kanarienwerkzeug", title="kanarientitel", arguments={"a": "kanarienargument"}, result="kanarienresultat"
+        "kanarienruf",
+        name="kanarienwerkzeug",
+        title="kanarientitel",
+        arguments={"a": "kanarienargument"},
+        result="kanarienresultat",
     )
     for number in range(count):
         await store.add_message(

@@ -19,7 +19,7 @@ from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.ciphers import CHEAP
-from tests.storage.searching import change
+from tests.storage.searching import change, raw
 from tests.storage.values import message, record, tool_call
 
 CIPHER = Cipher("a passphrase", cost=CHEAP)
@@ -190,6 +190,41 @@ async def test_a_key_that_was_taken_out_makes_no_plain_store_of_it(filled: Path)
     store = SQLiteStore(kept, CIPHER)
     assert (await store.load_session(A)).name == "name of a"
     await store.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT OR REPLACE INTO meta VALUES ('store_generation', 'many')",
+        "INSERT OR REPLACE INTO meta VALUES ('store_generation', -1)",
+        "UPDATE keys SET used = 'often'",
+        "UPDATE keys SET used = -5",
+        "UPDATE keys SET used = 1.5",
+    ],
+)
+async def test_what_is_kept_of_the_key_is_damaged_and_a_repair_loses_nothing(filled: Path, sql: str) -> None:
+    tampered(filled, put(sql))
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        with pytest.raises(StoreDamaged):
+            await store.load_session(A)
+        assert await store.repair()
+        assert (await store.status()).encrypted
+        assert [each.content for each in (await store.list_messages(A)).messages] == ["text a1", "text a2", "text a3"]
+        await store.add_message(message(A, "text a4"))
+        assert await store.check() == []
+    finally:
+        await store.close()
+
+
+async def test_a_repair_does_not_forget_how_much_the_key_was_used(filled: Path) -> None:
+    tampered(filled, lambda db: (db.execute("UPDATE keys SET used = 12345678"), SPOILED_A2["cut"](db)))
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        assert await store.repair()
+    finally:
+        await store.close()
+    assert raw(filled, "SELECT used >= 12345678 FROM keys") == [(1,)]
 
 
 async def _with_a_turn(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import define, field
 
 from kore_ls.model.limits import deeper_than
-from kore_ls.sessions.importers.thread import Entry, ForeignThread, digest
+from kore_ls.sessions.importers.thread import Entry, ForeignThread
 
 LONGEST_TEXT = 4_000_000
 """Characters of one text; what is longer is cut, and the message says so."""
@@ -73,7 +73,7 @@ class _Pending:
 class Assembly:
     """The messages of one thread, in the order in which their first records come.
 
-    A message's id is made of the thread's and its `key`, so a key must be the same whenever the source is read.
+    A message's id is made of its thread's salt and its `key`: a key must be the same whenever the source is read.
     """
 
     def __init__(self, thread: ForeignThread) -> None:
@@ -124,7 +124,7 @@ class Assembly:
             return
         name = name.strip() or "tool"
         step.calls[call_id] = {
-            "id": digest(call_id)[:24],
+            "id": self._thread.call_id(call_id),
             "name": name[:200],
             "kind": kind_of(name),
             "title": (title.strip() or name)[:500],
@@ -195,7 +195,7 @@ class Assembly:
         if raw:
             metadata["raw"] = _kept(raw)
         entry: Entry = {
-            "id": digest(self._thread.source, self._thread.source_id, message.key),
+            "id": self._thread.message_id(message.key),
             "role": message.role,
             "content": self._cut(message, "\n\n".join(message.texts)),
             "timestamp": message.at,

@@ -85,6 +85,7 @@ class ForeignThread:
     """One conversation. `read` gives its messages in order, each time anew; the numbers are final when it has ended.
 
     Times are Unix milliseconds. `parent` is the source's id of the conversation that this one was begun from.
+    `salt` is random and kept with the session: what an id stands for may be a short text, and nobody may guess it.
     """
 
     source: str
@@ -104,6 +105,15 @@ class ForeignThread:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
+    salt: str = ""
+
+    def message_id(self, key: str) -> str:
+        """The id of the message that has this key among the thread's."""
+        return digest(self.salt, self.source, self.source_id, key)
+
+    def call_id(self, key: str) -> str:
+        """The id of the tool call that has this key among the thread's."""
+        return digest(self.salt, key)[:24]
 
     @property
     def session_id(self) -> SessionId:
