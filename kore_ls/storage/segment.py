@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 from attrs import Factory, frozen
 
@@ -29,6 +30,7 @@ _VERSION = re.compile(r"[vV][0-9]+")
 """Of `v1.2.3`; in two tokens, so that `1.2.3` finds it."""
 
 
+@cache
 def _folded_letters() -> dict[int, str | None]:
     """Letters with marks as letters without, and the marks themselves as nothing; kana and Hangul keep theirs."""
     table: dict[int, str | None] = dict.fromkeys(range(0x300, 0x370))
@@ -37,9 +39,6 @@ def _folded_letters() -> dict[int, str | None]:
         if plain and plain != chr(code):
             table[code] = plain
     return table
-
-
-_FOLDED = _folded_letters()
 
 
 @frozen
@@ -71,7 +70,7 @@ def folded(text: str) -> str:
     """Without case and diacritics; may change the length."""
     if text.isascii():
         return text.lower()
-    return text.casefold().translate(_FOLDED)
+    return text.casefold().translate(_folded_letters())
 
 
 def is_cjk(char: str) -> bool:

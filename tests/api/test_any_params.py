@@ -68,7 +68,7 @@ async def test_any_params_get_an_answer(client: Client, folder: Path, method: st
         session_id = (await client.create())["id"]
         await client.add(session_id, "x")
 
-    @settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(params=_params(method, session_id))
     def examples(params: Any) -> None:
         drawn.append(params)

@@ -42,7 +42,7 @@ def store_changed(server: Process, wanted: Callable[[Message], bool] = lambda _:
     return event
 
 
-@pytest.fixture(params=[{}, {"passphrase": "secret"}], ids=["plain", "encrypted"])
+@pytest.fixture(params=[{}, pytest.param({"passphrase": "secret"}, marks=pytest.mark.slow)], ids=["plain", "encrypted"])
 def servers(folder: Path, state_home: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Process, Process]]:
     options = {"kore": {"events": True} | request.param}
     with start(folder, state_home) as one, start(folder, state_home) as two:

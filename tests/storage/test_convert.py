@@ -223,6 +223,7 @@ async def test_killed_beside_another_process_nothing_is_left_while_that_goes_on(
     assert not (new if done else old) or seen_in(path.parent) == set()
 
 
+@pytest.mark.slow
 async def test_another_process_writes_all_the_while(path: Path) -> None:
     acknowledged = Acknowledged()
     store = SQLiteStore(path)

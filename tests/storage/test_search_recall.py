@@ -147,7 +147,7 @@ def test_words_phrases_and_exclusions(searched: sqlite3.Connection, query: str, 
 ALPHABET = "的认证用户ガｶﾞé　，. aAbBſＡ１2_-#\u0301\u3099한ᄒㄱ𠀀㍻ﬁßΣ①￥😀→"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.text(ALPHABET, max_size=12), min_size=1, max_size=12),
     st.lists(st.text(ALPHABET, min_size=1, max_size=3), min_size=1, max_size=3),
@@ -165,7 +165,7 @@ def test_reading_messages_finds_just_what_the_index_finds(texts: Sequence[str], 
         assert message_ids([hit for hit in hits(db, query) if hit.matches]) == asked
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=60))
 def test_nothing_typed_is_an_error(query: str) -> None:
     with database(["the quick 认证", "getUserName", query], sessions=2) as db:

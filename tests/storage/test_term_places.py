@@ -26,7 +26,7 @@ PIECES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(PIECES, min_size=1, max_size=6), PIECES, st.booleans())
 @example(texts=["第九章", "第3章"], typed="第3章", quoted=False)
 @example(texts=["看README"], typed="看src", quoted=False)

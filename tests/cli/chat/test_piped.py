@@ -36,6 +36,7 @@ def test_a_folder_that_is_only_looked_at_stays_untouched(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_it_goes_on_with_the_current_session(folder: Path) -> None:
     made(folder, "older", "1")
     made(folder, "newer", "1")
@@ -71,6 +72,7 @@ def test_a_session_that_is_not_there_is_an_error(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_line_that_fails_is_reported_and_the_others_are_kept(folder: Path) -> None:
     done = process("chat", folder, stdin=b"one\n/sing\n\xff\xfe\ntwo\n")
 
@@ -110,6 +112,7 @@ def test_a_long_line_is_one_message(folder: Path) -> None:
     assert list(transcripts(folder).values()) == [[text]]
 
 
+@pytest.mark.slow
 def test_a_line_too_long_for_a_message_fails_and_the_chat_goes_on(folder: Path) -> None:
     done = process("chat", folder, stdin="x" * (17 << 20) + "\nshort\n")
 

@@ -60,6 +60,7 @@ def test_typed_lines_are_messages_in_any_script(folder: Path) -> None:
     assert messages(folder) == ["你好，世界 👨‍👩‍👧", "second"]
 
 
+@pytest.mark.slow
 def test_a_paste_is_one_message(folder: Path) -> None:
     with chatting(folder) as chat:
         chat.press(PASTE.format("line one\nline two\r\n\r\n/list\n最后一行"))
@@ -78,6 +79,7 @@ def test_a_message_may_have_several_lines(folder: Path) -> None:
     assert messages(folder) == ["one\ntwo\nthree"]
 
 
+@pytest.mark.slow
 def test_control_c_clears_the_line_and_twice_it_leaves(folder: Path) -> None:
     with chatting(folder) as chat:
         chat.press("never sent")
@@ -154,6 +156,7 @@ def test_what_was_typed_can_be_fetched_back_and_is_written_nowhere_else(folder: 
     assert list(home.rglob("*")) == []
 
 
+@pytest.mark.slow
 def test_a_failure_is_told_and_the_chat_goes_on(folder: Path) -> None:
     with chatting(folder) as chat:
         say(chat, "/sing")

@@ -157,7 +157,7 @@ DOCUMENTS = objects(
 
 
 @given(DOCUMENTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_export_import_export_gives_the_same_document(document: Document) -> None:
     first = exported(one(document))
     assert exported(one(json.loads(json.dumps(first)))) == first
@@ -430,7 +430,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @given(WILD)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_json_gives_sessions_or_a_refusal(document: Any) -> None:
     try:
         bundles = parsed(document)
@@ -441,7 +441,7 @@ def test_any_json_gives_sessions_or_a_refusal(document: Any) -> None:
 
 
 @given(DOCUMENTS, st.booleans(), WILD, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_document_with_one_wild_value_gives_sessions_or_a_refusal(
     document: Document, seed: bool, value: Any, data: st.DataObject
 ) -> None:
