@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 
 from attrs import frozen
 
 from kore_ls.agents.budget import Budget
 from kore_ls.agents.gate import Action, Verdict, decide
-from kore_ls.agents.paths import Access, Place, locate
 from kore_ls.agents.ports import (
     Decision,
     DecisionKind,
@@ -20,31 +18,14 @@ from kore_ls.agents.ports import (
     PermissionOutcome,
     PermissionRequest,
 )
-from kore_ls.agents.protected import Guard
+from kore_ls.agents.question import Question, summary_of
 from kore_ls.agents.rules import Answer, Remembered
 from kore_ls.agents.surroundings import Surroundings
-from kore_ls.agents.tools.run_command import quoted
 from kore_ls.agents.words import say
 from kore_ls.errors import KoreError
-from kore_ls.model.display import shortened
-from kore_ls.model.ids import TurnId
-from kore_ls.model.message import ToolCall, ToolKind
+from kore_ls.model.message import ToolKind
 
-_LONGEST_SUMMARY = 8_000
 _LONGEST_FEEDBACK = 8_000
-
-
-@frozen(kw_only=True)
-class Question:
-    """What is asked about one call. `remarks` are further words of ours; `words` replaces the summary's first ones."""
-
-    turn_id: TurnId
-    call: ToolCall
-    action: Action
-    sandboxed: bool = False
-    remarks: tuple[str, ...] = ()
-    diff: str | None = None
-    words: str | None = None
 
 
 @frozen(kw_only=True)
@@ -105,14 +86,15 @@ class Asking:
     def _request(self, question: Question, verdict: Verdict) -> PermissionRequest:
         locale = self._around.locale
         kinds = [OptionKind.ALLOW_ONCE, OptionKind.ALLOW_ALWAYS, OptionKind.REJECT_ONCE, OptionKind.REJECT_ALWAYS]
-        if not verdict.lasting:
+        summary, whole = summary_of(question, locale)
+        if not verdict.lasting or not whole:  # nobody says "always" to what can't be seen
             kinds = [OptionKind.ALLOW_ONCE, OptionKind.REJECT_ONCE]
         return PermissionRequest(
             request_id=self._around.new_id(),
             session_id=self._around.session().id,
             turn_id=question.turn_id,
             call=question.call,
-            summary=summary_of(question, locale),
+            summary=summary,
             diff=question.diff,
             options=tuple(PermissionOption(id=kind.value, name=say(kind.value, locale), kind=kind) for kind in kinds),
         )
@@ -163,55 +145,3 @@ def _refusal(chosen: OptionKind | None, answer: PermissionAnswer) -> str:
         return "Not allowed: the question was cancelled."
     words = (answer.feedback or "").strip()[:_LONGEST_FEEDBACK]
     return f"Not allowed: the user refused it and says: {words}" if words else "Not allowed: the user refused it."
-
-
-def foreign_question(
-    around: Surroundings,
-    call: ToolCall,
-    turn_id: TurnId,
-    paths: Sequence[str],
-    argv: Sequence[str],
-    diff: str | None,
-    *,
-    confined: bool,
-) -> Question:
-    """What is asked about a call that an external agent makes itself: it counts as execution, whatever it says it is.
-
-    Raises ToolProblem for a path that is none.
-    """
-    places = tuple(locate(around.folder, path, Access.WRITE, internal=around.internal) for path in paths)
-    action = Action(tool=f"agent.{call.kind.value}", kind=None, declared=call.kind, places=places, argv=tuple(argv))
-    named = ", ".join(dict.fromkeys(_named(place, around.locale) for place in places))
-    if argv:
-        words = say("execute", around.locale, argv=" ".join(quoted(word) for word in argv))
-    elif named:
-        words = say("foreignPaths", around.locale, kind=call.kind.value, paths=named)
-    else:
-        words = say("foreign", around.locale, kind=call.kind.value, title=quoted(call.title))
-    remarks = (say("sandbox", around.locale, sandbox=around.sandbox.kind.value),) if confined else ()
-    remarks = remarks or (say("noSandbox", around.locale),)
-    return Question(
-        turn_id=turn_id, call=call, action=action, sandboxed=confined, remarks=remarks, diff=diff, words=words
-    )
-
-
-def summary_of(question: Question, locale: str | None) -> str:
-    """What is asked, in our own words: kind, real paths, quoted argv, and what is special about it."""
-    action = question.action
-    kind = (action.kind or ToolKind.OTHER).value
-    paths = ", ".join(dict.fromkeys(_named(place, locale) for place in action.places))
-    if question.words is not None:
-        words = question.words
-    elif action.argv:
-        words = say("execute", locale, argv=" ".join(quoted(word) for word in action.argv))
-    elif kind in ("edit", "move", "delete", "read", "search") and paths:
-        words = say(kind, locale, paths=paths)
-    else:
-        words = say("execute", locale, argv=quoted(action.tool))
-    return shortened("; ".join([words, *question.remarks]), _LONGEST_SUMMARY)
-
-
-def _named(place: Place, locale: str | None) -> str:
-    notes = [] if place.inside else [say("outside", locale)]
-    notes += [say(guard.value, locale) for guard in (Guard.SECRET, Guard.CODE) if guard in place.guards]
-    return quoted(str(place.path)) + (f" ({', '.join(notes)})" if notes else "")

@@ -102,7 +102,8 @@ class Toolbox:
         confined: bool,
     ) -> Leave:
         """Ask the gate about something that an external agent does by itself; see `AnsweredTurn`."""
-        from kore_ls.agents.asking import Asking, foreign_question
+        from kore_ls.agents.asking import Asking
+        from kore_ls.agents.question import foreign_question
 
         try:
             self._budget.call(turn_id)
@@ -180,7 +181,7 @@ class _Use:
 
     async def ruling(self, tool: Tool, aim: Aim, action: Action) -> tuple[str | None, str]:
         """Why the call may not go ahead, if so; and what the user said when allowing it."""
-        from kore_ls.agents.asking import Question
+        from kore_ls.agents.question import Question
 
         verdict = self.asking.verdict(action, sandboxed=aim.sandboxed)
         diff = None
@@ -224,7 +225,7 @@ class _Use:
 
     async def may(self, action: Action, words: str) -> bool:
         """Whether a running tool may do something more."""
-        from kore_ls.agents.asking import Question
+        from kore_ls.agents.question import Question
 
         action = await self.as_linked(action)
         question = Question(turn_id=self.turn_id, call=self.call, action=action, words=words)

@@ -18,10 +18,13 @@ from kore_ls.agents.ports import (
     PermissionRequest,
 )
 from kore_ls.agents.rules import Answer, Rule
+from kore_ls.agents.sandbox.kinds import SandboxKind
 from kore_ls.errors import StoreFull
-from kore_ls.model.message import ToolKind, ToolStatus
+from kore_ls.model.ids import MessageId
+from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
 from kore_ls.model.mode import AgentMode
-from tests.agents.scene import Scene
+from tests.agents.means import sandbox_of
+from tests.agents.scene import TURN, Scene
 
 
 @pytest.fixture
@@ -275,3 +278,38 @@ async def test_a_question_that_is_cancelled_with_its_turn_is_recorded(scene: Sce
     assert [each.outcome for each in waiting.decisions] == ["cancelled"]
     assert waiting.calls[-1].status is ToolStatus.CANCELLED
     assert (scene.folder / "a.py").exists()
+
+
+async def test_a_question_too_long_to_be_shown_has_both_ends_no_always_and_the_program_first(scene: Scene) -> None:
+    argv = ["sh", "-c", "echo begun; " + "true; " * 5_000 + "rm -rf ended"]
+    await scene.use("run_command", argv=argv, network=True)
+    (request,) = scene.asked
+    assert len(request.summary) <= 8_000
+    assert request.summary.startswith("the program is /")
+    for part in ("; with the network; ", "; in /", "Run sh -c 'echo begun; ", "characters left out", "rm -rf ended'"):
+        assert part in request.summary
+    assert request.summary.index("with the network") < request.summary.index("Run sh")
+    left_out = int(request.summary.split("[... ")[1].split(" ")[0])
+    assert left_out + len(request.summary) > len(" ".join(argv))
+    assert [each.kind for each in request.options] == [OptionKind.ALLOW_ONCE, OptionKind.REJECT_ONCE]
+
+
+async def test_a_long_question_that_can_be_shown_offers_always_and_begins_with_the_program(scene: Scene) -> None:
+    confined = Scene(scene.folder, mode=AgentMode.GENERAL, sandbox=sandbox_of(SandboxKind.BUBBLEWRAP))
+    await confined.use("run_command", argv=["echo", "x" * 1_000, "end"])
+    (request,) = confined.asked
+    assert request.summary.startswith("the program is /")
+    assert request.summary.endswith(f"; Run echo {'x' * 1_000} end")
+    assert OptionKind.ALLOW_ALWAYS in [each.kind for each in request.options]
+
+
+async def test_many_paths_in_a_question_are_cut_in_the_middle(scene: Scene) -> None:
+    call = ToolCall(
+        id="c", message_id=MessageId(""), name="x", kind=ToolKind.EDIT, title="t", arguments={}, started_at=1,
+        status=ToolStatus.PENDING,
+    )  # fmt: skip
+    paths = [f"{number:04}-{'long' * 20}" for number in range(300)]
+    await scene.toolbox.permit(call, turn_id=TURN, paths=paths, argv=(), diff=None, confined=True)
+    (request,) = scene.asked
+    assert "0000-" in request.summary and "0299-" in request.summary and "characters left out" in request.summary
+    assert len(request.options) == 2

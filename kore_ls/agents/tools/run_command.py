@@ -34,6 +34,7 @@ from kore_ls.model.message import ToolKind
 _SECONDS = 120
 _MOST_SECONDS = 1_800
 _MOST_BYTES = 100_000
+_MOST_NAMED = 7_000
 _ASIDE_SECONDS = 0.5
 _DENIALS = (
     "Permission denied",
@@ -175,6 +176,8 @@ class RunCommand(Tool):
             places = [self.desk.place(str(path), Access.WRITE, follow=False) for path in made]
             asked = tuple(evolve(each, guards=frozenset({Guard.CODE}), inside=True) for each in places)
             names = ", ".join(quoted(each.relative) for each in places)
+            if len(names) > _MOST_NAMED:  # nobody keeps what the question can't name
+                return False
             action = Action(tool=self.name, kind=ToolKind.EDIT, places=asked)
             return await self.desk.may(action, say("keep", self.desk.around.locale, paths=names))
         except ToolProblem:

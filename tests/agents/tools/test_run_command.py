@@ -94,6 +94,15 @@ async def test_files_that_run_code_get_another_name_unless_the_user_keeps_them(c
     assert (confined.folder / ".mcp.json").exists()
 
 
+async def test_more_files_that_run_code_than_a_question_can_name_get_other_names_unasked(confined: Scene) -> None:
+    confined.answer = "allowOnce"
+    line = f"for i in $(seq 100); do mkdir -p {'d' * 100}$i; echo x > {'d' * 100}$i/.mcp.json; done"
+    outcome = await confined.use("run_command", argv=["sh", "-c", line])
+    assert confined.asked == []
+    assert len(outcome.call.result["putAside"]) == 100
+    assert not list(confined.folder.glob("*/.mcp.json"))
+
+
 @pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])
 async def test_a_command_reads_but_never_writes_kore_s_own_state(kind: SandboxKind, folder: Path) -> None:
     state = folder.resolve() / ".local/state/kore"
