@@ -18,7 +18,7 @@ from attrs import frozen
 from kore_ls.agents.git_directories import GIT_READ_ONLY
 from kore_ls.agents.git_settings import obeyed
 from kore_ls.agents.problem import ToolProblem
-from kore_ls.agents.protected import Guard, guards_of
+from kore_ls.agents.protected import Guard, guards_of, names_of
 from kore_ls.agents.protected_files import find_protected
 from kore_ls.agents.repository import is_git_directory, repository_of
 
@@ -68,7 +68,7 @@ def locate(folder: Path, text: str, access: Access, *, follow: bool = True, inte
     if follow and found is not None and stat.S_ISLNK(found.st_mode):
         raise ToolProblem("This path is a symbolic link that leads nowhere.")
     inside = path == folder or folder in path.parents
-    guards = guards_of(_segments(folder, path)) | guards_of(_segments(folder, Path(os.path.normpath(given))))
+    guards = guards_of(names_of(folder, path)) | guards_of(names_of(folder, Path(os.path.normpath(given))))
     if any(each in (path, *path.parents) and each not in folder.parents for each in internal):
         guards |= {Guard.INTERNAL}
     if inside and _in_bare_repository(folder, path):
@@ -159,10 +159,6 @@ def _parent_real(given: Path) -> Path:
     if normal.name in ("", ".", ".."):
         return Path(os.path.realpath(normal))
     return Path(os.path.realpath(normal.parent)) / normal.name
-
-
-def _segments(folder: Path, path: Path) -> tuple[str, ...]:
-    return path.relative_to(folder).parts if path == folder or folder in path.parents else path.parts[1:]
 
 
 def _in_bare_repository(folder: Path, path: Path) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from enum import Enum
 from fnmatch import translate
 from functools import cache, lru_cache
+from pathlib import Path
 
 
 class Guard(Enum):
@@ -22,30 +23,72 @@ class Guard(Enum):
 
 
 _SECRET_NAMES = (
-    *(".env", ".env.*", ".env?*", "*.env.local", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ppk"),
-    *("*.kdbx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*_rsa", "*_ed25519", ".netrc", "_netrc", ".npmrc"),
-    *(".pypirc", ".pgpass", ".my.cnf", ".htpasswd", ".git-credentials", ".vault-token", ".terraformrc", ".dockercfg"),
-    *("credentials.json", "credentials.toml", "credentials.yml", "credentials.yaml", "client_secret*"),
+    *(".env", ".env.*", ".env?*", "*.env", "*.env.local", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore"),
+    *("*.ppk", "*.kdbx", "*.ovpn", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*_rsa", "*_ed25519"),
+    *(".netrc", "_netrc", ".npmrc", ".pypirc", ".pgpass", ".my.cnf", ".mylogin.cnf", ".htpasswd", ".git-credentials"),
+    *(".vault-token", ".terraformrc", ".dockercfg", ".boto", ".s3cfg", ".databrickscfg", ".passwd-s3fs", "rclone.conf"),
+    *("credentials.json", ".credentials.json", "credentials.toml", "credentials.yml", "credentials.yaml"),
+    *("credentials.tfrc.json", "application_default_credentials.json", "client_secret*", "oauth_creds.json"),
     *("secrets.json", "secrets.toml", "secrets.yml", "secrets.yaml", "service-account*.json", "service_account*.json"),
-    *("*.tfvars", "*.tfstate", "*.tfstate.*"),
+    *("*.tfvars", "*.tfstate", "*.tfstate.*", "kubeconfig", "kubeconfig.*", "*.kubeconfig"),
 )
 _PUBLIC_NAMES = (
-    *(".env.example", "*.pub", "cacert.pem", "ca-bundle.pem", "roots.pem", "cert.pem", "chain.pem", "fullchain.pem"),
+    *(".env.example", "example.env", "*.example.env", "sample.env", "*.sample.env", "template.env", "*.template.env"),
+    *("*.pub", "cacert.pem", "ca-bundle.pem", "roots.pem", "cert.pem", "chain.pem", "fullchain.pem"),
 )
 _SECRET_PLACES = (
     *((".ssh",), (".gnupg",), (".aws",), (".azure",), (".kube",), (".docker", "config.json"), (".config", "gcloud")),
-    *((".config", "gh"), (".config", "hub"), (".local", "share", "keyrings"), (".password-store",)),
+    *((".config", "gh"), (".config", "hub"), (".local", "share", "keyrings"), (".password-store",), (".oci",)),
+    *((".config", "git", "credentials"), (".config", "rclone"), (".config", "doctl"), (".config", "containers")),
+    *((".cargo", "credentials"), (".cargo", "credentials.toml"), (".gem", "credentials"), (".codex", "auth.json")),
+    *((".m2", "settings.xml"), (".m2", "settings-security.xml"), (".gradle", "gradle.properties"), (".terraform.d",)),
+    *((".composer", "auth.json"), (".config", "composer", "auth.json"), (".config", "op"), (".config", "sops")),
 )
 _INTERNAL_NAMES = (".git", ".kore", "git~1", "kore~1")
-_CODE_NAMES = (
-    *("*.code-workspace", ".nvim.lua", ".nvimrc", ".vimrc", ".exrc", ".lvimrc", ".dir-locals.el", ".dir-locals-2.el"),
-    *(".envrc", ".mcp.json", "opencode.json", "opencode.jsonc", ".devcontainer.json", ".gitlab-ci.yml", ".gitmodules"),
-    *(".pre-commit-config.yaml", "lefthook.yml", ".lefthook.yml", "jenkinsfile", "azure-pipelines.yml", ".travis.yml"),
+_SHELL_NAMES = (
+    *(".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".zshrc", ".zshenv"),
+    *(".zprofile", ".zlogin", ".zlogout", ".kshrc", ".cshrc", ".tcshrc", ".login", ".xprofile", ".xinitrc"),
+    *(".xsessionrc", ".xsession", ".pam_environment", ".gitconfig", ".tmux.conf", ".screenrc"),
 )
+_EDITOR_NAMES = (
+    *("*.code-workspace", "*.sublime-project", ".nvim.lua", ".nvimrc", ".vimrc", "_vimrc", ".gvimrc", "_gvimrc"),
+    *(".exrc", "_exrc", ".lvimrc", ".local.vimrc", ".vimrc.local", ".dir-locals.el", ".dir-locals-2.el", ".emacs"),
+    *(".envrc", "mise.toml", ".mise.toml", "mise.*.toml", ".mise.*.toml", ".tool-versions", ".devcontainer.json"),
+)
+_AGENT_NAMES = (
+    *(".mcp.json", "opencode.json", "opencode.jsonc", "crush.json", ".crush.json", ".roomodes"),
+    *(".aider.conf.yml", ".aider.conf.yaml", ".aider.model.settings.yml"),
+)
+_HOOK_NAMES = (
+    *(".gitmodules", ".pre-commit-config.yaml", ".pre-commit-config.yml", "lefthook.*", ".lefthook.*"),
+    *("lefthook-local.*", ".lefthook-local.*", ".overcommit.yml", ".lintstagedrc", ".lintstagedrc.*"),
+    *("lint-staged.config.*", ".simple-git-hooks.*", "simple-git-hooks.*", ".huskyrc", ".huskyrc.*"),
+)
+_CI_NAMES = (
+    *(".gitlab-ci.yml", "*.gitlab-ci.yml", ".gitlab-ci.yaml", "jenkinsfile", "jenkinsfile.*", "*.jenkinsfile"),
+    *("azure-pipelines*.yml", "azure-pipelines*.yaml", ".travis.yml", ".travis.yaml", "bitbucket-pipelines.yml"),
+    *("bitbucket-pipelines.yaml", ".drone.*", ".woodpecker.yml", ".woodpecker.yaml", "buildspec.yml", "buildspec.yaml"),
+    *("cloudbuild.yaml", "cloudbuild.yml", "cloudbuild.json", "appveyor.yml", ".appveyor.yml", ".cirrus.yml"),
+    *(".cirrus.star", "wercker.yml", "codemagic.yaml", ".build.yml", ".cirrus.yaml"),
+)
+_CODE_NAMES = (*_SHELL_NAMES, *_EDITOR_NAMES, *_AGENT_NAMES, *_HOOK_NAMES, *_CI_NAMES)
 _CODE_PLACES = (
-    *((".vscode",), (".claude",), (".gemini",), (".devcontainer",), (".github", "workflows"), (".github", "actions")),
-    *((".cursor",), (".codex",), (".opencode",), (".zed",), (".idea",), (".helix",), (".circleci",), (".husky",)),
-    *((".config", "kore"), (".githooks",), (".forgejo", "workflows"), (".gitea", "workflows"), (".nvim",)),
+    # editors
+    *((".vscode",), (".devcontainer",), (".zed",), (".idea",), (".helix",), (".nvim",), (".vs",), (".fleet",)),
+    *((".mise",), (".config", "mise"), (".config", "mise.toml")),
+    # agents
+    *((".claude",), (".gemini",), (".cursor",), (".codex",), (".opencode",), (".crush",), (".qwen",), (".roo",)),
+    *((".kiro",), (".amazonq",), (".continue",), (".windsurf",), (".kilocode",), (".trae",), (".factory",)),
+    *((".junie",), (".augment",), (".config", "kore"), (".config", "opencode"), (".config", "crush")),
+    # hooks and settings of version control, of cargo, of the login
+    *((".husky",), (".githooks",), (".git-hooks",), (".hg", "hgrc"), (".hg", "hgrc-not-shared"), (".hg", "sharedpath")),
+    *((".jj", "repo", "config.toml"), (".jj", "repo", "config-id"), (".jj", "workspace-config.toml")),
+    *((".config", "jj"), (".config", "git"), (".cargo", "config"), (".cargo", "config.toml")),
+    *((".config", "autostart"), (".config", "systemd"), (".config", "fish"), (".local", "bin")),
+    # CI
+    *((".github", "workflows"), (".github", "actions"), (".forgejo", "workflows"), (".gitea", "workflows")),
+    *((".circleci",), (".woodpecker",), (".buildkite",), (".gitlab-ci",), (".gitlab", "ci"), (".azure-pipelines",)),
+    *((".teamcity",), (".semaphore",), (".tekton",), (".builds",)),
 )
 _CODE_HOLDERS = frozenset(place[0] for place in _CODE_PLACES if len(place) > 1)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
@@ -58,8 +101,27 @@ def plain_name(segment: str) -> str:
     return bare.split(":", 1)[0].rstrip(". ") or bare
 
 
+def names_of(folder: Path, path: Path) -> tuple[str, ...]:
+    """A path's segments as they count for `guards_of`: below a folder after those of the folder itself, which may lie
+    in a special place; elsewhere below the root. Both paths are absolute.
+    """
+    if path == folder or folder in path.parents:
+        return (*_names_of_root(folder), *path.relative_to(folder).parts)
+    return path.parts[1:]
+
+
+@lru_cache(maxsize=256)
+def _names_of_root(folder: Path) -> tuple[str, ...]:
+    """Agents put whole working trees below their own directories, as `.cursor/worktrees/NAME`: these are plain."""
+    names = folder.parts[1:]
+    plain = [plain_name(each) for each in names]
+    if "worktrees" in plain and not any(each in _INTERNAL_NAMES for each in plain):
+        return names[len(plain) - plain[::-1].index("worktrees") :]
+    return names
+
+
 def guards_of(segments: Sequence[str]) -> frozenset[Guard]:
-    """What is special about a path, given as its segments below the folder (or below the root, for one outside)."""
+    """What is special about a path, given as its segments; see `names_of`."""
     return _guards(tuple(segments))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,12 +13,13 @@ from attrs import field, frozen
 
 from kore_ls.agents.git_directories import MOST_REPOSITORIES, Plan, planned_by, repositories_within, settings_of
 from kore_ls.agents.git_settings import obeyed
-from kore_ls.agents.hard_links import PACKAGES, HardLinks
-from kore_ls.agents.protected import Guard, guards_of, holds_code
+from kore_ls.agents.hard_links import HardLinks
+from kore_ls.agents.links import target_of, way_of
+from kore_ls.agents.protected import Guard, guards_of, holds_code, may_hold_special, names_of
 from kore_ls.agents.repository import is_git_directory, repository_of
+from kore_ls.agents.sockets import Listeners
 
 MOST_ENTRIES = 200_000
-_MADE_BY_TOOLS = PACKAGES - {"site-packages", "vendor", ".venv", "venv"}
 _REFS = frozenset({"refs", "logs"})
 _OF_GIT = re.compile(rb"ref: |(?:[0-9a-f]{40}|[0-9a-f]{64})[ \n]")
 
@@ -30,7 +33,9 @@ class ProtectedFiles:
     `linked` are files with a further name somewhere else, or, where they are many, directories that hold such files.
     `whole` is False where the folder is too big to be looked through; `exposed`: the folder itself, or a repository
     in it, is what git runs things from. `identities` are device and inode of secrets with several names.
-    `planned` are the commands of rebases that are under way.
+    `planned` are the commands of rebases that are under way. `pinned` are directories that may not be moved, and `kept`
+    links with their targets: without them a secret would look plain. At `sockets` services of the machine may listen.
+    `unlisted` are directories that can be entered but not listed now.
     """
 
     secrets: tuple[Path, ...] = ()
@@ -41,6 +46,10 @@ class ProtectedFiles:
     exposed: bool = False
     identities: frozenset[tuple[int, int]] = field(factory=frozenset)
     planned: frozenset[Plan] = field(factory=frozenset)
+    pinned: tuple[Path, ...] = ()
+    kept: tuple[tuple[Path, str], ...] = ()
+    sockets: tuple[Path, ...] = ()
+    unlisted: tuple[Path, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -55,36 +64,48 @@ class ProtectedFiles:
 class _Walk:
     def __init__(self, folder: Path, most: int, internal: Sequence[Path]) -> None:
         self.folder, self.left, self.internal = folder, most, frozenset(internal)
+        self.names = names_of(folder, folder)
         self.secrets: list[Path] = []
         self.fixed: list[Path] = []
         self.links: list[Path] = []
         self.closed: list[Path] = []
+        self.hidden: list[Path] = []
+        self.behind: list[tuple[Path, tuple[str, ...]]] = []
+        self.pinned: set[Path] = set()
+        self.kept: dict[Path, str] = {}
+        self.sockets: list[Path] = []
+        self.unlisted: list[Path] = []
         self.whole = True
-        self.exposed = False
+        self.exposed = bool(guards_of(self.names) & {Guard.CODE, Guard.INTERNAL})
         self.shared: set[tuple[int, int]] = set()
         self.planned: set[Plan] = set()
-        self.hard_links = HardLinks(folder)
+        self.hard_links, self.listeners = HardLinks(folder), Listeners()
 
     def run(self) -> ProtectedFiles:
         self._take_bare(self.folder)
         around = repository_of(self.folder)
         if around is not None and around.top != self.folder:
             self._take_named(around.shared, around.top)
-        pending = [(self.folder, False)]
+        pending = deque([(self.folder, self.names[-2:])])  # nearest to the top first: there most of it is
         while pending:
-            directory, made = pending.pop()
+            directory, names = pending.popleft()
             for entry in self._entries(directory):
-                if self._take(entry, directory, made=made):
-                    pending.append((Path(entry.path), made or entry.name in _MADE_BY_TOOLS))
+                if self._take(entry, names):
+                    pending.append((Path(entry.path), (*names, entry.name)[-2:]))
         for directory in self.closed:
             self._take_within(directory)
+        self._take_behind_links()
         if self.shared:
             self._find_other_names()
         return ProtectedFiles(
-            secrets=tuple(sorted(set(self.secrets))),
+            secrets=tuple(sorted({*self.secrets, *self.unlisted} - {self.folder})),
             fixed=tuple(sorted(set(self.fixed))),
             linked=self.hard_links.elsewhere(),
             links=tuple(sorted(self.links)),
+            pinned=tuple(sorted(self.pinned)),
+            kept=tuple(sorted(self.kept.items())),
+            sockets=tuple(sorted(self.sockets)),
+            unlisted=tuple(self.unlisted),
             whole=self.whole,
             exposed=self.exposed,
             identities=frozenset(self.shared),
@@ -101,41 +122,29 @@ class _Walk:
                         return
                     yield entry
         except OSError:
-            if _may_be_reached(directory):  # by name, or once a command has made it readable
+            if may_be_reached(directory):  # by name, or once a command has made it readable
                 self.whole = False
+                self.unlisted.append(directory)
 
-    def _take(self, entry: os.DirEntry[str], directory: Path, *, made: bool) -> bool:
-        """Note an entry; True if it is a directory to be entered. `made`: it lies among packages or caches."""
-        above = (directory.parent.name,) if self.folder not in (directory, directory.parent) else ()
-        guards = guards_of((*above, *((directory.name,) if directory != self.folder else ()), entry.name))
+    def _take(self, entry: os.DirEntry[str], names: tuple[str, ...]) -> bool:
+        """Note an entry below a directory of these names; True if it is a directory to be entered."""
+        guards = guards_of((*names, entry.name)) | (guards_of(self.names) if self.exposed else frozenset())
         is_folder = entry.is_dir(follow_symlinks=False)
-        if not guards and entry.is_symlink():
-            if holds_code(entry.name):
-                self.links.append(Path(entry.path))
-            return False
-        if not guards and not is_folder and made:
-            self.hard_links.note(entry)
+        if not guards and not is_folder:
+            self._take_plain(entry, names)
             return False
         path = Path(entry.path)
         if path in self.internal:
             self.fixed.append(path)
             return False
         if not guards:
-            if not is_folder:
-                self.hard_links.note(entry)
-            else:
-                self._take_bare(path)
-            return is_folder
+            self._take_bare(path)
+            return True
         if entry.is_symlink():
-            if guards - {Guard.SECRET}:
-                self.links.append(path)
-            target = Path(os.path.realpath(path))
-            if Guard.SECRET in guards and target.is_relative_to(self.folder) and target.exists():
-                self.secrets.append(target)
+            self._take_link(path, names, guards)
             return False
         if Guard.SECRET in guards:
-            self.secrets.append(path)
-            self._note_names(entry, is_folder)
+            self._take_secret(entry, names, is_folder)
             if Guard.CODE in guards:  # what a command makes of that name is to be noticed, too
                 self.fixed.append(path)
             return False
@@ -145,6 +154,76 @@ class _Walk:
         if is_folder:
             self.closed.append(path)
         return False
+
+    def _take_plain(self, entry: os.DirEntry[str], names: tuple[str, ...]) -> None:
+        if entry.is_symlink():
+            self._take_link(Path(entry.path), names, frozenset())
+        elif stat.S_ISSOCK(self.hard_links.note(entry).st_mode) and self.listeners.may_hear(Path(entry.path)):
+            self.sockets.append(Path(entry.path))
+
+    def _take_secret(self, entry: os.DirEntry[str], names: tuple[str, ...], is_folder: bool) -> None:
+        path = Path(entry.path)
+        self.secrets.append(path)
+        if Guard.SECRET not in guards_of((entry.name,)):  # it is one by where it lies
+            self._pin(path)
+        self._note_names(entry, is_folder)
+        if is_folder:
+            self.hidden.append(path)
+
+    def _take_link(self, path: Path, names: tuple[str, ...], guards: frozenset[Guard]) -> None:
+        """A link in a special place, or of a name below which something special has its place."""
+        if guards - {Guard.SECRET} or (not guards and holds_code(path.name)):
+            self.links.append(path)
+        if Guard.SECRET not in guards and not may_hold_special(path.name):
+            return
+        way, target = way_of(path)
+        if self.folder not in target.parents or not os.path.lexists(target):
+            return
+        for link in way:
+            if self.folder in link.parents and (said := target_of(link)) is not None:
+                self._pin(link)
+                self.kept[link] = said
+        if Guard.SECRET in guards:
+            self._pin(target)
+            self.secrets.append(target)
+            if target.is_dir():
+                self.hidden.append(target)
+        elif target.is_dir():
+            self._pin(target)
+            self.behind.append((target, (*names, path.name)[-2:]))
+
+    def _pin(self, path: Path) -> None:
+        """What decides that a path is a secret stays where it is: the directories around it."""
+        self.pinned |= {each for each in path.parents if self.folder in each.parents}
+
+    def _take_behind_links(self) -> None:
+        """What is special by the name of a link to its directory, and where links in secret directories lead."""
+        known: set[object] = set()
+        while self.behind or self.hidden:
+            directory, names = self.behind.pop() if self.behind else (self.hidden.pop(), None)
+            if (directory, names) in known:
+                continue
+            known.add((directory, names))
+            for entry in self._entries(directory):
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if names is None:
+                    self._take_hidden(entry, is_folder)
+                    continue
+                guards = guards_of((*names, entry.name))
+                if entry.is_symlink():
+                    self._take_link(Path(entry.path), names, guards)
+                elif Guard.SECRET in guards:
+                    self._take_secret(entry, names, is_folder)
+                elif not guards and is_folder and may_hold_special(names[-1]):
+                    self.behind.append((Path(entry.path), (*names, entry.name)[-2:]))
+
+    def _take_hidden(self, entry: os.DirEntry[str], is_folder: bool) -> None:
+        if entry.is_symlink():
+            self._take_link(Path(entry.path), (), frozenset({Guard.SECRET}))
+        elif is_folder:
+            self.hidden.append(Path(entry.path))
+        else:
+            self._note_names(entry, is_folder)
 
     def _take_internal(self, path: Path, name: str, is_folder: bool) -> bool:
         if name != ".git" or not is_folder:
@@ -160,31 +239,33 @@ class _Walk:
 
     def _take_within(self, top: Path) -> None:
         """Secrets in what may be read but not written, and what links in it lead to."""
-        pending = [(top, False)]
+        pending, known = [(top, False)], {top}
         while pending:
             directory, among_refs = pending.pop()
             for entry in self._entries(directory):
                 path = Path(entry.path)
-                secret = Guard.SECRET in guards_of((directory.parent.name, directory.name, entry.name))
+                names = (directory.parent.name, directory.name)
+                secret = Guard.SECRET in guards_of((*names, entry.name))
                 if entry.is_symlink():
-                    self._take_target(path, top, secret=secret)
+                    if secret:
+                        self._take_link(path, names, frozenset({Guard.SECRET}))
+                    elif (target := self._target_of(path, top)) is not None and target not in known:
+                        known.add(target)
+                        pending.append((target, False))
                 elif secret and not (among_refs and _is_of_git(path)):
-                    self.secrets.append(path)
-                    self._note_names(entry, entry.is_dir())
+                    self._take_secret(entry, names, entry.is_dir())
                 elif entry.is_dir():
-                    refs = among_refs or (top.name == ".git" and entry.name in _REFS)
-                    pending.append((path, refs))
+                    pending.append((path, among_refs or (top.name == ".git" and entry.name in _REFS)))
                 elif top.name == ".git":
                     self.hard_links.note(entry)
 
-    def _take_target(self, link: Path, top: Path, *, secret: bool) -> None:
+    def _target_of(self, link: Path, top: Path) -> Path | None:
+        """Note where a link leads from what is not to be written; a directory is to be looked through as well."""
         target = Path(os.path.realpath(link))
-        if self.folder not in target.parents or top in (target, *target.parents):
-            return
-        if secret and target.exists():
-            self.secrets.append(target)
-        elif top.name != ".git":
-            (self.fixed if target.exists() else self.links).append(target if target.exists() else link)
+        if top.name == ".git" or self.folder not in target.parents or top in (target, *target.parents):
+            return None
+        (self.fixed if target.exists() else self.links).append(target if target.exists() else link)
+        return target if target.is_dir() else None
 
     def _take_bare(self, directory: Path) -> None:
         if is_git_directory(directory):
@@ -239,7 +320,7 @@ def _is_of_git(path: Path) -> bool:
         return False
 
 
-def _may_be_reached(directory: Path) -> bool:
+def may_be_reached(directory: Path) -> bool:
     """Whether a command could look into a directory that can't be listed now."""
     try:
         owner = directory.lstat().st_uid

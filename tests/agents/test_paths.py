@@ -88,6 +88,31 @@ def test_a_further_name_of_a_users_credentials_is_a_secret(
         *((".vscode/x/y", {"code"}), (".github/workflows/a.yml", {"code"}), (".envrc", {"code", "secret"})),
         *(("x.code-workspace", {"code"}), ("a/.mcp.json", {"code"}), ("mcp.json", set()), ("vscode/x", set())),
         *((".devcontainer.json", {"code"}), (".husky/pre-commit", {"code"}), (".gitlab-ci.yml", {"code"})),
+        # version control and its hooks
+        *(("lefthook.yaml", {"code"}), (".lefthook.toml", {"code"}), ("lefthook-local.yml", {"code"})),
+        *((".hg/hgrc", {"code"}), (".hg/store/x", set()), (".jj/repo/config.toml", {"code"}), (".jj/x", set())),
+        *((".lintstagedrc.json", {"code"}), (".simple-git-hooks.cjs", {"code"}), ("hooks/x", set())),
+        # agents
+        *(("crush.json", {"code"}), (".crush.json", {"code"}), (".aider.conf.yml", {"code"}), (".qwen/x", {"code"})),
+        *((".roo/mcp.json", {"code"}), (".kiro/hooks/x", {"code"}), (".amazonq/mcp.json", {"code"})),
+        # CI
+        *((".circleci/config.yml", {"code"}), ("azure-pipelines.yaml", {"code"}), ("Jenkinsfile", {"code"})),
+        *(("ci/Jenkinsfile.release", {"code"}), (".travis.yml", {"code"}), ("bitbucket-pipelines.yml", {"code"})),
+        *((".drone.star", {"code"}), (".woodpecker/a.yml", {"code"}), (".woodpecker.yml", {"code"})),
+        *((".buildkite/pipeline.yml", {"code"}), (".forgejo/workflows/a.yml", {"code"}), (".gitlab/ci/a", {"code"})),
+        *((".gitea/workflows/a.yml", {"code"}), (".gitea/issue_template.md", set()), ("travis.yml", set())),
+        # editors, shells, tools
+        *((".gvimrc", {"code"}), ("_vimrc", {"code"}), (".local.vimrc", {"code"}), (".bashrc", {"code"})),
+        *((".cargo/config.toml", {"code"}), (".cargo/config", {"code"}), (".cargo/registry/x", set())),
+        *(("mise.toml", {"code"}), (".mise.toml", {"code"}), (".tool-versions", {"code"}), ("mise.dev.toml", {"code"})),
+        *(("cargo/config.toml", set()), ("Cargo.toml", set()), ("Makefile", set()), (".local/bin/x", {"code"})),
+        # credentials
+        *((".config/git/credentials", {"code", "secret"}), (".cargo/credentials.toml", {"secret"})),
+        *((".cargo/credentials", {"secret"}), ("application_default_credentials.json", {"secret"})),
+        *((".boto", {"secret"}), (".s3cfg", {"secret"}), (".m2/settings.xml", {"secret"}), ("settings.xml", set())),
+        *((".composer/auth.json", {"secret"}), ("locales/auth.json", set()), ("a/rclone.conf", {"secret"})),
+        *(("kubeconfig", {"secret"}), ("kubeconfig.yml", {"secret"}), ("x.env", {"secret"}), ("a/b.env", {"secret"})),
+        *(("example.env", set()), ("app.example.env", set()), (".claude/.credentials.json", {"code", "secret"})),
     ],
 )  # fmt: skip
 def test_names_tell_what_is_special(path: str, guards: set[str]) -> None:

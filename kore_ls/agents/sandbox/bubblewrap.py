@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kore_ls.agents.sandbox.profile import SYSTEM, SYSTEM_SECRETS, Profile, home_directory
+from kore_ls.agents.sockets import well_known
 
 MOST_MOUNTS = 1_500
 """More protected files than this don't fit on a command line."""
@@ -48,12 +49,16 @@ def _workspace(profile: Profile) -> Iterator[tuple[str, ...]]:
     if profile.writable:
         # a mount point can't be renamed: without this a child could move the parent away and make it anew
         roots = (profile.folder, *profile.writable_too)
-        for place in sorted({up for path in profile.protected.fixed for up in _between(roots, path)}):
+        around = {up for path in profile.protected.fixed for up in _between(roots, path)}
+        for place in sorted(around.union(profile.protected.pinned)):
             yield ("--bind", str(place), str(place))
         for path in (*profile.protected.fixed, *profile.protected.linked):
             yield ("--ro-bind", str(path), str(path))
-    for path in profile.protected.secrets:
+    for path in (*profile.protected.secrets, *profile.protected.sockets):
         yield from _hidden(path)
+    for path in well_known(os.environ):
+        if any(root in path.parents for root in (profile.folder, *map(Path, SYSTEM))):
+            yield from _hidden(path)
 
 
 def _between(roots: Sequence[Path], path: Path) -> Iterator[Path]:

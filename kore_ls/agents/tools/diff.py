@@ -14,12 +14,12 @@ from pathlib import Path
 
 from attrs import frozen
 
-from kore_ls.agents.aliases import secret_targets
+from kore_ls.agents.aliases import UNLISTED, Aliases, aliases_of
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, find_program
 from kore_ls.agents.paths import Access
 from kore_ls.agents.problem import ToolProblem
-from kore_ls.agents.protected import Guard, guards_of
+from kore_ls.agents.protected import Guard, guards_of, names_of
 from kore_ls.agents.protected_files import ProtectedFiles
 from kore_ls.agents.repository import Repository, commit_of, repository_of
 from kore_ls.agents.sandbox.confine import confine
@@ -66,7 +66,9 @@ class Diff(Tool):
         with tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True) as name:
             private = Path(name)
             await asyncio.to_thread(_prepare, private, repository)
-            self.secrets = await asyncio.to_thread(secret_targets, self.desk.folder)
+            self.aliases = await asyncio.to_thread(aliases_of, self.desk.folder)
+            if not self.aliases.whole:
+                raise ToolProblem(UNLISTED)
             sandbox = self.desk.around.sandbox
             if sandbox.kind is SandboxKind.NONE and await asyncio.to_thread(_borrows, repository.shared / "objects"):
                 raise ToolProblem("Not available: this repository keeps objects somewhere else.")
@@ -90,15 +92,14 @@ class Diff(Tool):
     def _shown(self, done: CommandResult, repository: Repository) -> list[str]:
         names = [each for each in done.output.split("\ufffd") if each]
         folder = self.desk.folder
-        return [name for name in names if not _guarded(repository.top / name, folder, self.secrets)][:_MOST_FILES]
+        return [name for name in names if not _guarded(repository.top / name, folder, self.aliases)][:_MOST_FILES]
 
 
 _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=all")
 
 
-def _guarded(path: Path, folder: Path, secrets: frozenset[Path]) -> bool:
-    parts = path.relative_to(folder).parts if path.is_relative_to(folder) else path.parts[1:]
-    return bool(guards_of(parts) & {Guard.SECRET, Guard.INTERNAL} or secrets.intersection((path, *path.parents)))
+def _guarded(path: Path, folder: Path, aliases: Aliases) -> bool:
+    return bool(guards_of(names_of(folder, path)) & {Guard.SECRET, Guard.INTERNAL}) or aliases.is_secret(path)
 
 
 @frozen(kw_only=True)

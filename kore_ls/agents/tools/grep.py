@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 from kore_ls.agents import anchored
-from kore_ls.agents.aliases import secret_targets
+from kore_ls.agents.aliases import UNLISTED, aliases_of
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, find_program
 from kore_ls.agents.paths import Access, is_known_secret
 from kore_ls.agents.problem import ToolProblem
-from kore_ls.agents.protected import Guard, guards_of
+from kore_ls.agents.protected import Guard, guards_of, names_of
 from kore_ls.agents.protected_files import ProtectedFiles
 from kore_ls.agents.sandbox.confine import confine
 from kore_ls.agents.sandbox.profile import Profile
@@ -55,7 +55,9 @@ class Grep(Tool):
         """`path:line: text`, one per match."""
         if self.place.identity is None:
             raise ToolProblem("There is no such file or directory.")
-        self.secrets = await asyncio.to_thread(secret_targets, self.desk.folder)
+        self.aliases = await asyncio.to_thread(aliases_of, self.desk.folder)
+        if not self.aliases.whole:
+            raise ToolProblem(UNLISTED)
         done = await self._search()
         if done.timed_out:
             raise ToolProblem("The search took too long; search in a smaller place.")
@@ -122,9 +124,7 @@ class Grep(Tool):
         inside = path.is_relative_to(folder)
         if path == self.place.path:  # the gate has judged it
             return self.place.relative
-        if guards_of(path.relative_to(folder).parts if inside else path.parts[1:]) & {Guard.SECRET, Guard.INTERNAL}:
-            return None
-        if self.secrets.intersection((path, *path.parents)):
+        if guards_of(names_of(folder, path)) & {Guard.SECRET, Guard.INTERNAL} or self.aliases.is_secret(path):
             return None
         try:
             found = path.lstat()

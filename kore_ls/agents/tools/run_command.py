@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import secrets
 import shutil
-import stat
 import tempfile
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,14 +14,13 @@ from attrs import evolve
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, git_identity, toolchain_homes
 from kore_ls.agents.gate import Action
-from kore_ls.agents.git_directories import SharedRepository, shared_repository
 from kore_ls.agents.paths import Access
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard
-from kore_ls.agents.protected_files import ProtectedFiles, find_protected
 from kore_ls.agents.sandbox.confine import can_confine, confine
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
 from kore_ls.agents.sandbox.profile import command_profile
+from kore_ls.agents.tools.folder_watch import FolderWatch
 from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
 from kore_ls.agents.words import say
 from kore_ls.model.display import visible
@@ -59,9 +54,6 @@ class RunCommand(Tool):
         Parameter("unsandboxed", Shape.FLAG, "true if it can't work in the sandbox", required=False),
     )
 
-    left: Sequence[str] = ()
-    """Files that run code, that the user has not allowed, and that could not be put aside."""
-
     async def aim(self) -> Aim:
         """Find the program, and whether everything protected can be kept from it."""
         self.argv = self.given["argv"]
@@ -71,11 +63,10 @@ class RunCommand(Tool):
         if not self.cwd.is_folder or not self.cwd.inside:
             raise ToolProblem("There is no such directory.")
         self.network = self.given.get("network", False)
-        self.protected, shared = await asyncio.to_thread(self._look)
-        self.git = None if shared is None else shared.directory
+        self.watch = await asyncio.to_thread(FolderWatch, self.desk.folder, self.desk.around.internal)
         unsandboxed = self.given.get("unsandboxed", False)
         sandbox = self.desk.around.sandbox
-        sandboxed = not unsandboxed and can_confine(sandbox.kind, self.protected)
+        sandboxed = not unsandboxed and can_confine(sandbox.kind, self.watch.protected)
         self.sandbox = sandbox if sandboxed else NO_SANDBOX
         self.env = child_environment(
             os.environ, folder=self.desk.folder, network=self.network, workspace_programs=sandboxed
@@ -109,10 +100,10 @@ class RunCommand(Tool):
             done = await self._child(CommandLimits(seconds=seconds))
         except asyncio.CancelledError:
             # nobody can be asked any more; a second is not exceeded, whatever the folder's size
-            await asyncio.wait({asyncio.ensure_future(asyncio.to_thread(self._put_aside))}, timeout=_ASIDE_SECONDS)
+            await asyncio.wait({asyncio.ensure_future(asyncio.to_thread(self._end))}, timeout=_ASIDE_SECONDS)
             raise
         made = await asyncio.to_thread(self._made)
-        aside = [] if not made or await self._kept(made) else await asyncio.to_thread(self._put_aside)
+        aside = [] if not made or await self._kept(made) else await asyncio.to_thread(self.watch.put_aside)
         return self._result(done, seconds, aside)
 
     async def _child(self, limits: CommandLimits) -> CommandResult:
@@ -126,15 +117,23 @@ class RunCommand(Tool):
                 scratch = Path(os.path.realpath(name))
                 env = toolchain_homes(Path.home()) | env | {"TMPDIR": str(scratch), "HOME": str(scratch)}
             profile = command_profile(
-                self.desk.folder, self.protected, network=self.network, scratch=scratch, git=self.git
+                self.desk.folder,
+                self.watch.protected,
+                network=self.network,
+                scratch=scratch,
+                git=self.watch.git,
             )
             confined = confine(self.sandbox, [self.program, *self.argv[1:]], profile, self.cwd.path)
             return await run_command(confined, cwd=self.cwd.path, env=env, limits=limits, on_output=self.desk.tell)
 
     def _result(self, done: CommandResult, seconds: int, aside: list[str]) -> ToolResult:
+        watch = self.watch
         end = f"[stopped after {seconds} s]" if done.timed_out else f"[exit code {done.code}]"
         notes = [f"[{visible(each)}: the user has not allowed this file; it was renamed]" for each in aside]
-        notes += [f"[{visible(each)}: the user has not allowed this file; it can't be renamed]" for each in self.left]
+        notes += [f"[{visible(each)}: the user has not allowed this file; it can't be renamed]" for each in watch.left]
+        notes += [f"[{visible(each)}: this link belongs to a secret; it was put back]" for each in watch.restored]
+        if watch.overlooked:
+            notes.append("[there is too much here now to be looked through: what editors or git run may be among it]")
         if (
             self.sandbox.kind is not SandboxKind.NONE
             and done.code != 0
@@ -143,32 +142,16 @@ class RunCommand(Tool):
             notes.append("[this ran in a sandbox; ask for `network` or `unsandboxed` if it needs more]")
         text = "\n".join([*([done.output.rstrip("\n")] if done.output else []), *notes, end])
         facts = {"exitCode": done.code, "timedOut": done.timed_out, "truncated": done.truncated, "putAside": aside}
-        return ToolResult(text=text, facts=facts, failed=done.timed_out)
+        return ToolResult(text=text, facts=facts, failed=done.timed_out or watch.overlooked)
 
     def _made(self) -> list[Path]:
-        """Files that editors, agents or git run and that were not there before the command."""
-        now, _ = self._look()
-        before = {*self.protected.fixed, *self.protected.links}
-        planned = sorted({path for path, _ in now.planned - self.protected.planned})
-        every = (*(path for path in (*now.fixed, *now.links) if path not in before), *planned)
-        ours = (self.desk.folder / ".kore", *self.desk.around.internal)
-        return [path for path in dict.fromkeys(every) if not any(path.is_relative_to(each) for each in ours)]
+        if self.sandbox.kind is not SandboxKind.NONE:
+            self.watch.restore()
+        return self.watch.made()
 
-    def _look(self) -> tuple[ProtectedFiles, SharedRepository | None]:
-        """What is protected in the folder, and in the git directory of its working tree where that is elsewhere."""
-        found = find_protected(self.desk.folder, internal=self.desk.around.internal)
-        shared = shared_repository(self.desk.folder)
-        if shared is None:
-            return found, None
-        whole = evolve(
-            found,
-            fixed=(*found.fixed, *shared.fixed),
-            linked=(*found.linked, *shared.linked),
-            planned=found.planned | shared.planned,
-            exposed=found.exposed or shared.exposed,
-            whole=found.whole and shared.whole,
-        )
-        return whole, shared
+    def _end(self) -> None:
+        self._made()
+        self.watch.put_aside()
 
     async def _kept(self, made: list[Path]) -> bool:
         """Whether the user lets them be what they are."""
@@ -182,36 +165,6 @@ class RunCommand(Tool):
             return await self.desk.may(action, say("keep", self.desk.around.locale, paths=names))
         except ToolProblem:
             return False
-
-    def _put_aside(self) -> list[str]:
-        """Give them other names, under which nothing runs them."""
-        made = self._made()
-        aside = [os.path.relpath(path, self.desk.folder) for path in made if _renamed(path)]
-        self.left = [os.path.relpath(path, self.desk.folder) for path in made if os.path.lexists(path)]
-        return aside
-
-
-def _renamed(path: Path) -> bool:
-    for number in range(20):
-        end = "" if not number else f"-{number}" if number < 10 else f"-{secrets.token_hex(6)}"
-        aside = path.with_name(f"{path.name[:200]}.put-aside{end}")
-        if not os.path.lexists(aside):
-            return _rename(path, aside)
-    return False
-
-
-def _rename(path: Path, aside: Path) -> bool:
-    for _ in range(2):
-        try:
-            path.rename(aside)
-        except PermissionError:  # what may not be changed by its mode alone
-            with contextlib.suppress(OSError):
-                path.parent.chmod(0o700 | stat.S_IMODE(path.parent.stat().st_mode))
-        except OSError:
-            return False
-        else:
-            return True
-    return False
 
 
 def quoted(word: str) -> str:

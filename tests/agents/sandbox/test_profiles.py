@@ -6,10 +6,12 @@ import asyncio
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment
@@ -155,6 +157,36 @@ async def test_a_command_connects_only_with_leave(
     )
     done = await run(sandbox_of(kind), profile, python, "-I", "-S", "-c", CONNECT, str(port))
     assert ("connected" in done.output) is network
+
+
+TO_SERVICE = "import socket,sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1]); print('connected')"
+
+
+@BOTH
+@pytest.mark.parametrize("network", [False, True])
+@pytest.mark.parametrize("place", ["service.sock", "src/deep/agent.1", "runtime/bus"])
+async def test_a_command_connects_to_no_service_of_the_machine(
+    kind: SandboxKind, network: bool, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as name:  # a socket's path is short
+        work = Path(name).resolve()
+        (work / place).parent.mkdir(parents=True, exist_ok=True)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(work / "runtime"))
+        with socket.socket(socket.AF_UNIX) as service:
+            service.bind(str(work / place))
+            service.listen()
+            profile = evolve(commands(work, tmp_path, network=network), readable=(Path(sys.base_prefix),))
+            python = os.path.realpath(sys.executable)
+            done = await run(sandbox_of(kind), profile, python, "-I", "-S", "-c", TO_SERVICE, str(work / place))
+            assert "connected" not in done.output
+            assert "Error" in done.output
+
+
+async def test_a_socket_that_nobody_listens_at_can_be_made_anew(work: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as service:
+        service.bind(str(work / "src/old.sock"))
+    done = await shell(sandbox_of(SandboxKind.BUBBLEWRAP), commands(work, tmp_path), "rm src/old.sock && echo gone")
+    assert done.output == "gone\n"
 
 
 SOCKETS = """
