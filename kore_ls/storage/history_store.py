@@ -50,6 +50,7 @@ class HistoryStore:
         self._file = file
         self._clock = clock
         self._check_free = check_free
+        self._given_up: set[SessionId] = set()
 
     async def stored(self, session_id: SessionId) -> StoredThread | None:
         """What is stored of a conversation, deleted or not; None if nothing is."""
@@ -106,7 +107,7 @@ class HistoryStore:
         now = self._clock()
 
         def work(transaction: Transaction) -> SessionRecord:
-            _make(transaction, record, Hidden.NO, now)
+            self._make(transaction, record, Hidden.NO, now)
             _append(transaction, record.id, messages)
             transaction.changed(record.id, EventType.SESSION_CREATED)
             return load_session(transaction.db, record.id, deleted=True)
@@ -116,7 +117,8 @@ class HistoryStore:
     async def begin(self, record: SessionRecord) -> None:
         """Make a session out of sight. Raises StoreBusy if another import is at it, SessionExists."""
         now = self._clock()
-        await self._file.write(lambda transaction: _make(transaction, record, Hidden.IMPORTING, now), create=True)
+        await self._file.write(lambda transaction: self._make(transaction, record, Hidden.IMPORTING, now), create=True)
+        self._given_up.discard(record.id)
 
     async def add(self, session_id: SessionId, messages: Sequence[Message]) -> None:
         """Store some messages, numbered in their order. Raises StoreBusy if the session was swept away meanwhile."""
@@ -150,8 +152,12 @@ class HistoryStore:
         return await self._file.write(work)
 
     async def discard(self, session_id: SessionId) -> None:
-        """Give up a session that nobody has seen; the purge takes its rows away."""
+        """Give up a session that nobody has seen; the purge takes its rows away.
+
+        Where even that can't be written, as on a full disk, the next import through this object takes its place.
+        """
         now = self._clock()
+        self._given_up.add(session_id)
 
         def work(transaction: Transaction) -> None:
             transaction.db.execute(
@@ -160,6 +166,7 @@ class HistoryStore:
             )
 
         await self._file.write(work)
+        self._given_up.discard(session_id)
 
     async def append(
         self, session_id: SessionId, messages: Sequence[Message], change: Callable[[SessionRecord], SessionRecord]
@@ -183,15 +190,14 @@ class HistoryStore:
 
         return await self._file.write(work, on=session_id)
 
-
-def _make(transaction: Transaction, record: SessionRecord, hidden: Hidden, now: int) -> None:
-    db = transaction.db
-    held = db.execute("SELECT hidden, hidden_at FROM sessions WHERE id = ?", (record.id,)).fetchone()
-    if held is not None and held[0] == Hidden.IMPORTING:
-        if now - (held[1] or 0) < ABANDONED_MS:
-            raise StoreBusy("another import brings the same session in")
-        remove_rows(db, record.id)
-    insert_session(db, evolve(record, message_count=0, last_seq=0, last_message=None), hidden, now)
+    def _make(self, transaction: Transaction, record: SessionRecord, hidden: Hidden, now: int) -> None:
+        db = transaction.db
+        held = db.execute("SELECT hidden, hidden_at FROM sessions WHERE id = ?", (record.id,)).fetchone()
+        if held is not None and held[0] == Hidden.IMPORTING:
+            if now - (held[1] or 0) < ABANDONED_MS and record.id not in self._given_up:
+                raise StoreBusy("another import brings the same session in")
+            remove_rows(db, record.id)
+        insert_session(db, evolve(record, message_count=0, last_seq=0, last_message=None), hidden, now)
 
 
 def _append(transaction: Transaction, session_id: SessionId, messages: Sequence[Message]) -> None:
