@@ -17,6 +17,7 @@ from kore_ls.storage.regular_file import open_regular
 
 _HEADER = re.compile(rb"# aider chat started at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s*$")
 _MODEL = re.compile(r"(?:Main model|Model): (\S+)")
+_VERSION = re.compile(r"Aider v(\d[\w.]{0,30})")
 _TOKENS = re.compile(r"Tokens: ([\d.]+)(k?) sent, ([\d.]+)(k?) received")
 _LINE_BYTES = 1 << 20
 
@@ -26,7 +27,7 @@ class Aider(Importer):
 
     name = "aider"
     title = "aider"
-    checked = "the files of versions 0.60 to 0.86"
+    checked = "0.86.2"
     patterns = (".aider.chat.history.md", "*.aider.chat.history.md")
 
     def roots(self, where: Where) -> Iterator[Path]:
@@ -117,6 +118,8 @@ class _Reading:
         if self.kind == "tool":
             if spent := _TOKENS.search(said):
                 self.thread.spent(_thousands(spent[1], spent[2]), _thousands(spent[3], spent[4]))
+            if version := _VERSION.search(said):
+                self.thread.version = self.thread.version or version[1]
             model = _MODEL.search(said)
             assembly.about(model=model[1] if model else None, output=said[:2000] or None)
         elif self.kind == "user":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kore_ls.errors import KoreError
-from kore_ls.sessions.importers.assembly import Assembly
+from kore_ls.sessions.importers.assembly import Assembly, flat
 from kore_ls.sessions.importers.blocks import heard_blocks, say_blocks
 from kore_ls.sessions.importers.records import Record, inner, instant, text, whole, whole_object
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where, digest
@@ -17,7 +17,7 @@ from kore_ls.storage.foreign_history import ForeignHistory
 _EXTENSION = Path("User", "globalStorage", "saoudrizwan.claude-dev")
 _EDITORS = ("Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf")
 _SURROUNDINGS = re.compile(r"<environment_details>.*?</environment_details>\s*", re.DOTALL)
-_TASK = re.compile(r"^\s*<(task|user_message|feedback|user_input[^>]*)>\s*(.*?)\s*</\1>\s*$", re.DOTALL)
+_TASK = re.compile(r"^\s*<(task|user_message|feedback|user_input)(?: [^>]*)?>\s*(.*?)\s*</\1>\s*$", re.DOTALL)
 _OLD = "api_conversation_history.json"
 
 
@@ -26,7 +26,7 @@ class Cline(Importer):
 
     name = "cline"
     title = "Cline"
-    checked = "the files of August 2026"
+    checked = "3.0.65 of the command line; the documented tasks of the extension"
     patterns = ("*messages.json", _OLD)
 
     def roots(self, where: Where) -> Iterator[Path]:
@@ -56,6 +56,7 @@ class Cline(Importer):
             path=path,
             title=text(about, "title") or None,
             cwd=text(about, "cwd") or None,
+            version=text(inner(value, "origin"), "version") or None if isinstance(value, dict) else None,
             created_at=instant(about.get("created")) or int(path.stat().st_mtime * 1000),
             parent=text(about, "parent") or None,
             child=bool(text(about, "parent")),
@@ -136,7 +137,7 @@ def _read(thread: ForeignThread, messages: list[Record], about: Record) -> Itera
                 thread.spent(metrics.get("inputTokens"), metrics.get("outputTokens"), metrics.get("cost"))
                 say_blocks(message.get("content"), assembly, at)
             case "user":
-                words, images = heard_blocks(message.get("content"), assembly, key, at)
+                words, images = heard_blocks(_plain_results(message.get("content")), assembly, key, at)
                 said = "\n\n".join(filter(None, map(_spoken, words)))
                 assembly.prompt(key, said, at, images=images)
             case "system":
@@ -145,6 +146,22 @@ def _read(thread: ForeignThread, messages: list[Record], about: Record) -> Itera
                 assembly.raw(message)
         yield from assembly.take()
     yield from assembly.finish()
+
+
+def _plain_results(content: Any) -> Any:
+    """A user's content, where a tool's results that come with their queries are the results alone."""
+    blocks = content if isinstance(content, list) else []
+    found = [dict(each) if isinstance(each, dict) else each for each in blocks]
+    for block in found:
+        answers = block.get("content") if isinstance(block, dict) else None
+        if (
+            isinstance(answers, list)
+            and answers
+            and all(isinstance(each, dict) and "result" in each for each in answers)
+        ):
+            block["content"] = "\n".join(flat(each["result"]) for each in answers)
+            block["is_error"] = block.get("is_error") is True or any(each.get("success") is False for each in answers)
+    return found if blocks else content
 
 
 def _spoken(words: str) -> str:

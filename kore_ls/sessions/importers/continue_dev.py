@@ -13,6 +13,8 @@ from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, No
 from kore_ls.sessions.uris import path_of
 
 _INDEX = "sessions.json"
+_NO_TITLES = ("", "Untitled Session", "New Session", "Chat")
+"""What a conversation is called that nobody has named."""
 
 
 class Continue(Importer):
@@ -20,7 +22,7 @@ class Continue(Importer):
 
     name = "continue"
     title = "Continue"
-    checked = "the files of June 2026"
+    checked = "1.5.47 of the command line"
     patterns = ("*.json",)
 
     def roots(self, where: Where) -> Iterator[Path]:
@@ -41,7 +43,7 @@ class Continue(Importer):
             source=self.name,
             source_id=source_id,
             path=path,
-            title=text(session, "title") or None,
+            title=title if (title := text(session, "title")) not in _NO_TITLES else None,
             cwd=cwd,
             created_at=created or int(path.stat().st_mtime * 1000),
             changing=where.changing(path),
@@ -83,7 +85,7 @@ def _read(thread: ForeignThread, session: Record) -> Iterator[Entry]:
                 assembly.prompt(key, said)
             case "assistant" | "thinking":
                 thought = key if role == "thinking" else thought  # what is thought belongs to what is said next
-                assembly.step(thought or key, model=model)
+                assembly.step(thought or key, model=model or text(inner(message, "usage"), "model"))
                 (assembly.say if role == "assistant" else assembly.think)(said)
                 for call in objects(message, "toolCalls"):
                     function = inner(call, "function")

@@ -25,7 +25,11 @@ PLACES = {
     "gemini-cli": ("gemini_cli.jsonl", ".gemini/tmp/project/chats/session-2026-11-22T13-09-ca311bfa.jsonl"),
     "opencode": ("opencode.sql", ".local/share/opencode/opencode.db"),
     "llm": ("llm.sql", ".config/io.datasette.llm/logs.db"),
+    "continue": ("continue.json", ".continue/sessions/11b147cf-0339-41ea-9faa-b021e63e60b7.json"),
+    "cline": ("cline.json", ".cline/data/sessions/1795368813128_fipwr/1795368813128_fipwr.messages.json"),
+    "aider": ("aider.md", "../project/.aider.chat.history.md"),
 }
+BESIDE = {"cline": ("cline_session.json", "1795368813128_fipwr.json")}
 SAID = {
     "claude-code": [
         ("user", "Please use the tool to say 你好", None, []),
@@ -78,6 +82,24 @@ SAID = {
         ("user", "And now?", None, []),
         ("assistant", "Done: 完成 ✅ answer 12", None, []),
     ],
+    "continue": [
+        ("user", "Please use the tool to say 你好", None, []),
+        ("assistant", "Let me make it.", None, [("Bash", "你好\n")]),
+        ("assistant", "Done: 完成 ✅ answer 2", None, []),
+        ("user", "And now?", None, []),
+        ("assistant", "Done: 完成 ✅ answer 3", None, []),
+    ],
+    "cline": [
+        ("user", "Please use the tool to say 你好", None, []),
+        ("assistant", "Let me make it.", "I think of a file.", [("run_commands", "你好\n")]),
+        ("assistant", "Done: 完成 ✅ answer 2", None, []),
+    ],
+    "aider": [
+        ("user", "Please make a file 文件", None, []),
+        ("assistant", "Done: 完成 ✅\n\nmade.txt\n```\n你好\n```", None, []),
+        ("user", "And now?", None, []),
+        ("assistant", "Done: 完成 ✅ answer 1", None, []),
+    ],
 }
 TOKENS = {
     "claude-code": (336, 60),  # three requests of 100 new, 5 written to and 7 read from the cache
@@ -85,16 +107,28 @@ TOKENS = {
     "gemini-cli": (300, 60),
     "opencode": (300, 60),
     "llm": (300, 60),
+    "continue": (300, 60),
+    "cline": (200, 40),
+    "aider": (1189, 28),
 }
-VERSIONS = {"claude-code": "2.1.197", "codex": "0.169.0", "gemini-cli": None, "opencode": "1.18.33", "llm": None}
+NAMES = {
+    "continue": None,  # "Untitled Session" names nothing
+    "cline": "Please use the tool to say 你好",
+    "aider": None,
+}
+VERSIONS = {"claude-code": "2.1.197", "codex": "0.169.0", "gemini-cli": None, "opencode": "1.18.33", "llm": None} | {
+    "continue": None,
+    "cline": "3.0.65",
+    "aider": "0.86.2",
+}
 
 
 def placed(source: str, folder: Path) -> ForeignThread:
-    """The recorded files, as if they had been made in this folder, and the one conversation in them."""
+    """The recorded files, as if they had been made in this folder, and the first conversation in them."""
     name, place = PLACES[source]
     home = folder.parent / "home"
     path = home / place.format(folder="".join(each if each.isalnum() else "-" for each in str(folder)))
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     text = (DATA / name).read_text(encoding="utf-8")
     if source != "gemini-cli":
         text = text.replace("/home/user/project", str(folder))
@@ -105,7 +139,10 @@ def placed(source: str, folder: Path) -> ForeignThread:
         path.write_text(text, encoding="utf-8")
         os.utime(path, (1, 1))
     (path.parent.parent / ".project_root").write_text(str(folder))
-    (thread,) = threads_of(importer_of(source), None, where(folder), Notes())
+    if source in BESIDE:
+        beside = (DATA / BESIDE[source][0]).read_text(encoding="utf-8").replace("/home/user/project", str(folder))
+        path.with_name(BESIDE[source][1]).write_text(beside, encoding="utf-8")
+    thread, *_ = threads_of(importer_of(source), None, where(folder), Notes())
     return thread
 
 
@@ -113,13 +150,15 @@ def placed(source: str, folder: Path) -> ForeignThread:
 def test_what_a_real_tool_wrote_is_read(source: str, folder: Path) -> None:
     notes = Notes()
     thread = placed(source, folder)
-    assert (thread.version or None) == VERSIONS[source]
-    found = []
+    assert thread.title == NAMES.get(source, thread.title)
+    found, tokens = [], [0, 0]
     threads = threads_of(importer_of(source), None, where(folder), notes)
     for each in threads:
         for message in messages_of(each, notes, lambda: "new", NOW):
             calls = [(call.name, call.result) for call in message.tool_calls or ()]
             found.append((message.role.value, message.content, message.thinking, calls))
-        assert (each.input_tokens, each.output_tokens) == TOKENS[source]
+        tokens = [tokens[0] + each.input_tokens, tokens[1] + each.output_tokens]
+    assert tuple(tokens) == TOKENS[source]
+    assert (each.version or None) == VERSIONS[source]
     assert found == SAID[source]
     assert (notes.bad, notes.problems.texts()) == (0, [])
