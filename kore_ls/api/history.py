@@ -152,6 +152,8 @@ class HistoryExported:
     """What was taken out, where that was asked for."""
     plain: bool | None = None
     """True: the store is encrypted, and these copies are not."""
+    damaged: tuple[SessionId, ...] | None = None
+    """Sessions that are left out because something in them can't be read; kore/store/check says more."""
 
 
 @method("kore/history/scan", raises=(FolderRequired, FolderNotFound, StoreFull))
@@ -259,7 +261,7 @@ async def export(workspace: Workspace, params: HistoryExportParams) -> HistoryEx
     directory = target_path(params.directory, opened.folder.path)
     redactor = Redactor() if params.redact else None
     with Progress(workspace.notify, params.work_done_token, "Writing sessions") as progress:
-        written = await export_folder(
+        done = await export_folder(
             opened.manager,
             directory,
             params.format,
@@ -271,8 +273,9 @@ async def export(workspace: Workspace, params: HistoryExportParams) -> HistoryEx
     return HistoryExported(
         directory=str(directory),
         index=str(directory / f"index{SUFFIXES[params.format]}"),
-        sessions=len(written),
-        bytes=sum(each.bytes for each in written),
+        sessions=len(done.written),
+        bytes=sum(each.bytes for each in done.written),
+        damaged=done.damaged or None,
         redacted=redacted(redactor),
         plain=await opened.manager.storage.encryption.active() or None,
     )

@@ -46,7 +46,11 @@ class MessageListParams:
 
 @frozen(kw_only=True)
 class MessageList:
-    """Messages in `seq` order; a page ends early at 8 MiB."""
+    """Messages in `seq` order; a page ends early at 8 MiB, and before a message that can't be read.
+
+    Where that is the first one the answer is `storeDamaged`, whose params name `sessionId`, `messageId` and `seq`; the
+    messages beyond it are read from that `seq` on.
+    """
 
     messages: tuple[Message, ...]
     has_more: bool

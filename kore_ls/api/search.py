@@ -12,7 +12,7 @@ from kore_ls.api.fields import SessionIdField, Tag, Text, Timestamp
 from kore_ls.api.objects import Session, viewed
 from kore_ls.api.progress import Progress
 from kore_ls.errors import FolderNotFound, FolderRequired, KoreError, SessionNotFound
-from kore_ls.model.ids import MessageId
+from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.limits import between
 from kore_ls.model.message import Role
 from kore_ls.model.mode import AgentMode
@@ -85,6 +85,8 @@ class SearchResult:
     next_cursor: str | None = None
     locked_folders: tuple[str, ...] | None = None
     """Folders whose store could not be read."""
+    damaged: tuple[SessionId, ...] | None = None
+    """Sessions that are left out because their row in the store can't be read; kore/store/check says more."""
 
 
 @method("kore/session/search", raises=(SessionNotFound, FolderRequired, FolderNotFound))
@@ -116,6 +118,7 @@ async def search(workspace: Workspace, params: SessionSearchParams) -> SearchRes
         truncated=any(page.truncated for page in pages if page is not None),
         next_cursor=None if merged.places is None else encode_places(merged.places, bound_to),
         locked_folders=tuple(opened.uri for opened in locked) or None,
+        damaged=tuple(each for page in pages if page is not None for each in page.damaged) or None,
     )
 
 

@@ -9,6 +9,7 @@ from attrs import frozen
 from kore_ls.api.fields import Metadata, Tag, Text
 from kore_ls.api.objects import Session, viewed
 from kore_ls.errors import FolderNotFound
+from kore_ls.model.ids import SessionId
 from kore_ls.model.limits import between
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionStatus
@@ -43,6 +44,8 @@ class SessionList:
     next_cursor: str | None = None
     locked_folders: tuple[str, ...] | None = None
     """Folders whose store could not be read."""
+    damaged: tuple[SessionId, ...] | None = None
+    """Sessions that are left out because their row in the store can't be read; kore/store/check says more."""
 
 
 @method("kore/session/list", raises=(FolderNotFound,))
@@ -65,4 +68,5 @@ async def list_(workspace: Workspace, params: SessionListParams) -> SessionList:
         sessions=tuple([await viewed(opened, record, whole=False) for opened, record in listing.rows]),
         next_cursor=listing.cursor,
         locked_folders=tuple(opened.uri for opened in listing.unreadable) or None,
+        damaged=listing.damaged or None,
     )

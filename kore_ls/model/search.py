@@ -87,3 +87,5 @@ class SearchPage:
     position: SearchPosition | None = None
     start: SearchPosition | None = None
     """Where this page began, for who gives out only some of its hits."""
+    damaged: tuple[SessionId, ...] = ()
+    """Sessions in which something was found whose own row can't be read; they are left out."""

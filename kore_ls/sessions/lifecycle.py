@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from attrs import evolve
 
 from kore_ls.agents.agent import Agent
-from kore_ls.errors import SessionNotFound
+from kore_ls.errors import SessionNotFound, StoreDamaged
 from kore_ls.model import limits
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId
@@ -155,7 +155,7 @@ class SessionLifecycle:
     async def _current_session(self, active: SessionId | None) -> Session | None:
         active = active or await self.storage.active_session()
         if active is not None:
-            with contextlib.suppress(SessionNotFound):
+            with contextlib.suppress(SessionNotFound, StoreDamaged):  # what can be read is offered in its place
                 session = await self.get_session(active)
                 if session.is_active():
                     return session

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from kore_ls.errors import KoreError
+from kore_ls.model.ids import SessionId
 from kore_ls.model.limits import JsonObject
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord, SessionStatus
@@ -29,11 +30,15 @@ class SessionFilter:
 
 @frozen(kw_only=True)
 class Listing:
-    """A page: sessions with their folders, where to go on, and the folders whose store could not be read."""
+    """A page: sessions with their folders, where to go on, and the folders whose store could not be read.
+
+    `damaged`: sessions whose row can't be read, which are left out.
+    """
 
     rows: tuple[tuple[OpenFolder, SessionRecord], ...]
     cursor: str | None
     unreadable: tuple[OpenFolder, ...]
+    damaged: tuple[SessionId, ...] = ()
 
 
 async def list_sessions(
@@ -61,6 +66,7 @@ async def list_sessions(
         rows=tuple((pages[index][0], record) for index, record in merged.rows),
         cursor=None if merged.position is None else encode_cursor(merged.position, bound_to),
         unreadable=tuple(unreadable),
+        damaged=tuple(each for _, page in pages for each in page.damaged),
     )
 
 

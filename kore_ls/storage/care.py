@@ -17,7 +17,7 @@ from kore_ls.storage.database import ConnectionClosed
 from kore_ls.storage.files import total_bytes
 from kore_ls.storage.interface import StoreStatus
 from kore_ls.storage.keys import StoreKey
-from kore_ls.storage.maintenance import backup_to, damage_in, problems_in, sealed_problems
+from kore_ls.storage.maintenance import backup_to, damage_in, problems_in, row_problems
 from kore_ls.storage.migrations import SCHEMA_VERSION
 from kore_ls.storage.repair import key_of, repair_file
 from kore_ls.storage.search_index import out_of_step, unindexed
@@ -82,7 +82,7 @@ async def repair(file: StoreFile, now: int) -> list[str]:
     if not await check(file):
         return []
     with contextlib.suppress(StoreDamaged):
-        if not await apart_from_readers(file, lambda db: damage_in(db) or sealed_problems(db), list[str]()):
+        if not await apart_from_readers(file, lambda db: damage_in(db) or row_problems(db), list[str]()):
             return await file.write(_recount_all)
     key, at = await _key(file, now)
     return await file.apart(lambda: repair_file(file.path, now, key, at))

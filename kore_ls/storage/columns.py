@@ -20,6 +20,8 @@ class SealedTable:
     role: str = "''"
     seq: str = "''"
     join: str = ""
+    always: Mapping[str, str] = {}
+    """Columns that the schema lets be empty, and in SQL when they never are."""
 
     @property
     def place(self) -> tuple[str, str, str, str]:
@@ -32,6 +34,7 @@ SEALED: Mapping[str, SealedTable] = {
         columns=("name", "metadata", "tags", "description", "last_preview", "usage", "agent", "config"),
         uid="t.id",
         session_id="t.id",
+        always={"last_preview": "t.last_role IS NOT NULL"},
     ),
     "messages": SealedTable(
         columns=("content", "metadata", "thinking"),

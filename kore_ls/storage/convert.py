@@ -37,6 +37,7 @@ from kore_ls.storage.keys import (
 )
 from kore_ls.storage.maintenance import damage_in, sealed_problems, sweep
 from kore_ls.storage.migrations import APPLICATION_ID, check_schema, migrate
+from kore_ls.storage.rows import unreadable_row
 from kore_ls.storage.sealing import install
 from kore_ls.storage.unlocking import Access, note_generation, unlock
 
@@ -69,8 +70,9 @@ def convert(path: Path, old: Access, new: Cipher | None, now: int, step: Step = 
         with closing(_connect(path)) as live:
             check_schema(live)
             key, at = unlock(live, old, read_only=True)
+            conversion = _Conversion(path, live, None if key is None else key.codec(), at)
             with _noted(live):
-                _Conversion(path, live, None if key is None else key.codec(), at).run(new, now, step)
+                conversion.run(new, now, step)
             step("switched", 100)
             swept = _sweep(live)
             step("swept", 100)
@@ -123,8 +125,18 @@ class _Conversion:
         self._old = codec
         self._new: Codec | None = None
         self._at = at
+        self.unreadable: StoreDamaged | None = None
 
     def run(self, cipher: Cipher | None, now: int, step: Step) -> None:
+        """Run, and say which session it is if a row can't be read, which SQLite does not pass on."""
+        try:
+            self._run(cipher, now, step)
+        except FAULTS:
+            if self.unreadable is not None:
+                raise self.unreadable from None
+            raise
+
+    def _run(self, cipher: Cipher | None, now: int, step: Step) -> None:
         key = None if cipher is None else new_key(cipher, self._at + 1)
         self._new = None if key is None else key.codec()
         with _nameless(self._path) as fresh:
@@ -209,7 +221,11 @@ class _Conversion:
         if value is None:
             return None
         if self._old is not None:
-            value = self._old.open_bytes(self._old.place(table, *places[:4]), column, value)
+            try:
+                value = self._old.open_bytes(self._old.place(table, *places[:4]), column, value)
+            except StoreDamaged as error:
+                self.unreadable = unreadable_row(f"row of {table}", places[1])
+                raise self.unreadable from error
         elif isinstance(value, str | int | float):  # SQLite makes a number of JSON that is one
             value = str(value).encode()
         if not isinstance(value, bytes):

@@ -8,11 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 from kore_ls.errors import KoreError, StoreDamaged
+from kore_ls.model.ids import is_id
 from kore_ls.storage.codec import StoreConnection, codec_of
 from kore_ls.storage.columns import SEALED
 from kore_ls.storage.counting import miscounted
 from kore_ls.storage.faults import FAULTS, is_busy
 from kore_ls.storage.migrations import check_schema
+from kore_ls.storage.rows import SESSION_COLUMNS, session_of
 from kore_ls.storage.sealing import install, unsealed
 
 _SHOWN = 20
@@ -42,7 +44,7 @@ def sweep(db: sqlite3.Connection) -> bool:
 
 def problems_in(db: sqlite3.Connection) -> list[str]:
     """What is wrong with an open store; empty when it is sound."""
-    return damage_in(db) or sealed_problems(db) or miscounts_in(db)
+    return damage_in(db) or row_problems(db) or miscounts_in(db)
 
 
 def damage_in(db: sqlite3.Connection) -> list[str]:
@@ -70,6 +72,24 @@ def miscounts_in(db: sqlite3.Connection) -> list[str]:
     return [f"session {session_id}: its counters do not match its messages" for session_id in found]
 
 
+def row_problems(db: sqlite3.Connection) -> list[str]:
+    """Rows that say nothing that Kore LS would have stored: sessions, and whatever can't be decrypted."""
+    problems = sealed_problems(db)
+    if problems:
+        return problems
+    try:
+        with closing(db.execute(f"SELECT {SESSION_COLUMNS} FROM sessions")) as rows:
+            for row in rows:
+                try:
+                    session_of(row, codec_of(db))
+                except StoreDamaged:
+                    named = f"session {row[0]}" if is_id(str(row[0])) else "a session"
+                    problems.append(f"{named}: its row can't be read")
+    except FAULTS as error:
+        problems.append(_unreadable(error))
+    return problems[:_SHOWN]
+
+
 def sealed_problems(db: sqlite3.Connection) -> list[str]:
     """Rows of an encrypted store that can't be decrypted: changed, moved there from elsewhere, or rotten."""
     if codec_of(db) is None:
@@ -78,6 +98,7 @@ def sealed_problems(db: sqlite3.Connection) -> list[str]:
     try:
         for table, sealed in SEALED.items():
             opens = " AND ".join(f"(t.{c} IS NULL OR {unsealed(table, c)} IS NOT NULL)" for c in sealed.columns)
+            opens += "".join(f" AND NOT (t.{c} IS NULL AND {written})" for c, written in sealed.always.items())
             rows = db.execute(
                 f"SELECT {sealed.session_id}, count(*) FROM {table} t {sealed.join} WHERE NOT ({opens}) GROUP BY 1"
             ).fetchmany(_SHOWN)

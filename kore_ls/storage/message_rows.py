@@ -8,7 +8,7 @@ from contextlib import closing
 
 from attrs import frozen
 
-from kore_ls.errors import InvalidParams, MessageNotFound, SessionClosed, SessionNotFound
+from kore_ls.errors import InvalidParams, MessageNotFound, SessionClosed, SessionNotFound, StoreDamaged
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.limits import PAGE_BYTES
 from kore_ls.model.message import UNFINISHED, Message
@@ -24,6 +24,7 @@ from kore_ls.storage.rows import (
     sealed_preview,
     tool_call_of,
     tool_call_row,
+    unreadable_row,
 )
 from kore_ls.storage.sealing import moved
 
@@ -144,7 +145,8 @@ def list_messages(
 ) -> MessagePage:
     """The oldest after `after` (and before `before`), else the newest before `before`, else the newest.
 
-    A page ends early at 8 MiB, but always holds one message if there is one.
+    A page ends early at 8 MiB and before a message that can't be read, but always holds one message if there is one.
+    Raises StoreDamaged where the first message can't be read: its `seq` in params is where to go on.
     """
     forward = after is not None
     rows = db.execute(
@@ -157,7 +159,13 @@ def list_messages(
     has_more = False
     with closing(rows):  # an unfinished read would keep the write-ahead log from being reset
         for row in rows:
-            message = _with_tool_calls(db, row)
+            try:
+                message = _with_tool_calls(db, row)
+            except StoreDamaged:
+                if not found:
+                    raise
+                has_more = True
+                break
             size += _size(message)
             if len(found) == limit or (found and size > PAGE_BYTES):
                 has_more = True
@@ -199,6 +207,13 @@ def _message_with_id(db: sqlite3.Connection, session_id: SessionId, message_id: 
 
 
 def _with_tool_calls(db: sqlite3.Connection, row: Row) -> Message:
+    try:
+        return _whole_message(db, row)
+    except StoreDamaged as error:
+        raise unreadable_row("message", row[1], row[6], row[7]) from error
+
+
+def _whole_message(db: sqlite3.Connection, row: Row) -> Message:
     codec = codec_of(db)
     if not row[11]:
         return message_of(row, None, codec)

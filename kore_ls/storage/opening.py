@@ -112,11 +112,14 @@ class OpenStore:
             if self.stale():
                 raise Stale
             try:
-                return work(db)
+                found = work(db)
             except (StoreDamaged, *FAULTS) as error:
                 if self.changed_key(db):
                     raise Stale from error
                 raise
+            if getattr(found, "damaged", ()) and self.changed_key(db):  # then it is not the rows that are damaged
+                raise Stale
+            return found
 
         return await self.reader.run(checked)
 
@@ -188,7 +191,7 @@ async def open_store(
         opened.refused = key is None and access.wants_key
         opened.writing = Writer(writer, name, _guard(opened), _entered(opened), opened.budget.spend)
         opened.searcher = _searcher(opened, access.indexed_messages)
-        opened.seen_version, opened.seen_change = await writer.run(_seen)
+        opened.seen_version, opened.seen_change = await writer.run(lambda db: (data_version(db), newest_change(db)))
         return opened
     except BaseException:
         if reader is not None:
@@ -339,10 +342,6 @@ def _journal_mode(db: sqlite3.Connection, wanted: str) -> str:
                 raise
             time.sleep(0.02)
     raise AssertionError("unreachable")
-
-
-def _seen(db: sqlite3.Connection) -> tuple[int, int]:
-    return data_version(db), newest_change(db)
 
 
 def data_version(db: sqlite3.Connection) -> int:

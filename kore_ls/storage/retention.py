@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
+from kore_ls.errors import StoreDamaged
 from kore_ls.model.ids import SessionId
 from kore_ls.model.retention import SizedSession, Space
 from kore_ls.model.session import SessionStatus
@@ -34,7 +35,7 @@ def expired(db: sqlite3.Connection, keep_days: int | None, keep_bytes: int | Non
     """The sessions beyond the limits, the one longest untouched first: older than so many days, and of the rest those
     that make all sessions together larger than so many bytes.
 
-    Pinned, active, running and deleted sessions are never among them.
+    Pinned, active, running, deleted and unreadable sessions are never among them.
     """
     sizes: dict[str, int] = {}
     for statement in (_MESSAGES, _TOOL_CALLS):
@@ -55,7 +56,10 @@ def expired(db: sqlite3.Connection, keep_days: int | None, keep_bytes: int | Non
         if pinned or id_ == active or status == SessionStatus.RUNNING.value or held_lease(db, session_id) is not None:
             continue
         size = sizes.get(id_, 0)
-        found.append(SizedSession(record=load_session(db, session_id), bytes=size))
+        try:
+            found.append(SizedSession(record=load_session(db, session_id), bytes=size))
+        except StoreDamaged:  # it stays until the store is mended
+            continue
         total -= size
     return found
 

@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from kore_ls.errors import StoreDamaged
-from kore_ls.model.ids import MessageId, SessionId, TurnId
+from kore_ls.model.ids import MessageId, SessionId, TurnId, is_id
 from kore_ls.model.message import Message, MessageState, Role, ToolCall, ToolKind, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import AgentChoice, LastMessage, SessionRecord, SessionStatus, Usage
@@ -64,6 +64,17 @@ def damage_named(read: Callable[P, V]) -> Callable[P, V]:
             raise StoreDamaged("the store holds a row that can't be read", reason="row") from error
 
     return reading
+
+
+def unreadable_row(what: str, session_id: object, message_id: object = None, seq: object = None) -> StoreDamaged:
+    """The error for a session or message (`what`) whose row can't be read, which it names; odd ids are not repeated."""
+    return StoreDamaged(
+        f"the store holds a {what} that can't be read",
+        reason="row",
+        sessionId=session_id if isinstance(session_id, str) and is_id(session_id) else None,
+        messageId=message_id if isinstance(message_id, str) and is_id(message_id) else None,
+        seq=seq if isinstance(seq, int) else None,
+    )
 
 
 def sealed_row(codec: Codec, place: str, row: Row, columns: Sealed) -> Row:
@@ -303,7 +314,7 @@ def tool_call_of(
         name=as_text(row[3]),
         kind=ToolKind(row[4]),
         title=as_text(row[5]),
-        arguments=json_object(row[6]) or {},
+        arguments=json_object(as_text(row[6])) or {},
         status=ToolStatus(row[7]),
         result=from_json(row[8]),
         started_at=row[9],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from attrs import evolve
 
 from kore_ls.errors import StoreDamaged
-from kore_ls.model.ids import MessageId
+from kore_ls.model.ids import MessageId, SessionId, is_id
 from kore_ls.model.message import Role
 from kore_ls.model.search import SearchHit, SearchMatch, SearchPage, SearchPosition, SearchQuery
 from kore_ls.storage.candidates import MATCHES_IN_SESSION, Candidates, Deadline, Stopped
@@ -88,8 +88,16 @@ def _page(candidates: Candidates, now: int, stopped: Callable[[], bool]) -> Sear
         position = evolve(start, shown=shown)
     elif not stretch.end or named.down_to > 0:
         position = evolve(start, below=stretch.down_to, names_below=named.down_to, shown=0)
-    hits = [_hit(candidates.db, parsed, entry, size, stopped) for entry in entries]
-    return SearchPage(hits=tuple(hits), truncated=stretch.late, position=position, start=start)
+    hits: list[SearchHit] = []
+    damaged: list[SessionId] = []
+    for entry in entries:
+        try:
+            hits.append(_hit(candidates.db, parsed, entry, size, stopped))
+        except StoreDamaged:  # of one session, which must not hide what else was found
+            damaged.append(entry.found.session_id)
+    return SearchPage(
+        hits=tuple(hits), truncated=stretch.late, position=position, start=start, damaged=tuple(filter(is_id, damaged))
+    )
 
 
 def _slice(rounds: Sequence[Sequence[Entry]], shown: int, limit: int) -> tuple[Sequence[Entry], int]:

@@ -99,9 +99,15 @@ class Searcher:
     async def _page(self, query: SearchQuery) -> SearchPage:
         now = self._clock()
         try:
-            return await self.run(lambda db: search(db, query, now=now, stopped=self._stop.is_set))
+            return await self.run(lambda db: self._search(db, query, now))
         except Stopped:  # the caller is still there, so it is the store that was closed
             raise ConnectionClosed from None
+
+    def _search(self, db: sqlite3.Connection, query: SearchQuery, now: int) -> SearchPage:
+        page = search(db, query, now=now, stopped=self._stop.is_set)
+        if page.damaged and self._changed(db):  # it is not the sessions that are damaged
+            raise Stale
+        return page
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on the search connection. Cancelling interrupts it. Raises Stale, ConnectionClosed."""

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from kore_ls.errors import SessionExists, SessionNotFound, StoreDamaged
-from kore_ls.model.ids import SessionId
+from kore_ls.model.ids import SessionId, is_id
 from kore_ls.model.limits import JsonObject
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord, SessionStatus
@@ -25,6 +25,7 @@ from kore_ls.storage.rows import (
     marks,
     session_of,
     session_row,
+    unreadable_row,
 )
 from kore_ls.storage.search_index import reindex_session, unindex_messages
 
@@ -64,10 +65,14 @@ class SessionQuery:
 
 @frozen(kw_only=True)
 class SessionPage:
-    """Sessions in list order; `position` is where to go on (None: that was all). May be short of the limit."""
+    """Sessions in list order; `position` is where to go on (None: that was all). May be short of the limit.
+
+    `damaged`: those among them whose row can't be read; they are left out, as one must not hide the others.
+    """
 
     sessions: tuple[SessionRecord, ...] = ()
     position: Position | None = None
+    damaged: tuple[SessionId, ...] = ()
 
 
 def position_of(record: SessionRecord) -> Position:
@@ -112,14 +117,21 @@ def _remove_messages(db: sqlite3.Connection, session_id: SessionId, rows: int) -
 
 
 def load_session(db: sqlite3.Connection, session_id: SessionId, *, deleted: bool = False) -> SessionRecord:
-    """Raises SessionNotFound; a deleted session is found only where `deleted` says so."""
+    """Raises SessionNotFound, StoreDamaged; a deleted session is found only where `deleted` says so."""
     row = db.execute(f"SELECT {SESSION_COLUMNS} FROM sessions WHERE id = ? AND hidden = 0", (session_id,)).fetchone()
     if row is None:
         raise SessionNotFound(sessionId=session_id)
-    record = session_of(row, codec_of(db))
+    record = _session(db, row)
     if record.deleted_at is not None and not deleted:
         raise SessionNotFound(sessionId=session_id, deleted=True)
     return record
+
+
+def _session(db: sqlite3.Connection, row: Row) -> SessionRecord:
+    try:
+        return session_of(row, codec_of(db))
+    except StoreDamaged as error:
+        raise unreadable_row("session", row[0]) from error
 
 
 def update_session(db: sqlite3.Connection, before: SessionRecord, after: SessionRecord) -> None:
@@ -149,6 +161,7 @@ def change_session(
 def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
     """A page by keyset, so that any depth costs the same; scans at most 5,000 rows for a filter's sake."""
     found: list[SessionRecord] = []
+    damaged: list[SessionId] = []
     position, scanned = query.after, 0
     while len(found) < query.limit and scanned < _SCAN_LIMIT:
         chunk = _SCAN if query.tags or query.metadata else query.limit - len(found)
@@ -156,27 +169,20 @@ def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
         scanned += len(rows)
         for row in rows:
             position = (bool(row[9]), row[5], row[0])
-            record = _listed(db, row)
-            if record is not None and _matches(record, query):
+            try:
+                record = _session(db, row)
+            except StoreDamaged:
+                damaged.append(row[0])
+                continue
+            if _matches(record, query):
                 found.append(record)
                 if len(found) == query.limit:
                     break
         else:
             if len(rows) < chunk:
-                return SessionPage(sessions=tuple(found))
-    return SessionPage(sessions=tuple(found), position=position)
-
-
-def _listed(db: sqlite3.Connection, row: Row) -> SessionRecord | None:
-    """A session in a list. One that somebody spoiled must not hide the others; asked for by itself it says why."""
-    codec = codec_of(db)
-    if codec is None:
-        return session_of(row)
-    try:
-        return session_of(row, codec)
-    except StoreDamaged:
-        log.warning("a session is left out of the list, as its row can't be read")
-        return None
+                position = None
+                break
+    return SessionPage(sessions=tuple(found), position=position, damaged=tuple(filter(is_id, damaged)))
 
 
 def _list_rows(db: sqlite3.Connection, query: SessionQuery, after: Position | None, limit: int) -> list[Any]:

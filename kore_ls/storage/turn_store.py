@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from kore_ls.errors import TurnNotFound
+from kore_ls.errors import StoreDamaged, TurnNotFound
 from kore_ls.model.ids import Clock, IdSource, MessageId, SessionId, TurnId
 from kore_ls.model.message import Message
 from kore_ls.model.session import Usage
@@ -241,7 +241,10 @@ class TurnStore:
         """End what dead processes left running; to be run in a transaction, also as the first one of a store."""
         held, left, prompts = self._seen(transaction.db)
         now = self._clock()
-        ended = [turn_rows.take_over(transaction, session_id, now) for session_id in left]
+        ended: list[EndedTurn | None] = []
+        for session_id in left:
+            with contextlib.suppress(StoreDamaged):  # a session that can't be read must not keep the others running
+                ended.append(turn_rows.take_over(transaction, session_id, now))
         ended += self._leave(transaction, prompts, StopReason.INTERRUPTED)
         gone = frozenset(left)
         self._leases = {lease.session_id: lease for lease in held if lease.session_id not in gone}

@@ -134,7 +134,7 @@ def audit_of(row: Row, codec: Codec | None = None) -> AuditEntry:
         id=as_number(row[0]),
         session_id=SessionId(as_text(row[1])),
         turn_id=TurnId(as_text(row[2])),
-        tool_call=json_object(row[3]) or {},
+        tool_call=json_object(as_text(row[3])) or {},
         mode=MODES[row[4]],
         decision=as_text(row[5]),
         rule=as_text(row[6]),
@@ -199,4 +199,4 @@ def todo_row(session_id: SessionId, items: list[str], codec: Codec | None = None
 def todo_of(row: Row, codec: Codec | None = None) -> list[str]:
     """The list in what `todo_row` made."""
     text = row[1] if codec is None else codec.open(codec.place("todos", row[0], row[0]), "items", row[1])
-    return [as_text(each) for each in from_json(text) or []]
+    return [as_text(each) for each in from_json(as_text(text))]

@@ -12,7 +12,7 @@ from kore_ls.api.application import Application
 from kore_ls.model.secret import Secret
 from tests.client import Client, Connect, connected
 
-ENCRYPTED_TOO = {"test_message", "test_session", "test_search", "test_session_list", "test_transfer"}
+ENCRYPTED_TOO = {"test_message", "test_session", "test_search", "test_session_list", "test_transfer", "test_damage"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -118,6 +118,81 @@ async def test_a_spoiled_message_is_an_error_and_the_others_are_read(filled: Pat
         await store.close()
 
 
+async def test_a_page_ends_before_a_spoiled_message_which_the_next_one_names(filled: Path) -> None:
+    tampered(filled, SPOILED_A2["flipped"])
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        for page in (await store.list_messages(A, after=0), await store.list_messages(A)):
+            assert (len(page.messages), page.has_more) == (1, True)
+        with pytest.raises(StoreDamaged) as caught:
+            await store.list_messages(A, after=1)
+        (uid,) = raw(filled, f"SELECT uid FROM messages WHERE {A2}")
+        assert caught.value.params == {"reason": "row", "sessionId": "a", "messageId": uid[0], "seq": 2}
+        assert [each.content for each in (await store.list_messages(A, after=2)).messages] == ["text a3"]
+        with pytest.raises(StoreDamaged) as caught:
+            await store.encryption.rekey(CIPHER, CIPHER)
+        assert caught.value.params == {"reason": "row", "sessionId": "a"}
+    finally:
+        await store.close()
+
+
+async def test_an_id_that_somebody_put_there_is_not_repeated(filled: Path) -> None:
+    tampered(filled, put(f"UPDATE messages SET uid = 'any words' WHERE {A2}"))
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        with pytest.raises(StoreDamaged) as caught:
+            await store.list_messages(A, after=1)
+        assert caught.value.params == {"reason": "row", "sessionId": "a", "seq": 2}
+    finally:
+        await store.close()
+
+
+def emptied(table: str, column: str, declared: str) -> Tamper:
+    """Empty a column that may not be empty, as whoever may write the file can."""
+
+    def tamper(db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA writable_schema = ON")
+        (sql,) = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        loose = sql.replace(f"{column} {declared}", f"{column} {declared.removesuffix(' NOT NULL')}")
+        assert loose != sql
+        (version,) = db.execute("PRAGMA schema_version").fetchone()
+        for number, (text, doing) in enumerate(((loose, f"UPDATE {table} SET {column} = NULL"), (sql, "SELECT 1")), 1):
+            db.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (text, table))
+            db.execute(f"PRAGMA schema_version = {version + number}")
+            db.execute(doing)
+
+    return tamper
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "declared"),
+    [
+        ("messages", "content", "TEXT NOT NULL"),
+        ("tool_calls", "id", "TEXT NOT NULL"),
+        ("tool_calls", "arguments", "JSON NOT NULL"),
+        ("sessions", "name", "TEXT NOT NULL"),
+        ("sessions", "last_preview", ""),
+        ("todos", "items", "JSON NOT NULL"),
+        ("audit", "tool_call", "JSON NOT NULL"),
+    ],
+)
+async def test_what_is_always_there_and_was_emptied_is_damage(
+    filled: Path, table: str, column: str, declared: str
+) -> None:
+    await _with_a_turn(filled, todo="a step")
+    tampered(filled, emptied(table, column, declared) if declared else put(f"UPDATE {table} SET {column} = NULL"))
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        with pytest.raises(StoreDamaged):
+            await store.load_session(A)
+            await store.list_messages(A, after=0)
+            await store.turns.todo(A)
+            await store.turns.decisions(A, limit=10)
+        assert await store.check() != []
+    finally:
+        await store.close()
+
+
 async def test_messages_that_change_places_are_both_refused(filled: Path) -> None:
     tampered(filled, swap("content", A2, "session_id = 'b' AND seq = 2"))
     store = SQLiteStore(filled, CIPHER)
@@ -227,10 +302,12 @@ async def test_a_repair_does_not_forget_how_much_the_key_was_used(filled: Path) 
     assert raw(filled, "SELECT used >= 12345678 FROM keys") == [(1,)]
 
 
-async def _with_a_turn(path: Path) -> None:
+async def _with_a_turn(path: Path, todo: str = "") -> None:
     """Two files that a turn changed, and two decisions on it, all at one moment."""
     store = SQLiteStore(path, CIPHER, clock=lambda: 1_000)
     begun = await store.turns.begin(message(A, "prompt", id=MessageId("p")), TurnId("t"))
+    if todo:
+        await store.turns.keep_todo(begun.fence, [todo])
     for name in ("one", "two"):
         await store.turns.keep(
             begun.fence, f"{name}.py", f"{name} before".encode(), f"{name} after".encode(), mode=0o644

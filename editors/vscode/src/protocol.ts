@@ -173,6 +173,8 @@ export interface HistoryExported {
   redacted?: Redacted[];
   /** True: the store is encrypted, and these copies are not. */
   plain?: boolean;
+  /** Sessions that are left out because something in them can't be read; kore/store/check says more. */
+  damaged?: SessionId[];
 }
 
 /** What to bring in; without a source, all that belongs to the folder. */
@@ -330,7 +332,12 @@ export interface MessageAdded {
 
 export type MessageId = string;
 
-/** Messages in `seq` order; a page ends early at 8 MiB. */
+/**
+ * Messages in `seq` order; a page ends early at 8 MiB, and before a message that can't be read.
+ *
+ * Where that is the first one the answer is `storeDamaged`, whose params name `sessionId`, `messageId` and `seq`; the
+ * messages beyond it are read from that `seq` on.
+ */
 export interface MessageList {
   messages: Message[];
   /** Whether there are more in the direction asked for. */
@@ -548,6 +555,8 @@ export interface SearchResult {
   nextCursor?: string;
   /** Folders whose store could not be read. */
   lockedFolders?: string[];
+  /** Sessions that are left out because their row in the store can't be read; kore/store/check says more. */
+  damaged?: SessionId[];
 }
 
 /** A message that matches. `ranges` are pairs [start, end] in the snippet, in UTF-16 units. */
@@ -711,6 +720,8 @@ export interface SessionList {
   nextCursor?: string;
   /** Folders whose store could not be read. */
   lockedFolders?: string[];
+  /** Sessions that are left out because their row in the store can't be read; kore/store/check says more. */
+  damaged?: SessionId[];
 }
 
 /** Filters; all that are given must match. */

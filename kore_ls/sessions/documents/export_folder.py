@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kore_ls.errors import InvalidParams
+from kore_ls.errors import InvalidParams, StoreDamaged
 from kore_ls.model.ids import SessionId
 from kore_ls.model.session import SessionRecord
 from kore_ls.sessions.documents.export_file import write_file
@@ -36,6 +36,14 @@ class WrittenSession:
     bytes: int
 
 
+@frozen(kw_only=True)
+class FolderExport:
+    """What was written, and the sessions that were left out because something in them can't be read."""
+
+    written: tuple[WrittenSession, ...]
+    damaged: tuple[SessionId, ...]
+
+
 async def export_folder(
     manager: SessionManager,
     directory: Path,
@@ -45,7 +53,7 @@ async def export_folder(
     report: Callable[[str], None],
     *,
     overwrite: bool,
-) -> list[WrittenSession]:
+) -> FolderExport:
     """Write each session (absent: all but deleted ones) to a file of its own, and an index beside them.
 
     The directory is made; one with something in it is only used with `overwrite`. Raises InvalidParams for a
@@ -53,18 +61,23 @@ async def export_folder(
     """
     _prepare(directory, overwrite=overwrite)
     written: list[WrittenSession] = []
-    async for record in _records(manager, sessions):
+    damaged: list[SessionId] = []
+    async for record in _records(manager, sessions, damaged):
         # a name is never made of what somebody else wrote
         name = f"{moment(record.created_at)[:10]}-{len(written) + 1:05}{SUFFIXES[form]}"
         pieces = manager.encode_session(record.id, form, redactor)
-        size = await write_file(directory / name, pieces, overwrite=overwrite)
+        try:
+            size = await write_file(directory / name, pieces, overwrite=overwrite)
+        except StoreDamaged:  # half a session would be no export of it, but the others are
+            damaged.append(record.id)
+            continue
         written.append(
             WrittenSession(record=record if redactor is None else redactor.record(record), name=name, bytes=size)
         )
         report(f"{len(written)} sessions")
     index = "\n".join(_index(form, written)) + "\n"
     await write_file(directory / f"index{SUFFIXES[form]}", _once(index.encode()), overwrite=overwrite)
-    return written
+    return FolderExport(written=tuple(written), damaged=tuple(damaged))
 
 
 def _prepare(directory: Path, *, overwrite: bool) -> None:
@@ -83,7 +96,9 @@ def _prepare(directory: Path, *, overwrite: bool) -> None:
         raise InvalidParams(["params.directory: can't be written"]) from error
 
 
-async def _records(manager: SessionManager, sessions: Sequence[SessionId] | None) -> AsyncIterator[SessionRecord]:
+async def _records(
+    manager: SessionManager, sessions: Sequence[SessionId] | None, damaged: list[SessionId]
+) -> AsyncIterator[SessionRecord]:
     if sessions is not None:
         for session_id in dict.fromkeys(sessions):
             yield await manager.storage.load_session(session_id, deleted=True)
@@ -92,6 +107,7 @@ async def _records(manager: SessionManager, sessions: Sequence[SessionId] | None
         query = SessionQuery(archived=archived, limit=_PAGE)
         while True:
             page = await manager.storage.list_sessions(query)
+            damaged += page.damaged
             for record in page.sessions:
                 yield record
             if page.position is None:

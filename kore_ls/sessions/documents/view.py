@@ -57,8 +57,15 @@ async def read_part(folder: Folder, session_id: SessionId, seq: int) -> tuple[st
     """The transcript of the part that holds `seq`, as `transcript` gives it. Raises SessionNotFound, StoreLocked."""
     storage = folder.manager.storage
     record = await storage.load_session(session_id)
-    page = await storage.list_messages(session_id, after=max(seq - 1, 0) // PART * PART, limit=PART)
-    return transcript(record, page.messages)
+    first = max(seq - 1, 0) // PART * PART
+    messages: list[Message] = []
+    more = True
+    while more and len(messages) < PART:  # a page may end early
+        after = messages[-1].seq if messages else first
+        page = await storage.list_messages(session_id, after=after, limit=PART - len(messages))
+        messages += page.messages
+        more = page.has_more
+    return transcript(record, messages)
 
 
 def remove_views(directory: Path, session_id: SessionId) -> None:

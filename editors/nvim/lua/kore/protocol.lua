@@ -152,6 +152,7 @@
 ---@field bytes integer
 ---@field redacted? kore.Redacted[] What was taken out, where that was asked for.
 ---@field plain? boolean True: the store is encrypted, and these copies are not.
+---@field damaged? kore.SessionId[] Sessions that are left out because something in them can't be read; kore/store/check says more.
 
 ---What to bring in; without a source, all that belongs to the folder.
 ---@class kore.HistoryImportParams
@@ -270,7 +271,10 @@
 
 ---@alias kore.MessageId string
 
----Messages in `seq` order; a page ends early at 8 MiB.
+---Messages in `seq` order; a page ends early at 8 MiB, and before a message that can't be read.
+---
+---Where that is the first one the answer is `storeDamaged`, whose params name `sessionId`, `messageId` and `seq`; the
+---messages beyond it are read from that `seq` on.
 ---@class kore.MessageList
 ---@field messages kore.Message[]
 ---@field hasMore boolean Whether there are more in the direction asked for.
@@ -452,6 +456,7 @@
 ---@field truncated boolean Time ran out, and `nextCursor` goes on; or not all messages are indexed yet.
 ---@field nextCursor? string
 ---@field lockedFolders? string[] Folders whose store could not be read.
+---@field damaged? kore.SessionId[] Sessions that are left out because their row in the store can't be read; kore/store/check says more.
 
 ---A message that matches. `ranges` are pairs [start, end] in the snippet, in UTF-16 units.
 ---@class kore.SearchedMessage
@@ -569,6 +574,7 @@
 ---@field sessions kore.Session[]
 ---@field nextCursor? string
 ---@field lockedFolders? string[] Folders whose store could not be read.
+---@field damaged? kore.SessionId[] Sessions that are left out because their row in the store can't be read; kore/store/check says more.
 
 ---Filters; all that are given must match.
 ---@class kore.SessionListParams
