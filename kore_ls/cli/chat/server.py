@@ -25,6 +25,10 @@ METHOD_NOT_FOUND = -32601
 Listener = Callable[[str, Any], None]
 Asked = Callable[[str, Any], Awaitable[Any | None]]
 
+_START = (
+    "import json, sys; sys.path += [each for each in json.loads(sys.argv.pop(1)) if each not in sys.path];"
+    "from kore_ls.__main__ import main; main()"
+)
 _KINDS = {cls.kind: cls for cls in error_tree()}
 
 
@@ -63,11 +67,7 @@ class Server:
         if sys.platform == "win32":
             apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # the folder we stand in may be anybody's: nothing is imported from it
-            "-m",
-            "kore_ls",
-            "--stdio",
+            *_argv(folder),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -194,6 +194,17 @@ class Server:
             self._process.kill()
             await self.ended.wait()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _argv(folder: Path) -> list[str]:
+    """Python without the directory it stands in and without its variables: both may be anybody's.
+
+    What this process was found by comes after Python's own places, but nothing of the folder.
+    """
+    apart = [Path(os.path.realpath(each)) for each in (folder, Path.cwd())]
+    places = [each for each in sys.path if Path(each).is_absolute()]
+    outside = [each for each in places if not any(Path(os.path.realpath(each)).is_relative_to(one) for one in apart)]
+    return [sys.executable, "-I", "-c", _START, dumps(outside).decode(), "--stdio"]
 
 
 async def _nothing(method: str, params: Any) -> None:

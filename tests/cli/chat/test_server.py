@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -125,12 +126,39 @@ async def test_work_that_is_stopped_leaves_nothing_and_the_server_goes_on(
 
 
 async def test_a_server_that_cannot_start_is_reported(
-    folder: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    folder: Path, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPLATLIBDIR", "nowhere")
-    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho broken >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
     with pytest.raises(ServerGone) as caught:
         await Server.start(folder, heard)
 
-    assert caught.value.exit_code not in (0, None)
-    assert caught.value.log
+    assert caught.value.exit_code == 3
+    assert caught.value.log == ("broken",)
+
+
+async def test_the_server_takes_no_code_from_the_folder_nor_from_what_variables_name(
+    folder: Path, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where the chat itself was told to: its folder, or a module that only a variable finds."""
+    for place in (folder, folder / "below", tmp_path / "user/usercustomize"):
+        place.mkdir(parents=True, exist_ok=True)
+        for name in ("json", "sitecustomize", "usercustomize", "uvloop", "cattrs", "kore_ls"):
+            (place / f"{name}.py").write_text(
+                f"open({str(tmp_path / 'evil')!r}, 'a').write('x')\nraise SystemExit(9)\n"
+            )
+    monkeypatch.chdir(folder)
+    for name in ("", str(folder), str(folder / "below"), "below"):
+        monkeypatch.syspath_prepend(name)
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{tmp_path / 'user/usercustomize'}")
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    monkeypatch.setenv("PYTHONINSPECT", "1")
+    server = await Server.start(folder, heard)
+    try:
+        await added(server, "one", "two")  # type: ignore[arg-type]
+    finally:
+        await server.stop()
+    assert not (tmp_path / "evil").exists()
+    assert server._process.returncode == 0
