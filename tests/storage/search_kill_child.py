@@ -23,9 +23,14 @@ from tests.storage.values import bundle, message, record
 WORDS = ("用户认证", "getUserName", "timeout", "数据库", "the end", "ガギ")
 
 
-async def write(store: SQLiteStore, chance: random.Random) -> None:
+SESSIONS_PER_SEARCH = 12
+"""How many are made before the next search is done: else the store grows the faster, the longer a search takes."""
+
+
+async def write(store: SQLiteStore, chance: random.Random, ahead: asyncio.Queue[None]) -> None:
     """Make sessions, fill, rename and remove them, for ever."""
     while True:
+        await ahead.put(None)
         one = record(name=chance.choice(WORDS))
         await store.create_session(one)
         texts = [" ".join(chance.choices(WORDS, k=chance.randint(1, 60))) for _ in range(chance.choice([1, 5, 40]))]
@@ -41,18 +46,21 @@ async def rename(store: SQLiteStore, session_id: SessionId, name: str) -> None:
     await store.change_session(session_id, lambda before: evolve(before, name=name), EventType.SESSION_UPDATED)
 
 
-async def search(store: SQLiteStore, chance: random.Random) -> None:
+async def search(store: SQLiteStore, chance: random.Random, ahead: asyncio.Queue[None]) -> None:
     """Search, for ever; each time all that is missing is indexed first."""
     while True:
         await store.search(SearchQuery(text=chance.choice(WORDS), budget=None))
         print("searched", flush=True)
+        while not ahead.empty():
+            ahead.get_nowait()
 
 
 async def main(path: Path, seed: int, passphrase: str) -> None:
     """Work until killed."""
     store = SQLiteStore(path, cipher_of(passphrase))
     chance = random.Random(seed)
-    await asyncio.gather(write(store, chance), write(store, chance), search(store, chance))
+    ahead: asyncio.Queue[None] = asyncio.Queue(SESSIONS_PER_SEARCH)
+    await asyncio.gather(write(store, chance, ahead), write(store, chance, ahead), search(store, chance, ahead))
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ async def test_the_index_of_a_store_that_was_killed_is_in_step(path: Path, passp
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
 async def test_the_index_of_a_store_that_was_killed_often_is_in_step(path: Path, passphrase: str) -> None:
-    await rounds(path, 50 if not passphrase else 25, seed=700, passphrase=passphrase)
+    await rounds(path, 30 if not passphrase else 12, seed=700, passphrase=passphrase)
 
 
 @ENCRYPTED_IS_SLOW
