@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from kore_ls.api import TABLE
 from kore_ls.model.secret import Secret
 from kore_ls.storage.cipher import Cipher, Cost
 from kore_ls.storage.store import SQLiteStore
-from tests.client import Client, Connect
+from tests.api.params import good_params
+from tests.client import Client, Connect, Json, Refused
 from tests.storage.values import message
 
 KEY = f"base64:{base64.b64encode(bytes(range(32))).decode()}"
@@ -71,6 +73,38 @@ async def test_the_indexing_after_an_unlock_is_told_and_can_be_cancelled(client:
         status = await client.call("kore/store/status")
         assert (status["locked"], await hits(client)) == (False, 1)
         assert cancelled or (work.result()["indexedMessages"], status["messages"]) == (301, 301)
+
+
+ANSWERED_WITHOUT_THE_KEY = {
+    *("kore/session/save", "kore/history/scan", "kore/agent/list", "kore/agent/setKey"),
+    *("kore/permission/list", "kore/permission/rules", "kore/permission/revoke", "kore/permission/answer"),
+    *("kore/store/status", "kore/store/adopt", "kore/store/backups", "kore/store/lock", "kore/store/unlock"),
+    *("kore/store/encrypt", "kore/store/decrypt", "kore/store/rekey", "kore/event/subscribe", "kore/event/unsubscribe"),
+}
+"""What tells nothing of a store's content."""
+MORE: dict[str, Json] = {
+    "kore/session/delete": {"sessionId": "nobody"},
+    "kore/session/restore": {"sessionId": "nobody"},
+    "kore/session/import": {"document": {"format": "kore-session", "version": 1, "id": "x", "messages": []}},
+    "kore/store/backup": {"path": "copy.db"},
+    "kore/history/export": {"directory": "copies"},
+}
+"""What besides the required params makes a request one that could be answered."""
+
+
+async def test_no_method_tells_of_a_locked_store(client: Client, kept: str) -> None:
+    await client.call("kore/store/encrypt", {"key": KEY})
+    await client.call("kore/store/lock")
+    locked = set()
+    for method in TABLE:
+        try:
+            answer = await client.call(method, good_params(method, kept) | MORE.get(method, {}))
+            assert WORD not in str(answer), method
+        except Refused as error:
+            assert WORD not in str(error), method
+            if error.kind == "storeLocked":
+                locked.add(method)
+    assert locked == set(TABLE) - ANSWERED_WITHOUT_THE_KEY
 
 
 async def test_a_locked_store_says_so_to_everything_until_it_is_unlocked(client: Client, kept: str) -> None:
