@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from kore_ls.model.secret import Secret
-from tests.client import Client, Connect, Json
+from tests.client import Client, Connect, Json, connected, served
 from tests.sessions.importers.tools import START, TALK, WITHOUT_CALLS, WITHOUT_THINKING, WRITERS, Said, codex
 
 FORMS = sorted(WRITERS)
@@ -181,14 +182,78 @@ async def test_an_id_does_not_tell_what_a_message_says(
     assert seen[0].isdisjoint(seen[1])
 
 
-async def test_an_imported_session_goes_on_with_an_agent_and_is_found(client: Client, folder: Path, home: Path) -> None:
-    codex(home, folder, TALK)
+async def test_an_imported_session_goes_on_with_an_agent_and_is_found(
+    folder: Path, home: Path, state_home: Path
+) -> None:
+    """The builtin agent answers in it; what it said stays when the source grows, and a search finds both."""
+    application = served(state_home, None)
+    client = await connected(application, folder, events=True)
+    codex(home, folder, TALK[:3])
     (id_,) = (await _import(client, "codex"))["sessions"]
     hits = (await client.call("kore/session/search", {"query": "构建"}))["hits"]
     assert [hit["session"]["id"] for hit in hits] == [id_]
     await client.call("kore/session/switch", {"sessionId": id_})
-    await client.add(id_, "and on it goes")
-    assert (await client.get(id_))["messageCount"] == len(TALK) + 1
+    (folder / "notes.txt").write_text("the kettle boils")
+    await client.call("kore/turn/start", {"sessionId": id_, "prompt": "/read notes.txt"})
+    finished = await client.event("turn.finished")
+    assert (finished["sessionId"], finished["data"]["stopReason"]) == (id_, "endTurn")
+    page = await client.call("kore/message/list", {"sessionId": id_})
+    prompt, answer = page["messages"][3:]
+    assert (prompt["role"], prompt["content"]) == ("user", "/read notes.txt")
+    assert answer["role"] == "assistant" and "the kettle boils" in str(answer)
+    codex(home, folder, TALK)
+    await _import(client, "codex")
+    contents = await client.contents(id_)
+    assert contents[:3] + contents[5:] == [said.text for said in TALK]
+    assert contents[3] == "/read notes.txt"
+    await application.close()
+
+
+async def test_an_import_with_a_token_reports_progress_to_its_end(client: Client, folder: Path, home: Path) -> None:
+    codex(home, folder, TALK)
+    for method in ("scan", "import"):
+        client.heard.clear()
+        await client.call(f"kore/history/{method}", {"source": "codex", "workDoneToken": method})
+        told = [each["params"] for each in client.heard if each["method"] == "$/progress"]
+        assert {each["token"] for each in told} == {method}
+        kinds = [each["value"]["kind"] for each in told]
+        assert (kinds[0], kinds[-1], set(kinds[1:-1])) == ("begin", "end", {"report"})
+        assert told[0]["value"]["cancellable"] is True
+        assert told[1]["value"]["message"].startswith("Codex: 1 sessions")
+
+
+async def test_a_session_has_its_source_s_title_and_follows_it_until_the_user_gives_another(
+    client: Client, folder: Path, home: Path
+) -> None:
+    write = WRITERS["continue"][1]
+    path = write(home, folder, TALK[:2])
+    (id_,) = (await _import(client, "continue"))["sessions"]
+    assert await client.names() == ["The build"]
+
+    async def grown(count: int, title: str) -> list[str]:
+        write(home, folder, TALK[:count])
+        path.write_text(path.read_text().replace("The build", json.dumps(title)[1:-1]))
+        assert (await _import(client, "continue"))["grown"] == 1
+        return await client.names()
+
+    assert await grown(3, "The red build") == ["The red build"]
+    assert await grown(4, "hidden\u202e \u0007 signs") == ["hidden signs"]
+    await client.call("kore/session/rename", {"sessionId": id_, "name": "mine"})
+    assert await grown(6, "The green build") == ["mine"]
+
+
+async def test_what_nobody_knows_is_kept_as_it_is_up_to_a_bound_that_is_told(
+    client: Client, folder: Path, home: Path
+) -> None:
+    path = codex(home, folder, TALK)
+    with path.open("a") as file:
+        for number in range(4):
+            file.write(json.dumps({"type": f"new-{number}", "payload": "x" * 3_000}) + "\n")
+    (id_,) = (await _import(client, "codex"))["sessions"]
+    page = await client.call("kore/message/list", {"sessionId": id_})
+    raw = page["messages"][-1]["metadata"]["raw"]
+    assert [each.get("type") for each in raw] == ["new-0", "new-1", None]
+    assert raw[-1] == {"leftOut": 2}
 
 
 async def test_an_encrypted_store_takes_history_in_encrypted(folder: Path, home: Path, connect: Connect) -> None:
@@ -212,6 +277,7 @@ async def test_a_large_conversation_is_seen_only_when_it_is_complete(client: Cli
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert [each["params"]["value"]["kind"] for each in client.heard if each["method"] == "$/progress"][-1] == "end"
     assert await client.names() == []
     counts = await _import(client, "codex")
     assert counts["messages"] == 400 * len(TALK)
