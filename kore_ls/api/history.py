@@ -36,6 +36,8 @@ class HistoryScanParams:
     """A tool's name, as in the results."""
     path: Text | None = None
     """A file or directory of that tool in another place; all of it counts, whatever folder it belongs to."""
+    changed: bool = False
+    """True: files that have not changed since they were imported are not read, only counted."""
     work_done_token: Any = None
 
 
@@ -67,6 +69,8 @@ class HistorySource:
     imported: int
     since: int | None = None
     until: int | None = None
+    unread: int | None = None
+    """Files that have not changed since they were imported, where only others were asked for."""
     bad: int
     """Records that can't be read and are left out."""
     problems: tuple[str, ...]
@@ -161,7 +165,7 @@ async def scan(workspace: Workspace, params: HistoryScanParams) -> HistoryScanne
     """Look for conversations of other tools that belong to the folder. Changes nothing."""
     history, path = _history(workspace, params)
     with Progress(workspace.notify, params.work_done_token, "Looking for conversations") as progress:
-        found = await history.scan(params.source, path, _seldom(progress))
+        found = await history.scan(params.source, path, _seldom(progress), changed=params.changed)
     return HistoryScanned(sources=tuple(_found(each) for each in found))
 
 
@@ -176,6 +180,7 @@ def _found(source: FoundSource) -> HistorySource:
         imported=source.stored,
         since=source.since,
         until=source.until,
+        unread=source.unread or None,
         bad=source.notes.bad,
         problems=tuple(source.notes.problems.texts()),
         newest=tuple(

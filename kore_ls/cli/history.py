@@ -69,7 +69,7 @@ def import_(
         wanted = _where(source, path)
         async with local_folder(folder) as local:
             if not (yes or dry_run or json):
-                found = await local.call("kore/history/scan", **wanted)
+                found = await local.call("kore/history/scan", changed=not (again or session), **wanted)
                 _show(screen, found)
                 if not any(_taken(each, source) for each in found["sources"]):
                     return
@@ -144,10 +144,14 @@ def _taken(found: Json, source: str | None) -> bool:
 
 
 def _show(screen: Screen, found: Json) -> None:
-    if not found["sources"]:
-        return screen.note("nothing found")
-    screen.table(history_table(found["sources"]))
+    held = [each for each in found["sources"] if each["sessions"] or each["bad"]]
+    if held:
+        screen.table(history_table(held))
+    elif not found["sources"]:
+        screen.note("nothing found")
     for each in found["sources"]:
+        if each.get("unread"):
+            screen.note(f"{line(each['title'])}: {each['unread']} files have not changed since they were imported")
         if each.get("everywhere"):
             screen.note(f"{line(each['title'])} does not know folders: --source {each['source']} brings in all it has")
         _complain(screen, each)

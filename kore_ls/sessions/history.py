@@ -18,7 +18,6 @@ from kore_ls.sessions.foreign_reading import (
     entries_of,
     files_of,
     threads_in,
-    threads_of,
 )
 from kore_ls.sessions.importers.thread import ForeignThread, Importer, Notes, Where
 from kore_ls.sessions.source_files import SourceFile, SourceFiles, source_file
@@ -57,6 +56,8 @@ class FoundSource:
     stored: int = 0
     since: int | None = None
     until: int | None = None
+    unread: int = 0
+    """Files that have not changed since they were read, and so were not read."""
     newest: list[FoundThread] = field(factory=list)
 
     def count(self, found: FoundThread) -> None:
@@ -120,25 +121,51 @@ class History:
         self._where = Where(folder=folder, home=Path.home(), environ=os.environ, now=now)
         self._new_id = new_id
 
-    async def scan(self, source: str | None, path: Path | None, report: Report) -> list[FoundSource]:
-        """What there is, by tool; tools that hold nothing and have no problem are left out. Changes nothing."""
+    async def scan(
+        self, source: str | None, path: Path | None, report: Report, *, changed: bool = False
+    ) -> list[FoundSource]:
+        """What there is, by tool; tools that hold nothing and have no problem are left out. Changes nothing.
+
+        With `changed`, files that are as they were when an import read them are only counted.
+        """
         found = [FoundSource(importer=each) for each in chosen_importers(source, path=path is not None)]
+        where = self._where if path is None else evolve(self._where, everything=True)
+        known = SourceFiles(self._manager.storage.history)
+        if changed:
+            await known.load()
         async with ReadingThread() as reading:
             for each in found:
                 seen: set[SessionId] = set()
-                threads = threads_of(each.importer, path, self._where, each.notes)
+                files = files_of(each.importer, path, where)
                 try:
-                    while (one := await reading.run(partial(_next_found, threads, each.notes))) is not None:
-                        if one.session_id in seen or not one.messages:
+                    while (file := await reading.run(partial(_next_file, files, each.importer, where))) is not None:
+                        if known.unread(file):
+                            each.unread += 1
                             continue
-                        seen.add(one.session_id)
-                        stored = await self._manager.storage.history.has(one.session_id)
-                        each.count(evolve(one, stored=stored))
-                        report(f"{each.importer.title}: {each.sessions} sessions, {each.messages} messages")
+                        threads = threads_in(each.importer, file.path, where, each.notes)
+                        await self._found(reading, threads, each, seen, report)
                 finally:
-                    reading.close(threads)
+                    reading.close(files)
                 each.cut()
-        return [each for each in found if each.sessions or each.notes.bad]
+        return [each for each in found if each.sessions or each.notes.bad or each.unread]
+
+    async def _found(
+        self,
+        reading: ReadingThread,
+        threads: Iterator[ForeignThread],
+        found: FoundSource,
+        seen: set[SessionId],
+        report: Report,
+    ) -> None:
+        """Count what is in one file."""
+        try:
+            while (one := await reading.run(partial(_next_found, threads, found.notes))) is not None:
+                if one.session_id not in seen and one.messages:
+                    seen.add(one.session_id)
+                    found.count(evolve(one, stored=await self._manager.storage.history.has(one.session_id)))
+                    report(f"{found.importer.title}: {found.sessions} sessions, {found.messages} messages")
+        finally:
+            reading.close(threads)
 
     async def bring_in(
         self,

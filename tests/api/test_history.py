@@ -324,6 +324,10 @@ async def test_a_file_that_has_not_changed_is_not_read_again(
     again = await _import(await connect(folder, **settings), "codex")
     assert (again["unread"], again["unchanged"], again["messages"], again["bad"]) == (1, 1, 0, 0)
     assert (await _import(client, "codex", dryRun=True))["unread"] == 1
+    (known,) = (await client.call("kore/history/scan", {"changed": True}))["sources"]
+    assert (known["unread"], known["sessions"]) == (1, 0)
+    (read,) = (await client.call("kore/history/scan"))["sources"]
+    assert ("unread" in read, read["sessions"], read["imported"]) == (False, 1, 1)
     asked = await _import(client, "codex", again=True)
     assert (asked["unread"], asked["bad"]) == (0, 1)
     _quiet(codex(home, folder, TALK))

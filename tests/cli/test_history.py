@@ -48,6 +48,10 @@ def test_an_import_shows_the_table_and_does_nothing_unless_the_user_agrees(
         "1 unchanged, 0 new messages (1 unchanged files not read again)"
         in kore("history", "import", "-C", folder, "--yes").err
     )
+    asked = kore("history", "import", "-C", folder)
+    assert (asked.code, asked.out) == (0, "")
+    assert asked.err == "Codex: 1 files have not changed since they were imported\n"
+    assert kore("history", "import", "-C", folder, "--again").out.splitlines()[1].split()[0] == "codex"
     assert "not read again" not in kore("history", "import", "-C", folder, "--yes", "--again").err
 
 

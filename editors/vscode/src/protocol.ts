@@ -225,6 +225,8 @@ export interface HistoryScanParams {
   source?: string;
   /** A file or directory of that tool in another place; all of it counts, whatever folder it belongs to. Rule: no lone surrogates, which can be neither stored nor sent. */
   path?: string;
+  /** True: files that have not changed since they were imported are not read, only counted. Default: `false`. */
+  changed?: boolean;
   workDoneToken?: unknown;
 }
 
@@ -257,6 +259,8 @@ export interface HistorySource {
   imported: number;
   since?: number;
   until?: number;
+  /** Files that have not changed since they were imported, where only others were asked for. */
+  unread?: number;
   /** Records that can't be read and are left out. */
   bad: number;
   problems: string[];

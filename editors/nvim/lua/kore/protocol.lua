@@ -187,6 +187,7 @@
 ---@field folder? string Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field source? string A tool's name, as in the results. Rule: no lone surrogates, which can be neither stored nor sent.
 ---@field path? string A file or directory of that tool in another place; all of it counts, whatever folder it belongs to. Rule: no lone surrogates, which can be neither stored nor sent.
+---@field changed? boolean True: files that have not changed since they were imported are not read, only counted. Default: `false`.
 ---@field workDoneToken? any
 
 ---The tools that hold something, or whose files can't be read.
@@ -214,6 +215,7 @@
 ---@field imported integer
 ---@field since? integer
 ---@field until? integer
+---@field unread? integer Files that have not changed since they were imported, where only others were asked for.
 ---@field bad integer Records that can't be read and are left out.
 ---@field problems string[]
 ---@field newest kore.HistorySession[] The conversations with the latest changes, at most 100.
