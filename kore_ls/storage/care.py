@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from kore_ls.errors import SessionNotFound, StoreDamaged, StoreLocked, WrongKey
+from kore_ls.errors import SessionNotFound, StoreBusy, StoreDamaged, StoreLocked, WrongKey
 from kore_ls.model.event import EventType
 from kore_ls.storage.codec import codec_of
 from kore_ls.storage.counting import miscounted, recount
@@ -17,6 +17,7 @@ from kore_ls.storage.database import ConnectionClosed
 from kore_ls.storage.files import total_bytes
 from kore_ls.storage.interface import StoreStatus
 from kore_ls.storage.keys import StoreKey
+from kore_ls.storage.leftovers import repairing
 from kore_ls.storage.maintenance import backup_to, damage_in, problems_in, row_problems
 from kore_ls.storage.migrations import SCHEMA_VERSION
 from kore_ls.storage.repair import key_of, repair_file
@@ -25,6 +26,8 @@ from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.writer import Transaction
 
 T = TypeVar("T")
+
+_TRIES = 3
 
 
 async def status(file: StoreFile) -> StoreStatus:
@@ -68,7 +71,7 @@ async def status(file: StoreFile) -> StoreStatus:
 async def check(file: StoreFile) -> list[str]:
     """Problems found; a search index that is out of step is none and made anew."""
     try:
-        problems = await apart_from_readers(file, problems_in, list[str]())
+        problems = await apart_from_readers(file, problems_in, list[str](), doubted=bool)
         in_file = file.current is None or file.current.codec is None
         if not problems and in_file and await apart_from_readers(file, out_of_step, False):
             await file.rebuild_index()  # what users wrote is sound
@@ -81,6 +84,23 @@ async def repair(file: StoreFile, now: int) -> list[str]:
     """Mend what `check` finds: wrong counters in place, anything else by saving what can be read; what was done."""
     if not await check(file):
         return []
+    async with _alone(file.path):
+        return await _repair(file, now) if await check(file) else []  # somebody else may have been at it
+
+
+@contextlib.asynccontextmanager
+async def _alone(path: Path) -> AsyncIterator[None]:
+    """Two repairs at once would each put what it saved in the place of what was written since."""
+    lock = contextlib.ExitStack()
+    waiting = asyncio.create_task(asyncio.to_thread(lock.enter_context, repairing(path)))
+    try:
+        await asyncio.shield(waiting)
+        yield
+    finally:
+        waiting.add_done_callback(lambda _: lock.close())
+
+
+async def _repair(file: StoreFile, now: int) -> list[str]:
     with contextlib.suppress(StoreDamaged):
         if not await apart_from_readers(file, lambda db: damage_in(db) or row_problems(db), list[str]()):
             return await file.write(_recount_all)
@@ -104,16 +124,33 @@ async def backup(file: StoreFile, target: Path) -> int:
     return size
 
 
-async def apart_from_readers(file: StoreFile, work: Callable[[sqlite3.Connection], T], missing: T) -> T:
-    """Run long work on a connection of its own; `missing` where there is no store."""
-    opened = await file.open()
-    if opened is None:
-        return missing
-    database = await opened.another()
-    try:
-        return await database.run(work)
-    finally:
-        await database.close()
+async def apart_from_readers(
+    file: StoreFile,
+    work: Callable[[sqlite3.Connection], T],
+    missing: T,
+    *,
+    doubted: Callable[[T], bool] = lambda found: False,
+) -> T:
+    """Run long work on a connection of its own; `missing` where there is no store.
+
+    What finds damage, or something to be `doubted`, while another process changes the key is done again with that.
+    """
+    for _ in range(_TRIES):
+        opened = await file.open()
+        if opened is None:
+            return missing
+        database = await opened.another()
+        try:
+            found = await database.run(work)
+            if not doubted(found) or not await database.run(opened.changed_key):
+                return found
+        except StoreDamaged:
+            if not await database.run(opened.changed_key):
+                raise
+        finally:
+            await database.close()
+        await file.forget(opened)
+    raise StoreBusy
 
 
 def _counts(db: sqlite3.Connection) -> tuple[int, int, int] | None:

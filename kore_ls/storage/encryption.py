@@ -18,7 +18,7 @@ from kore_ls.storage.convert import convert, rewrap
 from kore_ls.storage.faults import FAULTS, translated
 from kore_ls.storage.files import is_writable
 from kore_ls.storage.keys import open_key, read_wrapped
-from kore_ls.storage.repair import remove_leftovers
+from kore_ls.storage.leftovers import remove_leftovers
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.unlocking import Access
 

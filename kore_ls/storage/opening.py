@@ -34,6 +34,7 @@ from kore_ls.storage.files import (
 from kore_ls.storage.gate import Gate
 from kore_ls.storage.indexer import FileIndex, Indexer
 from kore_ls.storage.keys import StoreKey, generation, read_wrapped
+from kore_ls.storage.leftovers import remove_leftovers
 from kore_ls.storage.maintenance import sweep
 from kore_ls.storage.memory_index import MemoryIndex, attach_index
 from kore_ls.storage.migrations import APPLICATION_ID, SCHEMA_VERSION, check_schema, migrate, user_version
@@ -177,7 +178,7 @@ async def open_store(
     try:
         use_log = not on_network(path)
         mode = await writer.run(lambda db: _set_up(db, synchronous, use_log, gate))
-        swept = await writer.run(lambda db: _swept(db, gate))
+        swept = await writer.run(lambda db: _swept(db, path, gate))
         key, made = await writer.run(lambda db: _unlocked(db, access, gate))
         codec = None if key is None else key.codec()
         if codec is not None:
@@ -236,13 +237,11 @@ def _guard_secrets(db: sqlite3.Connection, codec: Codec) -> None:
     db.execute("PRAGMA secure_delete = ON")
 
 
-def _swept(db: sqlite3.Connection, gate: Gate | None) -> bool:
-    """Whether nothing of before its encryption is left of a store: one that was cut short may have left it in the log.
-
-    It needs no key, so that whoever opens the file next ends it.
-    """
+def _swept(db: sqlite3.Connection, path: Path, gate: Gate | None) -> bool:
+    """Whether nothing of before its encryption is left, by a conversion or repair that was cut short; needs no key."""
     if read_wrapped(db) is None:
         return True
+    remove_leftovers(path)
     if gate is not None:
         gate.encrypted()
     return sweep(db)

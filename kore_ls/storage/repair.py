@@ -22,6 +22,7 @@ from kore_ls.storage.faults import FAULTS, is_busy, translated
 from kore_ls.storage.files import SUFFIXES, beside, create_private
 from kore_ls.storage.home import make_dated_directory
 from kore_ls.storage.keys import StoreKey, generation, insert_key, new_key, reserve, used
+from kore_ls.storage.leftovers import FRESH, READING
 from kore_ls.storage.maintenance import damage_in, problems_in
 from kore_ls.storage.migrations import APPLICATION_ID, migrate
 from kore_ls.storage.salvage import salvage
@@ -33,7 +34,6 @@ _PAGE_COUNT_AT = 28
 _LOCKED_TRIES = 3
 _TREES = (b"\2", b"\5", b"\x0a", b"\x0d")
 """What the first byte of a page is that holds part of a table or an index."""
-_FRESH, _READING = ".repair-", ".reading-"
 
 
 def key_of(path: Path, access: Access, now: int) -> tuple[StoreKey | None, int]:
@@ -82,7 +82,7 @@ def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) 
     """
     before = _generation_of(path)
     kept = _keep_aside(path)
-    fresh = path.with_name(f"{_FRESH}{secrets.token_hex(8)}.db")
+    fresh = path.with_name(f"{FRESH}{secrets.token_hex(8)}.db")
     try:
         create_private(fresh)
         with closing(sqlite3.connect(fresh, isolation_level=None, factory=StoreConnection)) as target:
@@ -111,15 +111,6 @@ def repair_file(path: Path, now: int, key: StoreKey | None = None, at: int = 0) 
     return [f"the damaged files are kept in {kept.name}", *found.texts()]
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove the copies of a store's content that a repair left beside it which was killed."""
-    for left in (*path.parent.glob(_FRESH + "*"), *path.parent.glob(_READING + "*")):
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
-
-
 def _keep_aside(path: Path) -> Path:
     kept: Path | None = None
     try:
@@ -138,7 +129,7 @@ def _keep_aside(path: Path) -> Path:
 
 @contextmanager
 def _scratch(beside: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=beside, prefix=_READING) as folder:
+    with tempfile.TemporaryDirectory(dir=beside, prefix=READING) as folder:
         yield Path(folder)
 
 

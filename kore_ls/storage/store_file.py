@@ -144,7 +144,7 @@ class StoreFile:
             try:
                 return await opened.read(work)
             except ConnectionClosed:
-                await self._forget(opened)
+                await self.forget(opened)
             except StoreDamaged as error:
                 _remember(opened, error)
                 raise
@@ -173,7 +173,7 @@ class StoreFile:
         for _ in range(_TRIES):
             opened = await self.open(create=create)
             if opened is not None and opened.writing is None and opened.stale():
-                await self._forget(opened)  # it may be writable by now
+                await self.forget(opened)  # it may be writable by now
                 continue
             if opened is None:
                 raise SessionNotFound(sessionId=on)
@@ -190,14 +190,14 @@ class StoreFile:
                     self._on_worn()
                 return outcome
             except ConnectionClosed:
-                await self._forget(opened)
+                await self.forget(opened)
             except StoreDamaged as error:
                 if is_index_damage(error):  # it is made anew soon, and must not keep anybody from writing
                     await opened.writing.write(lambda transaction: outdate(transaction.db))
                     continue
                 _remember(opened, error)
                 if opened.moved():
-                    await self._forget(opened)
+                    await self.forget(opened)
                 raise
         raise StoreBusy
 
@@ -212,7 +212,7 @@ class StoreFile:
                     raise Stale
                 return await opened.searcher.search(query, report)
             except ConnectionClosed:
-                await self._forget(opened)
+                await self.forget(opened)
         raise StoreBusy
 
     async def fill_index(self, report: Report) -> None:
@@ -239,7 +239,7 @@ class StoreFile:
                 return None
             return None if await self.open() is None else StoreChange()
         if opened.stale():
-            await self._forget(opened)
+            await self.forget(opened)
             self._lost = False
             return StoreChange()
         if opened.writer is None or opened.writing is None:
@@ -250,7 +250,7 @@ class StoreFile:
                 await self._rest(opened)
                 return None
             if await opened.writer.run(opened.changed_key):
-                await self._forget(opened)
+                await self.forget(opened)
                 self._lost = False
                 return await self._reopened()
             opened.index_later()
@@ -289,7 +289,7 @@ class StoreFile:
         await opened.writing.idle()
         await opened.writer.run(checkpoint)
 
-    async def _forget(self, opened: OpenStore) -> None:
+    async def forget(self, opened: OpenStore) -> None:
         """Let go of a file that was replaced under us; the next call looks at the path afresh."""
         async with self._changing:
             if self.current is opened:

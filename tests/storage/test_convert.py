@@ -125,6 +125,31 @@ async def test_what_a_killed_repair_left_beside_the_store_goes_when_it_is_encryp
     await store.close()
 
 
+async def test_a_check_while_another_process_changes_the_key_finds_nothing_wrong(path: Path) -> None:
+    await planted(path, ONE)
+    here, there = SQLiteStore(path, ONE), SQLiteStore(path, ONE)
+    await here.load_session(SessionId("canary"))
+    await there.encryption.rekey(ONE, ONE)
+    assert await here.check() == []
+    assert (await here.load_session(SessionId("canary"))).name == "kanarienname"
+    await there.encryption.rekey(ONE, OTHER)
+    with pytest.raises(WrongKey):
+        await here.check()
+    for store in (here, there):
+        await store.close()
+
+
+async def test_a_list_after_another_process_changed_the_key_is_whole(path: Path) -> None:
+    """Never empty because rows could not be read with the key of before."""
+    await planted(path, ONE)
+    here, there = SQLiteStore(path, ONE), SQLiteStore(path, ONE)
+    assert len((await here.list_sessions(SessionQuery())).sessions) == 1
+    await there.encryption.rekey(ONE, ONE)
+    assert len((await here.list_sessions(SessionQuery())).sessions) == 1
+    for store in (here, there):
+        await store.close()
+
+
 async def test_a_store_made_with_a_key_never_shows_anything(path: Path) -> None:
     store = SQLiteStore(path, ONE)
     await plant(store)

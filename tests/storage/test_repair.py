@@ -18,6 +18,7 @@ from kore_ls.model.turn import AuditEntry, Prompt, StopReason
 from kore_ls.storage import repair
 from kore_ls.storage.changes import StoreChange
 from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.leftovers import remove_leftovers, repairing
 from kore_ls.storage.migrations import APPLICATION_ID, migrate
 from kore_ls.storage.prompt_rows import WaitingPrompt
 from kore_ls.storage.salvage import Salvage, salvage
@@ -374,7 +375,8 @@ async def test_a_repair_does_not_wait_for_ever_for_a_lock(
         finally:
             await store.close()
         db.execute("ROLLBACK")
-    assert sorted(each.name.split("-")[0] for each in filled.parent.iterdir()) == ["damaged", filled.name]
+    names = sorted(each.name.split("-")[0] for each in filled.parent.iterdir())
+    assert names == ["damaged", "repair.lock", filled.name]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -395,3 +397,36 @@ async def test_random_damage_never_ends_in_an_unsound_store(filled: Path, seed: 
         await store.create_session(record())
     finally:
         await store.close()
+
+
+async def test_two_repairs_at_once_lose_nothing_that_was_written_after_the_first(
+    filled: Path, cipher: Cipher | None
+) -> None:
+    """The second one waits, and finds nothing to do."""
+    with closing(sqlite3.connect(filled, isolation_level=None)) as db:
+        db.execute("UPDATE sessions SET tags = x'00' WHERE id = 's1'")
+    one, other = SQLiteStore(filled, cipher), SQLiteStore(filled, cipher)
+
+    async def repair_and_go_on(store: SQLiteStore) -> bool:
+        done = await store.repair()
+        if done:
+            await store.add_message(message("s0", "written after the repair", id=MessageId("after")))
+        return bool(done)
+
+    done = await asyncio.gather(repair_and_go_on(one), repair_and_go_on(other))
+    assert sorted(done) == [False, True]
+    assert (await one.find_message(SessionId("s0"), MessageId("after"))).content == "written after the repair"
+    assert await one.check() == []
+    for store in (one, other):
+        await store.close()
+    assert not [each.name for each in filled.parent.iterdir() if each.name.startswith((".repair-", ".reading-"))]
+
+
+async def test_what_a_repair_works_with_stays_while_it_works(filled: Path) -> None:
+    left = filled.with_name(".repair-0.db")
+    left.write_bytes(b"content")
+    with repairing(filled):
+        remove_leftovers(filled)
+        assert left.exists()
+    remove_leftovers(filled)
+    assert not left.exists()
