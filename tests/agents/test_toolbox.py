@@ -19,6 +19,8 @@ from kore_ls.agents.ports import (
 )
 from kore_ls.agents.rules import Answer, Rule
 from kore_ls.agents.sandbox.kinds import SandboxKind
+from kore_ls.agents.tools.table import TOOLS
+from kore_ls.agents.words import say
 from kore_ls.errors import StoreFull
 from kore_ls.model.ids import MessageId
 from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
@@ -248,9 +250,17 @@ async def test_a_lying_kind_does_not_help(scene: Scene) -> None:
 
 async def test_the_questions_are_in_the_users_language(scene: Scene) -> None:
     chinese = Scene(scene.folder, mode=AgentMode.GENERAL, locale="zh_CN.UTF-8")
-    await chinese.use("delete", path="a.py")
+    outcome = await chinese.use("delete", path="a.py")
     assert chinese.asked[0].summary.startswith("删除 ")
     assert chinese.asked[0].options[0].name == "允许一次"
+    assert (chinese.asked[0].call.title, outcome.call.title) == ("删除 a.py", "删除 a.py")
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_has_a_title_in_both_languages(name: str) -> None:
+    values = {"path": "a.py", "target": "b.py", "argv": "id"}
+    english, chinese = (say(f"title.{name}", locale, **values) for locale in ("en", "zh-CN"))
+    assert any("\u4e00" <= each <= "\u9fff" for each in chinese) and english.isascii()
 
 
 async def test_a_session_keeps_its_own_list_of_things_to_do(scene: Scene) -> None:

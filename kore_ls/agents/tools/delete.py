@@ -35,7 +35,7 @@ class Delete(Tool):
         words = f"{say('irreversible', self.desk.around.locale)}: {self.named}"
         return Aim(
             action=self.action(place, *self.tree.protected),
-            title=f"Delete {place.relative}",
+            title=self.title(path=place.relative),
             remarks=(words,) if self.lost else (),
         )
 

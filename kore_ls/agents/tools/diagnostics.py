@@ -24,7 +24,7 @@ class Diagnostics(LanguageTool):
     async def aim(self) -> Aim:
         """Nothing but the path."""
         self.place = self.desk.place(self.given.get("path", "."), Access.READ)
-        return Aim(action=self.action(self.place), title=f"Diagnostics of {self.place.relative}")
+        return Aim(action=self.action(self.place), title=self.title(path=self.place.relative))
 
     async def run(self) -> ToolResult:
         """`path:line:column: severity: message`, one per line."""

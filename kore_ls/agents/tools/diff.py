@@ -53,7 +53,7 @@ class Diff(Tool):
     async def aim(self) -> Aim:
         """Nothing but the path."""
         self.place = self.desk.place(self.given.get("path", "."), Access.READ)
-        return Aim(action=self.action(self.place), title=f"Differences of {self.place.relative}")
+        return Aim(action=self.action(self.place), title=self.title(path=self.place.relative))
 
     async def run(self) -> ToolResult:
         """Unified diff, then the names of new files."""

@@ -30,7 +30,7 @@ class EditFile(Tool):
     async def aim(self) -> Aim:
         """Nothing but the path."""
         self.place = self.desk.place(self.given["path"], Access.WRITE)
-        return Aim(action=self.action(self.place), title=f"Edit {self.place.relative}")
+        return Aim(action=self.action(self.place), title=self.title(path=self.place.relative))
 
     async def preview(self) -> str:
         """The file's change; what was shown is what will be changed."""

@@ -49,7 +49,7 @@ class Grep(Tool):
     async def aim(self) -> Aim:
         """Nothing but the path."""
         self.place = self.desk.place(self.given.get("path", "."), Access.READ)
-        return Aim(action=self.action(self.place), title=f"Search in {self.place.relative}")
+        return Aim(action=self.action(self.place), title=self.title(path=self.place.relative))
 
     async def run(self) -> ToolResult:
         """`path:line: text`, one per match."""

@@ -37,7 +37,7 @@ class LanguageTool(Tool):
         """Nothing but the path."""
         self.place = self.desk.place(self.given["path"], Access.READ)
         where = f"{self.place.relative}:{self.given['line']}" if "line" in self.given else self.place.relative
-        return Aim(action=self.action(self.place), title=f"{self.name.replace('_', ' ').capitalize()} at {where}")
+        return Aim(action=self.action(self.place), title=self.title(path=where))
 
     async def position(self) -> dict[str, Any]:
         """The place as LSP has it: character in UTF-16 units. Raises ToolProblem."""

@@ -24,7 +24,7 @@ class ListDir(Tool):
     async def aim(self) -> Aim:
         """Nothing but the path."""
         self.place = self.desk.place(self.given.get("path", "."), Access.READ)
-        return Aim(action=self.action(self.place), title=f"List {self.place.relative}")
+        return Aim(action=self.action(self.place), title=self.title(path=self.place.relative))
 
     async def run(self) -> ToolResult:
         """One name per line, in order."""

@@ -36,7 +36,7 @@ class Move(Tool):
             raise ToolProblem("It can't be moved into itself.")
         special = await asyncio.to_thread(arrivals, self.desk, source.path, self.target.path)
         action = self.action(source, self.target, *self.tree.protected, *special)
-        return Aim(action=action, title=f"Move {source.relative} to {self.target.relative}")
+        return Aim(action=action, title=self.title(path=source.relative, target=self.target.relative))
 
     async def run(self) -> ToolResult:
         """Move it."""

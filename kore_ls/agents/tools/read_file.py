@@ -27,7 +27,7 @@ class ReadFile(Tool):
     async def aim(self) -> Aim:
         """Nothing but the path."""
         self.place = self.desk.place(self.given["path"], Access.READ)
-        return Aim(action=self.action(self.place), title=f"Read {self.place.relative}")
+        return Aim(action=self.action(self.place), title=self.title(path=self.place.relative))
 
     async def run(self) -> ToolResult:
         """The text, cut at the end of a line where it is too long."""

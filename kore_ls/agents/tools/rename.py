@@ -39,7 +39,7 @@ class Rename(LanguageTool):
         if len(self.changes) > _MOST_FILES:
             raise ToolProblem("This would change too many files at once.")
         places = [place for place, _ in self.changes.values()] or [self.desk.place(self.given["path"], Access.WRITE)]
-        return Aim(action=self.action(*places), title=f"Rename at {self.place.relative}:{self.given['line']}")
+        return Aim(action=self.action(*places), title=self.title(path=f"{self.place.relative}:{self.given['line']}"))
 
     async def preview(self) -> str:
         """All files' changes."""

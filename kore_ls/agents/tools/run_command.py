@@ -74,7 +74,7 @@ class RunCommand(Tool):
         self.program = self._program()
         action = self.action(self.cwd, argv=tuple(self.argv), network=self.network, unsandboxed=unsandboxed)
         words = " ".join(quoted(word) for word in self.argv)
-        return Aim(action=action, title=f"Run {words}", remarks=self._remarks(sandboxed), sandboxed=sandboxed)
+        return Aim(action=action, title=self.title(argv=words), remarks=self._remarks(sandboxed), sandboxed=sandboxed)
 
     def _program(self) -> str:
         name = self.argv[0]

@@ -21,7 +21,7 @@ class SearchSessions(Tool):
 
     async def aim(self) -> Aim:
         """It touches no file."""
-        return Aim(action=self.action(), title="Search past conversations")
+        return Aim(action=self.action(), title=self.title())
 
     async def run(self) -> ToolResult:
         """Session, time, role and the place itself, one match per line."""

@@ -35,7 +35,7 @@ class Symbols(Tool):
     async def aim(self) -> Aim:
         """Nothing but the path."""
         self.place = self.desk.place(self.given["path"], Access.READ)
-        return Aim(action=self.action(self.place), title=f"Symbols of {self.place.relative}")
+        return Aim(action=self.action(self.place), title=self.title(path=self.place.relative))
 
     async def run(self) -> ToolResult:
         """`line: definition`, one per symbol, indented as it is nested."""

@@ -25,7 +25,7 @@ class Todo(Tool):
 
     async def aim(self) -> Aim:
         """It touches no file."""
-        return Aim(action=self.action(), title="To-do list")
+        return Aim(action=self.action(), title=self.title())
 
     async def run(self) -> ToolResult:
         """The whole list, numbered."""

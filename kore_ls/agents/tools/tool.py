@@ -15,6 +15,7 @@ from kore_ls.agents.gate import Action
 from kore_ls.agents.paths import Access, Place, locate
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.surroundings import Surroundings
+from kore_ls.agents.words import say
 from kore_ls.model.ids import TurnId
 from kore_ls.model.limits import unicode_problem
 from kore_ls.model.message import ToolKind
@@ -109,6 +110,10 @@ class Tool(ABC):
     @abstractmethod
     async def run(self) -> ToolResult:
         """Do it. Raises ToolProblem."""
+
+    def title(self, **values: object) -> str:
+        """What the call is called, in the user's language."""
+        return say(f"title.{self.name}", self.desk.around.locale, **values)
 
     def action(self, *places: Place, **more: Any) -> Action:
         """This call as the gate sees it."""

@@ -27,7 +27,7 @@ class WriteFile(Tool):
         self.place = self.desk.place(self.given["path"], Access.WRITE)
         if self.place.is_folder:
             raise ToolProblem("This is a directory.")
-        return Aim(action=self.action(self.place), title=f"Write {self.place.relative}")
+        return Aim(action=self.action(self.place), title=self.title(path=self.place.relative))
 
     async def preview(self) -> str:
         """The file's change; what was shown is what will be changed."""
