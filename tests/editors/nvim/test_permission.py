@@ -60,7 +60,7 @@ def test_several_long_questions_at_once_take_no_key_either(asked: Nvim) -> None:
     asked.lua("vim.notify = function(text) vim.api.nvim_echo({ { text } }, true, {}) end")
     for number in range(3):
         asked.lua(ASK, REQUEST | {"requestId": f"more{number}", "summary": "run " + "很长" * 200 + "\nand more"})
-    asked.wait("return vim.fn.execute('messages'):find('the agent asks') ~= nil")
+    asked.wait("return vim.fn.execute('messages'):find('the agent of talk asks') ~= nil")
     asked.type("x<CR>yz")
     asked.chat("chat.doc:prompt() == '12\\nx\\nyz'")
 

@@ -544,6 +544,30 @@ commands.backup = {
   end,
 }
 
+commands.check = {
+  about = 'look for damage in the stored sessions; with ! repair it',
+  run = function(_, command)
+    local _, folder = client.ready()
+    require('kore.upkeep').check(folder, command.bang)
+  end,
+}
+
+commands.recover = {
+  about = 'bring sessions back from a copy of the store',
+  run = function()
+    local _, folder = client.ready()
+    require('kore.upkeep').recover(folder)
+  end,
+}
+
+commands.history = {
+  about = 'bring in the conversations of other tools about this folder',
+  run = function()
+    local _, folder = client.ready()
+    require('kore.upkeep').bring_in(folder)
+  end,
+}
+
 commands.lock = {
   about = 'close an encrypted store',
   run = function()

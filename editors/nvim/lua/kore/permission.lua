@@ -5,6 +5,8 @@ local task = require('kore.task')
 
 local M = {}
 
+local NAME_COLUMNS = 30
+
 ---@class kore.PermissionOption
 ---@field id string
 ---@field name string
@@ -77,8 +79,15 @@ function M.asked(request)
   require('kore.state').announce('KorePermission', request)
   if require('kore.config').get().notify then
     local text = require('kore.i18n').text
-    local words = request.sessionId and 'the agent asks (:Kore permission): %s' or 'Kore asks (:Kore permission): %s'
-    require('kore.say').aside(text(words, request.summary or ''), vim.log.levels.WARN)
+    local session = request.sessionId and require('kore.state').sessions[request.sessionId]
+    local words = text('Kore asks (:Kore permission): %s', request.summary or '')
+    if session then
+      local name = require('kore.safe').short(session.name, NAME_COLUMNS)
+      words = text('the agent of %s asks (:Kore permission): %s', name, request.summary or '')
+    elseif request.sessionId then
+      words = text('the agent asks (:Kore permission): %s', request.summary or '')
+    end
+    require('kore.say').aside(words, vim.log.levels.WARN)
   end
 end
 

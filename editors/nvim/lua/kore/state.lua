@@ -81,6 +81,7 @@ function M.refresh(folder)
       M.keep(session)
     else
       M.active[folder] = nil
+      require('kore.upkeep').look(folder)
     end
     M.announce('KoreState')
   end, function(fault)
@@ -108,6 +109,7 @@ function M.disconnected()
   M.sessions, M.active, M.trouble, M.turns = {}, {}, {}, {}
   require('kore.permission').clear()
   require('kore.chat').disconnected()
+  require('kore.upkeep').forget()
   M.announce('KoreExit')
 end
 
