@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { LONG, becomes, retried } from "./steps.mjs";
+import { LONG, becomes, retried, still } from "./steps.mjs";
 
 /** Where the programs are and where this run may write; told by whoever starts the test. */
 const { KORE_E2E_DIR: DIRECTORY, KORE_E2E_CODE_SERVER: CODE_SERVER, KORE_E2E_CHROMIUM: CHROMIUM, KORE_E2E_VSIX: VSIX } = process.env;
@@ -65,10 +65,12 @@ export class Editor {
     Object.assign(this, { child, port, browser, outside: new Set() });
   }
 
-  /** A window on the folder, or on the file of a workspace of several; with `tests`, one that runs them in its extension host, with the `extension` of that path. */
-  async open(folder, { locale = "en-US", extension, tests } = {}) {
-    const context = await this.browser.newContext({ viewport: { width: 1280, height: 900 }, locale, permissions: ["clipboard-read", "clipboard-write"] });
+  /** A window on the folder, or on the file of a workspace of several; `before`: an earlier window, whose browser remembers; with `tests`, one that runs them in its extension host, with the `extension` of that path. */
+  async open(folder, { locale = "en-US", before, extension, tests } = {}) {
+    const options = { viewport: { width: 1280, height: 900 }, locale, permissions: ["clipboard-read", "clipboard-write"] };
+    const context = before?.context ?? (await this.browser.newContext(options));
     context.setDefaultTimeout(LONG);
+    await before?.page.close();
     const page = await context.newPage();
     page.on("request", (request) => {
       const { hostname } = new URL(request.url());
@@ -220,13 +222,19 @@ export class Window {
     await box.waitFor({ state: "hidden" });
   }
 
-  /** Name a file in the dialog with this title; until it has listed its directory it forgets what was typed. */
+  /** Name a file in the dialog with this title. While it lists a directory it forgets what is typed, or takes it for a part of a path. */
   async answerFile(title, path) {
     const box = this.titled(title);
+    const listed = async () => {
+      await box.locator(".monaco-progress-container.active").waitFor({ state: "hidden" });
+      return still(() => this.input.inputValue(SHORT));
+    };
     await box.waitFor();
     await retried(`the end of the dialog ${title}`, async () => {
       if (!(await box.isVisible())) return;
+      await listed();
       await this.input.fill(path, SHORT);
+      if ((await listed()) !== path) throw new Error("it says something else");
       await this.input.press("Enter", SHORT);
       await box.waitFor({ ...SHORT, state: "hidden" });
     });

@@ -16,8 +16,8 @@ async function until(what, condition) {
 const commands = () => vscode.commands.getCommands(true);
 const list = async () => (await vscode.commands.executeCommand("kore.session.list", {})).sessions;
 
-/** The agent's answer to a prompt. */
-async function answer(session, prompt) {
+/** The agent's answer to a prompt, as messages. */
+async function answers(session, prompt) {
   const { sessionId, folder } = { sessionId: session.id, folder: session.folder };
   const { turnId } = await vscode.commands.executeCommand("kore.turn.start", { sessionId, folder, prompt });
   await until(`the end of ${prompt}`, async () => {
@@ -25,8 +25,10 @@ async function answer(session, prompt) {
     return turns.some((turn) => turn.turnId === turnId && turn.state === "done");
   });
   const { messages } = await vscode.commands.executeCommand("kore.message.list", { sessionId, folder });
-  return messages.at(-1).content;
+  return messages.filter((message) => message.turnId === turnId && message.role === "assistant");
 }
+
+const answer = async (session, prompt) => (await answers(session, prompt)).at(-1).content;
 
 const steps = {
   async "it activates without waiting for the server"() {
@@ -71,6 +73,16 @@ const steps = {
     assert.match(diagnostics, /widht/);
     await answer(session, "/rename look.css:2:23 --brand");
     assert.equal(Buffer.from(await vscode.workspace.fs.readFile(file)).toString(), css.replaceAll("--accent", "--brand"));
+  },
+  async "a model asks the editor for the symbols of a document"() {
+    const session = await vscode.commands.executeCommand("kore.session.create", { name: "symbols" });
+    await vscode.commands.executeCommand("kore.session.update", { sessionId: session.id, agent: { backend: "model", model: "curious" } });
+    const file = vscode.Uri.joinPath(vscode.workspace.workspaceFolders[0].uri, "look.css");
+    await until("the language server", async () => (await vscode.commands.executeCommand("vscode.executeDocumentSymbolProvider", file))?.length === 3);
+    const [asked] = await answers(session, "what is in it?");
+    const [call] = asked.toolCalls;
+    assert.equal(call.name, "document_symbols");
+    for (const name of [":root", ".one", ".two"]) assert.ok(call.result.text.includes(name), call.result.text);
   },
   async "after a restart the server has other handlers and the same sessions"() {
     const before = await list();

@@ -186,6 +186,15 @@ step("a deleted session is gone at once and comes back by Undo", async () => {
   await becomes(() => window.rows.count(), 3);
 });
 
+step("a session's id is copied, and a session closed, from its row", async () => {
+  await window.press("Session 2", "Copy Session Id");
+  await becomes(() => window.page.evaluate(() => navigator.clipboard.readText()), /^[0-9a-f-]{36}$/);
+  await window.press("Session 2", "Close Session");
+  await window.row("Session 2").filter({ hasText: "closed" }).waitFor();
+  await window.page.mouse.move(0, 0);
+  await window.shot("6-closed");
+});
+
 step("the transcript is a document that can't be written to, with what tools were given and gave", async () => {
   await window.command("Kore: Open Transcript");
   await window.lines.getByText("登录限流").first().waitFor();

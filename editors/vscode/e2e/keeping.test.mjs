@@ -242,11 +242,15 @@ step("a folder that came with somebody's sessions keeps them shut until they are
   await window.row("theirs").waitFor();
 });
 
-step("the walkthrough opens, and shows what each step is about", async () => {
+step("the walkthrough opens, shows what each step is about, and ticks those that are done", async () => {
   await window.command("Welcome: Open Walkthrough");
   await window.pick("Get started with Kore");
   await window.page.getByText("Install the server").first().waitFor();
   await window.shows("active Python environment");
+  const tick = (title, state) => window.page.locator(".getting-started-step", { hasText: title }).locator(`.codicon-getting-started-step-${state}`).first();
+  await tick("Install the server", "checked").waitFor();
+  await tick("Begin a session", "checked").waitFor();
+  await tick("Find what was said", "unchecked").waitFor();
   await window.shot("10-walkthrough-dark");
 });
 

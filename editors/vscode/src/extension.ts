@@ -11,13 +11,16 @@ import { ProviderKeys } from "./server/keys";
 import { Passphrases } from "./server/passphrases";
 import { Server } from "./server/server";
 import { Unlocker } from "./server/unlock";
+import { Upkeep } from "./server/upkeep";
 import { AgentCommands } from "./sessions/agents";
 import { SessionCommands, type Meant } from "./sessions/commands";
 import { LabelCommands } from "./sessions/labels";
 import { Library } from "./sessions/library";
+import { Offers } from "./sessions/offers";
 import { StatusBar } from "./sessions/statusBar";
 import { Transcripts } from "./sessions/transcript";
 import { SessionTree, type Node } from "./sessions/tree";
+import { Walkthrough } from "./walkthrough";
 
 let server: Server | undefined;
 
@@ -29,11 +32,13 @@ export function activate(context: vscode.ExtensionContext): void {
   const transcripts = new Transcripts(server);
   const passphrases = new Passphrases(context.secrets);
   const unlocker = new Unlocker(library, passphrases);
+  const upkeep = new Upkeep(library);
   const tree = new SessionTree(library);
   const chat = new ChatView(vscode.Uri.joinPath(context.extensionUri, "dist", "webview"), library, transcripts);
   const permissions = new Permissions(
     server,
     (sessionId) => chat.sees(sessionId),
+    ({ sessionId }) => library.book.find(sessionId)?.name,
     ({ sessionId }) => void jump(library.book.find(sessionId)),
   );
   chat.permissions = permissions;
@@ -65,13 +70,16 @@ export function activate(context: vscode.ExtensionContext): void {
     permissions.onChange(() => chat.showPermissions()),
     vscode.window.createTreeView<Node>("kore.sessions", { treeDataProvider: tree }),
     vscode.window.registerWebviewViewProvider(CHAT_VIEW, chat),
-    new StatusBar(library, () => permissions.count, permissions.onChange),
+    new StatusBar(library, () => permissions.first, permissions.onChange),
     sessions.register(),
     new LabelCommands(library, meant, jump).register(),
     new AgentCommands(library, meant).register(),
     new ChatCommands(library, chat, transcripts).register(),
     new PermissionCommands(library).register(),
     new EncryptionCommands(library, passphrases, unlocker).register(),
+    upkeep.register(),
+    new Walkthrough(library),
+    new Offers(library, upkeep, context.globalState),
     new ProviderKeys(server, context.secrets),
     new ServerCommands(library, log).register(),
   );

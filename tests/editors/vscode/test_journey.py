@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from kore_ls.api.application import Application
 from tests.client import connected, served
 from tests.editors.vscode.conftest import Npm, run_node_tests
+from tests.sessions.importers.tools import TALK, claude_code
 
 pytestmark = [pytest.mark.xdist_group("vscode"), pytest.mark.timeout(900)]
 
@@ -70,6 +72,31 @@ async def foreign(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+async def lost(tmp_path: Path) -> Path:
+    """A folder that lost its sessions, of which the user's state directory has a copy."""
+    folder = tmp_path / "lost"
+    folder.mkdir()
+    application = served(tmp_path / "state" / "kore")
+    client = await connected(application, folder)
+    session = await client.call("kore/session/create", {"name": "登录接口"})
+    await client.call("kore/message/add", {"sessionId": session["id"], "role": "user", "content": "hello"})
+    await client.workspace.folder(None).folder.backups.keep("daily")
+    await client.workspace.close()
+    await application.close()
+    shutil.rmtree(folder / ".kore")
+    return folder
+
+
+@pytest.fixture
+def talked(tmp_path: Path) -> Path:
+    """A folder without sessions, about which the user has talked with another tool."""
+    folder = tmp_path / "talked"
+    folder.mkdir()
+    claude_code(tmp_path / "editor", folder, TALK)  # where the journey's editor has its home
+    return folder
+
+
+@pytest.fixture
 def editor(vsix: Path, chromium: str, code_server: Path, tmp_path: Path) -> dict[str, str]:
     """What a journey must be told of this machine."""
     return {
@@ -96,6 +123,15 @@ def test_encrypted_and_hostile_sessions_and_a_chinese_editor(
 @pytest.mark.slow
 def test_sessions_are_labelled_encrypted_exported_and_taken_over(editor: dict[str, str], foreign: Path) -> None:
     run_node_tests("e2e/keeping.test.mjs", editor | {"KORE_E2E_FOREIGN": str(foreign)})
+
+
+@pytest.mark.slow
+def test_lost_sessions_and_those_of_other_tools_are_offered_once(
+    editor: dict[str, str], lost: Path, talked: Path, tmp_path: Path
+) -> None:
+    folders = {"KORE_E2E_LOST": str(lost), "KORE_E2E_TALKED": str(talked), "KORE_E2E_STATE": str(tmp_path / "state")}
+
+    run_node_tests("e2e/upkeep.test.mjs", editor | folders)
 
 
 @pytest.mark.slow

@@ -4,7 +4,9 @@ import type { PermissionRequest } from "../protocol";
 import type { PermissionAnswer } from "../server/contract";
 import { showFailure } from "../server/failures";
 import type { Server } from "../server/server";
-import { plain } from "../text";
+import { plain, shortened } from "../text";
+
+const NAME_CHARS = 60;
 
 interface Pending {
   request: PermissionRequest;
@@ -19,10 +21,11 @@ export class Permissions implements vscode.Disposable {
   readonly onChange = this.changes.event;
   private readonly subscriptions: vscode.Disposable[];
 
-  /** `sees` tells whether the user sees the session's chat; `show` brings it up. */
+  /** `sees` tells whether the user sees the session's chat, `named` what it is called; `show` brings it up. */
   constructor(
     private readonly server: Server,
     private readonly sees: (sessionId: string) => boolean,
+    private readonly named: (request: PermissionRequest) => string | undefined,
     private readonly show: (request: PermissionRequest) => void,
   ) {
     server.permissions = (request, token) => this.serve(request, token);
@@ -35,8 +38,9 @@ export class Permissions implements vscode.Disposable {
     ];
   }
 
-  get count(): number {
-    return this.pending.size;
+  /** What has waited longest. */
+  get first(): PermissionRequest | undefined {
+    return this.pending.values().next().value?.request;
   }
 
   of(sessionId: string): PermissionRequest[] {
@@ -106,7 +110,8 @@ export class Permissions implements vscode.Disposable {
     if (this.sees(request.sessionId)) return;
     const { t } = vscode.l10n;
     const [reject, allow, look] = [t("Reject"), t("Allow once"), t("Look")];
-    const text = t("The agent asks for permission: {0}", plain(request.summary));
+    const name = plain(shortened(this.named(request) ?? "–", NAME_CHARS));
+    const text = t("The agent of “{0}” asks for permission: {1}", name, plain(request.summary));
     const chosen = await vscode.window.showWarningMessage(text, reject, allow, look);
     if (chosen === look) return this.show(request);
     const kind = chosen === allow ? "allowOnce" : chosen === reject ? "rejectOnce" : undefined;

@@ -1,5 +1,6 @@
 // The status bar item: folder, session, mode and status of where the user is; a click offers what can be done.
 import * as vscode from "vscode";
+import type { PermissionRequest } from "../protocol";
 import type { Library } from "./library";
 import { statusBarIcon, troubleIcon } from "./look";
 import { label, shortened, visible } from "../text";
@@ -11,10 +12,10 @@ export class StatusBar implements vscode.Disposable {
   private readonly item: vscode.StatusBarItem;
   private readonly subscriptions: vscode.Disposable[];
 
-  /** `waiting` tells how many permission requests wait for the user. */
+  /** `waiting` tells which permission request has waited longest for the user. */
   constructor(
     private readonly library: Library,
-    private readonly waiting: () => number,
+    private readonly waiting: () => PermissionRequest | undefined,
     changed: vscode.Event<void>,
   ) {
     this.item = vscode.window.createStatusBarItem("kore.status", vscode.StatusBarAlignment.Left, 10);
@@ -44,8 +45,13 @@ export class StatusBar implements vscode.Disposable {
     this.item.text = `$(${trouble ? troubleIcon(trouble) : statusBarIcon(session)}) ${words.join(" · ")}`;
     if (trouble) this.item.tooltip = troubleText(trouble);
     else if (session) this.item.tooltip = `${visible(session.name)}\n${t("Kore: click for actions")}`;
-    if (this.waiting() > 0) {
-      this.item.text = `$(question) ${t("Permission needed")} · ${words.join(" · ")}`;
+    const asked = this.waiting();
+    if (asked) {
+      // Who asks may be another session than the one in view.
+      const asking = this.library.book.find(asked.sessionId);
+      const who = asking ? [label(this.library.folderName(asking.folder)), label(shortened(asking.name, NAME_CHARS))] : [];
+      this.item.text = `$(question) ${[t("Permission needed"), ...who].join(" · ")}`;
+      this.item.tooltip = `${visible(asked.summary)}\n${t("Kore: click for actions")}`;
       this.item.backgroundColor = new vscode.ThemeColor("statusBarItem.warningBackground");
     }
     this.item.show();
