@@ -136,7 +136,7 @@ step("a question of an agent that is out of sight takes neither focus nor keys, 
   await prompt("/run --network true");
   await chat.getByText("1 waiting").waitFor();
   await window.openFile("page.txt");
-  const toast = window.toast("The agent of “Session 1” asks for permission");
+  const toast = window.toast("The agent of “api · Session 1” asks for permission");
   await window.page.keyboard.type("typed ");
   await chat.getByText("web · Session 1").waitFor();
   writeFileSync(join(api, "go"), "");

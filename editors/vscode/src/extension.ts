@@ -38,7 +38,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const permissions = new Permissions(
     server,
     (sessionId) => chat.sees(sessionId),
-    ({ sessionId }) => library.book.find(sessionId)?.name,
+    ({ sessionId }) => library.fullName(library.book.find(sessionId)),
     ({ sessionId }) => void jump(library.book.find(sessionId)),
   );
   chat.permissions = permissions;

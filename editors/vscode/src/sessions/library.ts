@@ -59,6 +59,11 @@ export class Library implements vscode.Disposable {
     return this.folders.find((each) => each.uri.toString() === uri)?.name ?? "";
   }
 
+  /** A session's name, with its folder's where several are open. */
+  fullName(session: Session | undefined): string | undefined {
+    return session && this.folders.length > 1 ? `${this.folderName(session.folder)} · ${session.name}` : session?.name;
+  }
+
   choose(folder: string): void {
     if (folder === this.chosen) return;
     this.chosen = folder;
