@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from kore_ls.agents.links import way_of
+from kore_ls.agents.links import is_directory, way_of
 from kore_ls.agents.paths import Access, Place
 from kore_ls.agents.protected import Guard, guards_of, may_hold_special, names_of
 from kore_ls.agents.protected_files import MOST_ENTRIES, may_be_reached
@@ -134,7 +134,7 @@ class _Search:
         self.known.add(key)
         alias = _Alias(names, real, links)
         self.found.append(alias)
-        if real.is_dir():
+        if is_directory(real):
             self.pending.append(alias)
 
     def _look_behind(self, alias: _Alias) -> None:

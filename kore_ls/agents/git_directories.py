@@ -111,7 +111,7 @@ def _shared_objects(repository: Path) -> tuple[tuple[Path, ...], bool]:
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(Path(entry.path))
                     else:
-                        links.note(entry)
+                        links.note(entry.path, entry.stat(follow_symlinks=False))
         except FileNotFoundError:
             continue
         except OSError:

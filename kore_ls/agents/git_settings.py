@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from kore_ls.agents.links import is_directory
+
 _MOST_BYTES = 4 << 20
 _MOST_FOUND = 200
 _MOST_FILES = 50
@@ -96,11 +98,11 @@ def _programs(top: Path, value: str) -> Iterator[Path]:
     if "$" in text:
         words |= {word.split("/", 1)[1] for word in words if "/" in word}
     places = [_named(top, word) for word in words if word]
-    bases = [top, *(place for place in places if place.is_dir())][:_MOST_BASES]
+    bases = [top, *(place for place in places if is_directory(place))][:_MOST_BASES]
     for word in words:
         for base in bases:
             path = _named(base, word)
-            if ("/" in word or path.is_file()) and not path.is_dir():
+            if ("/" in word or os.path.lexists(path)) and not is_directory(path):
                 yield path
 
 

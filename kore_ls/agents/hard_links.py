@@ -23,12 +23,10 @@ class HardLinks:
         self._folder = folder
         self._names: dict[tuple[int, int], tuple[int, list[Path]]] = {}
 
-    def note(self, entry: os.DirEntry[str]) -> os.stat_result:
-        """Look at a file, and say what it is. Raises OSError."""
-        found = entry.stat(follow_symlinks=False)
+    def note(self, path: str, found: os.stat_result) -> None:
+        """Take note of a file."""
         if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
-            self._names.setdefault((found.st_dev, found.st_ino), (found.st_nlink, []))[1].append(Path(entry.path))
-        return found
+            self._names.setdefault((found.st_dev, found.st_ino), (found.st_nlink, []))[1].append(Path(path))
 
     def elsewhere(self) -> tuple[Path, ...]:
         """The files with a name that was not seen; where they are many, their packages, else all packages together.

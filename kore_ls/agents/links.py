@@ -39,6 +39,14 @@ def way_of(link: Path) -> tuple[tuple[Path, ...], Path]:
     return tuple(passed), at
 
 
+def is_directory(path: Path) -> bool:
+    """Whether there is a directory; what can't be looked at is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def changed_links(links: Iterable[tuple[Path, str]]) -> list[tuple[Path, str]]:
     """Those of links, given with their targets, that are gone or lead elsewhere by now."""
     return [(link, target) for link, target in links if target_of(link) != target]

@@ -9,56 +9,18 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from attrs import field, frozen
-
 from kore_ls.agents.git_directories import MOST_REPOSITORIES, Plan, planned_by, repositories_within, settings_of
 from kore_ls.agents.git_settings import obeyed
 from kore_ls.agents.hard_links import HardLinks
-from kore_ls.agents.links import target_of, way_of
+from kore_ls.agents.links import is_directory, target_of, way_of
 from kore_ls.agents.protected import Guard, guards_of, holds_code, may_hold_special, names_of
+from kore_ls.agents.protection import ProtectedFiles
 from kore_ls.agents.repository import is_git_directory, repository_of
 from kore_ls.agents.sockets import Listeners
 
 MOST_ENTRIES = 200_000
 _REFS = frozenset({"refs", "logs"})
 _OF_GIT = re.compile(rb"ref: |(?:[0-9a-f]{40}|[0-9a-f]{64})[ \n]")
-
-
-@frozen(kw_only=True)
-class ProtectedFiles:
-    """What was found: `secrets` are to be hidden, `fixed` is neither to be written nor moved, `linked` not written.
-
-    `links` are symlinks in the place of something that is not to be written.
-
-    `linked` are files with a further name somewhere else, or, where they are many, directories that hold such files.
-    `whole` is False where the folder is too big to be looked through; `exposed`: the folder itself, or a repository
-    in it, is what git runs things from. `identities` are device and inode of secrets with several names.
-    `planned` are the commands of rebases that are under way. `pinned` are directories that may not be moved, and `kept`
-    links with their targets: without them a secret would look plain. At `sockets` services of the machine may listen.
-    `unlisted` are directories that can be entered but not listed now.
-    """
-
-    secrets: tuple[Path, ...] = ()
-    fixed: tuple[Path, ...] = ()
-    linked: tuple[Path, ...] = ()
-    links: tuple[Path, ...] = ()
-    whole: bool = True
-    exposed: bool = False
-    identities: frozenset[tuple[int, int]] = field(factory=frozenset)
-    planned: frozenset[Plan] = field(factory=frozenset)
-    pinned: tuple[Path, ...] = ()
-    kept: tuple[tuple[Path, str], ...] = ()
-    sockets: tuple[Path, ...] = ()
-    unlisted: tuple[Path, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of it can be protected by its path."""
-        return self.whole and not self.exposed and not self.links
-
-    def secret_identities(self) -> frozenset[tuple[int, int]]:
-        """Device and inode of the secret files that have more than one name."""
-        return self.identities
 
 
 class _Walk:
@@ -74,6 +36,7 @@ class _Walk:
         self.pinned: set[Path] = set()
         self.kept: dict[Path, str] = {}
         self.sockets: list[Path] = []
+        self.outer: list[Path] = []
         self.unlisted: list[Path] = []
         self.whole = True
         self.exposed = bool(guards_of(self.names) & {Guard.CODE, Guard.INTERNAL})
@@ -106,6 +69,7 @@ class _Walk:
             kept=tuple(sorted(self.kept.items())),
             sockets=tuple(sorted(self.sockets)),
             unlisted=tuple(self.unlisted),
+            outer=tuple(sorted(self.outer)),
             whole=self.whole,
             exposed=self.exposed,
             identities=frozenset(self.shared),
@@ -158,8 +122,19 @@ class _Walk:
     def _take_plain(self, entry: os.DirEntry[str], names: tuple[str, ...]) -> None:
         if entry.is_symlink():
             self._take_link(Path(entry.path), names, frozenset())
-        elif stat.S_ISSOCK(self.hard_links.note(entry).st_mode) and self.listeners.may_hear(Path(entry.path)):
-            self.sockets.append(Path(entry.path))
+        elif (found := self._looked_at(entry)) is not None:
+            self.hard_links.note(entry.path, found)
+            if stat.S_ISSOCK(found.st_mode) and self.listeners.may_hear(Path(entry.path)):
+                self.sockets.append(Path(entry.path))
+
+    def _looked_at(self, entry: os.DirEntry[str]) -> os.stat_result | None:
+        try:
+            return entry.stat(follow_symlinks=False)
+        except FileNotFoundError:  # it is gone by now
+            return None
+        except OSError:  # its path is too long, and can still be walked to
+            self.whole = False
+            return None
 
     def _take_secret(self, entry: os.DirEntry[str], names: tuple[str, ...], is_folder: bool) -> None:
         path = Path(entry.path)
@@ -177,7 +152,11 @@ class _Walk:
         if Guard.SECRET not in guards and not may_hold_special(path.name):
             return
         way, target = way_of(path)
-        if self.folder not in target.parents or not os.path.lexists(target):
+        if not os.path.lexists(target):
+            return
+        if self.folder not in target.parents:
+            if Guard.SECRET in guards and target != self.folder and target not in self.folder.parents:
+                self.outer.append(target)
             return
         for link in way:
             if self.folder in link.parents and (said := target_of(link)) is not None:
@@ -186,9 +165,9 @@ class _Walk:
         if Guard.SECRET in guards:
             self._pin(target)
             self.secrets.append(target)
-            if target.is_dir():
+            if is_directory(target):
                 self.hidden.append(target)
-        elif target.is_dir():
+        elif is_directory(target):
             self._pin(target)
             self.behind.append((target, (*names, path.name)[-2:]))
 
@@ -256,16 +235,17 @@ class _Walk:
                     self._take_secret(entry, names, entry.is_dir())
                 elif entry.is_dir():
                     pending.append((path, among_refs or (top.name == ".git" and entry.name in _REFS)))
-                elif top.name == ".git":
-                    self.hard_links.note(entry)
+                elif top.name == ".git" and (found := self._looked_at(entry)) is not None:
+                    self.hard_links.note(entry.path, found)
 
     def _target_of(self, link: Path, top: Path) -> Path | None:
         """Note where a link leads from what is not to be written; a directory is to be looked through as well."""
         target = Path(os.path.realpath(link))
         if top.name == ".git" or self.folder not in target.parents or top in (target, *target.parents):
             return None
-        (self.fixed if target.exists() else self.links).append(target if target.exists() else link)
-        return target if target.is_dir() else None
+        there = os.path.lexists(target)
+        (self.fixed if there else self.links).append(target if there else link)
+        return target if is_directory(target) else None
 
     def _take_bare(self, directory: Path) -> None:
         if is_git_directory(directory):
@@ -295,15 +275,15 @@ class _Walk:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(Path(entry.path))
                 elif entry.inode() in inodes and Path(entry.path) not in known:
-                    found = entry.stat(follow_symlinks=False)
-                    if (found.st_dev, found.st_ino) in self.shared:
+                    found = self._looked_at(entry)
+                    if found is not None and (found.st_dev, found.st_ino) in self.shared:
                         self.secrets.append(Path(entry.path))
 
     def _note_names(self, entry: os.DirEntry[str], is_folder: bool) -> None:
         if is_folder:
             return
-        found = entry.stat(follow_symlinks=False)
-        if found.st_nlink > 1:
+        found = self._looked_at(entry)
+        if found is not None and found.st_nlink > 1:
             self.shared.add((found.st_dev, found.st_ino))
 
 
@@ -324,8 +304,10 @@ def may_be_reached(directory: Path) -> bool:
     """Whether a command could look into a directory that can't be listed now."""
     try:
         owner = directory.lstat().st_uid
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:  # its path is too long: it is walked to step by step
+        return True
     return owner == getattr(os, "geteuid", lambda: owner)() or os.access(directory, os.X_OK)
 
 

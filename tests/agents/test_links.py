@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from kore_ls.model.message import ToolStatus
 from kore_ls.model.mode import AgentMode
 from tests.agents.means import sandbox_of
 from tests.agents.scene import Scene
+from tests.agents.world import git
 
 BOTH = pytest.mark.parametrize(
     "kind", [SandboxKind.BUBBLEWRAP, pytest.param(SandboxKind.LANDLOCK, marks=pytest.mark.slow)]
@@ -176,3 +178,53 @@ def test_the_way_of_a_link_names_every_link_on_it(tmp_path: Path) -> None:
     way, end = way_of(tmp_path / "a")
     assert (set(way), end) == ({tmp_path / each for each in ("a", "b", "d/c")}, tmp_path / "e")
     assert way_of(tmp_path / "loop")[1].name == "loop"
+
+
+@BOTH
+@pytest.mark.parametrize("directory", [False, True])
+async def test_what_a_secret_s_link_leads_to_outside_is_hidden_where_the_rest_is_seen(
+    kind: SandboxKind, directory: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Toolchains of the home and directories of the system can be read, but not for that."""
+    tools = tmp_path / "home/.pyenv"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tools / "app").mkdir(parents=True)
+    (tools / "app/plain").write_text(SECRET)
+    (tools / "other").write_text("seen")
+    target = "../home/.pyenv/app" if directory else "../home/.pyenv/app/plain"
+    work = linked(folder, {".aws" if directory else ".env": target}, "x", "x")
+    scene = Scene(work, sandbox=sandbox_of(kind))
+    line = f"cat .env .aws/* {tools}/app/*; cat {tools}/other"
+    outcome = await scene.use("run_command", argv=["sh", "-c", line])
+    assert SECRET not in outcome.text
+    assert "seen" in outcome.text
+
+
+async def test_what_lies_too_deep_to_be_looked_at_is_told_and_asked_about(folder: Path) -> None:
+    work = linked(folder, {}, "cfg/.env", SECRET)
+    scene = Scene(work, sandbox=sandbox_of(SandboxKind.BUBBLEWRAP))
+    program = (
+        "import os; top = os.open('.', 0)\n"
+        "for _ in range(25): os.mkdir('d' * 200); os.chdir('d' * 200)\n"
+        "os.rename('cfg', 'cfg', src_dir_fd=top)"
+    )
+    outcome = await scene.use("run_command", argv=[os.path.realpath(sys.executable), "-ISc", program])
+    assert "too much here" in outcome.text
+    assert (await scene.use("run_command", argv=["id"])).call.status is ToolStatus.DENIED
+
+
+async def test_a_file_of_a_path_too_long_keeps_no_other_from_being_put_aside(folder: Path) -> None:
+    scene = Scene(folder.resolve(), sandbox=sandbox_of(SandboxKind.BUBBLEWRAP))
+    rest = 4090 - len(str(folder.resolve()))
+    line = f"mkdir -p {'/'.join(['d' * 200] * (rest // 201))}/{'e' * (rest % 201)}; echo x > .mcp.json;"
+    line += f" cd {'/'.join(['d' * 200] * (rest // 201))}/{'e' * (rest % 201)} && echo x > {'f' * 100}"
+    outcome = await scene.use("run_command", argv=["sh", "-c", line])
+    assert outcome.call.result["putAside"] == [".mcp.json"]
+
+
+async def test_long_words_in_git_s_settings_are_no_obstacle(folder: Path) -> None:
+    git("init", "-q", "--template=", ".", cwd=folder)
+    git("config", "alias.x", f"!{'a' * 300} {'b/' * 3000}c", cwd=folder)
+    scene = Scene(folder.resolve(), sandbox=sandbox_of(SandboxKind.BUBBLEWRAP))
+    assert (await scene.use("write_file", path="x", content="y")).call.status is ToolStatus.COMPLETED
+    assert (await scene.use("run_command", argv=["id"])).call.status is ToolStatus.COMPLETED

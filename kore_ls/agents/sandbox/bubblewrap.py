@@ -56,8 +56,9 @@ def _workspace(profile: Profile) -> Iterator[tuple[str, ...]]:
             yield ("--ro-bind", str(path), str(path))
     for path in (*profile.protected.secrets, *profile.protected.sockets):
         yield from _hidden(path)
-    for path in well_known(os.environ):
-        if any(root in path.parents for root in (profile.folder, *map(Path, SYSTEM))):
+    seen = (profile.folder, *map(Path, SYSTEM), *profile.readable, *profile.writable_too)
+    for path in (*well_known(os.environ), *profile.protected.outer):
+        if any(root in path.parents for root in seen):
             yield from _hidden(path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from kore_ls.agents.protected_files import ProtectedFiles
+from kore_ls.agents.protection import ProtectedFiles
 from kore_ls.agents.sandbox.bubblewrap import MOST_MOUNTS, bubblewrap_argv
 from kore_ls.agents.sandbox.kinds import Sandbox, SandboxKind
 from kore_ls.agents.sandbox.landlock import granted, landlock_argv

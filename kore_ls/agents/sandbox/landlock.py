@@ -52,7 +52,8 @@ def _children(directory: Path) -> list[Path]:
 def granted(profile: Profile) -> bytes:
     """The launcher's JSON for a profile."""
     grants = _Grants()
-    secrets = frozenset(Path(each) for each in SYSTEM_SECRETS if os.path.lexists(each))
+    outer = profile.protected.outer
+    secrets = frozenset((*outer, *(Path(each) for each in SYSTEM_SECRETS if os.path.lexists(each))))
     for each in dict.fromkeys(Path(os.path.realpath(each)) for each in SYSTEM):
         grants.by_parts(each, hidden=secrets, fixed=frozenset(), writable=False)
     fixed = frozenset((*profile.protected.fixed, *profile.protected.linked))
@@ -60,7 +61,9 @@ def granted(profile: Profile) -> bytes:
     grants.by_parts(profile.folder, hidden=hidden, fixed=fixed, writable=profile.writable)
     for each in profile.writable_too:
         grants.by_parts(each, hidden=hidden, fixed=fixed, writable=True)
-    grants.read += [str(each) for each in (Path("/proc"), *profile.readable)]
+    for each in profile.readable:
+        grants.by_parts(each, hidden=secrets, fixed=frozenset(), writable=False)
+    grants.read.append("/proc")
     grants.write += _DEVICES
     if profile.scratch is not None:
         grants.write.append(str(profile.scratch))

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kore_ls.agents.protected_files import ProtectedFiles
+from kore_ls.agents.protection import ProtectedFiles
 from kore_ls.agents.sandbox import launcher
 from kore_ls.agents.sandbox.bubblewrap import bubblewrap_argv
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, Sandbox, SandboxKind

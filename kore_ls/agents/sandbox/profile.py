@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from kore_ls.agents.protected_files import ProtectedFiles
+from kore_ls.agents.protection import ProtectedFiles
 
 SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix/store", "/gnu/store"),
@@ -22,8 +22,9 @@ SYSTEM_SECRETS = (
 )
 _TOOLCHAINS = (
     *(".cargo/bin", ".cargo/registry", ".rustup", ".nvm/versions", ".pyenv", ".volta", ".bun/bin", ".deno/bin"),
-    *(".local/bin", ".local/share/uv", ".local/share/mise/installs", ".local/share/fnm", ".asdf/installs"),
-    *(".asdf/shims", ".sdkman/candidates", "go/bin", "go/pkg", ".ghcup/bin", ".juliaup", ".gradle/wrapper"),
+    *(".local/bin", ".local/share/uv/python", ".local/share/uv/tools", ".local/share/mise/installs"),
+    *(".local/share/fnm", ".asdf/installs", ".asdf/shims", ".sdkman/candidates", "go/bin", "go/pkg", ".ghcup/bin"),
+    *(".juliaup", ".gradle/wrapper"),
 )
 
 

@@ -20,7 +20,7 @@ from kore_ls.agents.environment import child_environment, find_program
 from kore_ls.agents.paths import Access
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard, guards_of, names_of
-from kore_ls.agents.protected_files import ProtectedFiles
+from kore_ls.agents.protection import ProtectedFiles
 from kore_ls.agents.repository import Repository, commit_of, repository_of
 from kore_ls.agents.sandbox.confine import confine
 from kore_ls.agents.sandbox.kinds import Sandbox, SandboxKind

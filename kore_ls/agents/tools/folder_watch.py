@@ -13,7 +13,8 @@ from attrs import evolve
 
 from kore_ls.agents.git_directories import shared_repository
 from kore_ls.agents.links import changed_links, put_back
-from kore_ls.agents.protected_files import MOST_ENTRIES, ProtectedFiles, find_protected
+from kore_ls.agents.protected_files import MOST_ENTRIES, find_protected
+from kore_ls.agents.protection import ProtectedFiles
 
 _ROUNDS = 30
 """So many directories, one in the other, are made readable again."""
@@ -78,7 +79,7 @@ class FolderWatch:
             now = self._look(_MORE_AFTER * self._most)
             for each in now.unlisted:
                 with contextlib.suppress(OSError):
-                    each.chmod(0o700 | stat.S_IMODE(each.lstat().st_mode))
+                    _make_listable(each)
             if not now.unlisted:
                 break
         return now
@@ -89,6 +90,15 @@ class FolderWatch:
         aside = [os.path.relpath(path, self._folder) for path in made if _renamed(path)]
         self.left = [os.path.relpath(path, self._folder) for path in made if os.path.lexists(path)]
         return aside
+
+
+def _make_listable(directory: Path) -> None:
+    """Through a descriptor, so that no link put in its place is followed; O_PATH needs no right to read."""
+    place = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        Path(f"/proc/self/fd/{place}").chmod(0o700 | stat.S_IMODE(os.fstat(place).st_mode))
+    finally:
+        os.close(place)
 
 
 def _renamed(path: Path) -> bool:

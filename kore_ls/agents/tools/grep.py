@@ -16,7 +16,7 @@ from kore_ls.agents.environment import child_environment, find_program
 from kore_ls.agents.paths import Access, is_known_secret
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard, guards_of, names_of
-from kore_ls.agents.protected_files import ProtectedFiles
+from kore_ls.agents.protection import ProtectedFiles
 from kore_ls.agents.sandbox.confine import confine
 from kore_ls.agents.sandbox.profile import Profile
 from kore_ls.agents.tools import line_search
