@@ -95,7 +95,7 @@ def agents() -> Iterator[Finding]:
     configured = config.agent
     if config.problem is not None:
         advice = f"see {line(str(file))}"
-        yield Finding(level=Level.WARN, subject="agent", text=f"not configured: {config.problem}", advice=advice)
+        yield Finding(level=Level.WARN, subject="config", text=f"can't be used: {config.problem}", advice=advice)
     for each in backends(configured or AgentSettings(), ProviderKeys()):
         name = line(" ".join(part for part in (each.backend, each.model, each.preset) if part))
         text = f"{name}: {'usable' if each.available else 'not usable'}{', the default' if each.default else ''}"

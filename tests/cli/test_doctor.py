@@ -105,3 +105,12 @@ def test_it_says_which_agents_could_answer_and_what_the_others_lack(
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
     shown = " ".join(kore("doctor", "-C", folder).out.split())
     assert "model anthropic:claude-x: usable, the default" in shown and "sk-test" not in shown
+
+
+def test_a_configuration_that_cannot_be_used_is_told(kore: Kore, folder: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config" / "kore" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[store]\nkeep_days = 0\n")
+    done = kore("doctor", "-C", folder, "--json")
+    assert level(done, "config") == "warn"
+    assert "store.keep_days: must be from 1 to" in done.out

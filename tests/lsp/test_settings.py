@@ -28,6 +28,9 @@ ALL = {
     "permissions": True,
     "workspaceSymbols": True,
     "agent": {"backend": "model", "model": "qwen3:8b", "baseUrl": "http://localhost:1/v1", "apiKeyEnv": "MY_KEY"},
+    "keepDays": 365,
+    "keepBytes": 10_000_000,
+    "backups": False,
 }
 TAKEN = ClientSettings(
     storage_dir=".kore/team",
@@ -43,6 +46,9 @@ TAKEN = ClientSettings(
     permissions=True,
     workspace_symbols=True,
     agent=AgentSettings(backend="model", model="qwen3:8b", base_url="http://localhost:1/v1", api_key_env="MY_KEY"),
+    keep_days=365,
+    keep_bytes=10_000_000,
+    backups=False,
 )
 
 
@@ -144,8 +150,9 @@ def test_the_workspace_adds_what_the_client_left_open() -> None:
     assert reading.settings == ClientSettings(max_sessions=20, default_mode=AgentMode.GENERAL, locale="zh")
 
 
-def test_the_workspace_never_decides_about_trust_storage_or_what_is_sent() -> None:
-    section = {key: ALL[key] for key in ("storageDir", "trusted", "events", "permissions", "agent")}
+def test_the_workspace_never_decides_about_trust_storage_what_is_kept_or_what_is_sent() -> None:
+    own = ("storageDir", "trusted", "events", "permissions", "agent", "keepDays", "keepBytes", "backups")
+    section = {key: ALL[key] for key in own}
     assert add_workspace_section(read({}), section | {"trusted": True}).settings == DEFAULTS
 
 
