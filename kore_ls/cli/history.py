@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kore_ls.cli.caller import Json, LocalFolder, local_folder
+from kore_ls.cli.damage import tell_of_damage
 from kore_ls.cli.options import FolderOption, JsonOption, YesOption, agreed
 from kore_ls.cli.safe_text import line
 from kore_ls.cli.screen import Screen
@@ -114,6 +115,7 @@ def export(
         return screen.json(done)
     screen.note(f"{line(done['index'])}: {done['sessions']} sessions, {done['bytes']} bytes")
     show_redacted(screen, done)
+    tell_of_damage(screen, done.get("damaged", ()))
 
 
 def show_redacted(screen: Screen, done: Json) -> None:

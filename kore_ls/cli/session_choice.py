@@ -14,11 +14,16 @@ _SHORTEST = 8
 _NAMED = 5
 
 
-async def listed(caller: Caller, **filters: Any) -> AsyncIterator[Json]:
-    """All sessions that match the filters of `kore/session/list`, in its order."""
+async def listed(caller: Caller, left_out: list[str] | None = None, **filters: Any) -> AsyncIterator[Json]:
+    """All sessions that match the filters of `kore/session/list`, in its order.
+
+    `left_out` gets the ids of those that can't be read.
+    """
     cursor: Json = {}
     while True:
         page = await caller.call("kore/session/list", limit=_PAGE, **filters, **cursor)
+        if left_out is not None:
+            left_out += page.get("damaged", ())
         for session in page["sessions"]:
             yield session
         if "nextCursor" not in page:
@@ -26,10 +31,10 @@ async def listed(caller: Caller, **filters: Any) -> AsyncIterator[Json]:
         cursor = {"cursor": page["nextCursor"]}
 
 
-async def every_session(caller: Caller, **filters: Any) -> AsyncIterator[Json]:
+async def every_session(caller: Caller, left_out: list[str] | None = None, **filters: Any) -> AsyncIterator[Json]:
     """All sessions there are: the usual ones, the archived, the deleted."""
     for kind in ({}, {"archived": True}, {"deleted": True}):
-        async for session in listed(caller, **kind, **filters):
+        async for session in listed(caller, left_out, **kind, **filters):
             yield session
 
 

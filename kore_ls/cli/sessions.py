@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from kore_ls.cli.caller import Json, LocalFolder, local_folder
+from kore_ls.cli.damage import tell_of_damage
 from kore_ls.cli.failures import CommandFailed
 from kore_ls.cli.found import hit_text
 from kore_ls.cli.history import show_redacted
@@ -58,12 +59,13 @@ def list_(
     }
 
     async def work(sessions: LocalFolder, screen: Screen) -> None:
+        damaged: list[str] = []
         if everything:
-            found, more = [each async for each in every_session(sessions, **filters)], False
+            found, more = [each async for each in every_session(sessions, damaged, **filters)], False
         else:
-            found, more = await _first(sessions, limit, archived=archived, deleted=deleted, **filters)
+            found, more = await _first(sessions, limit, damaged, archived=archived, deleted=deleted, **filters)
         if json:
-            return screen.json({"sessions": found})
+            return screen.json({"sessions": found} | ({"damaged": damaged} if damaged else {}))
         ids = [each["id"] for each in found]
         short = short_ids(ids) if screen.is_terminal else {each: each for each in ids}
         if found:
@@ -72,13 +74,14 @@ def list_(
             screen.note("no sessions")
         if more:
             screen.note(f"there are more than {limit}; --limit N or --all shows them")
+        tell_of_damage(screen, damaged)
 
     _run(folder, work)
 
 
-async def _first(sessions: LocalFolder, limit: int, **filters: Any) -> tuple[list[Json], bool]:
+async def _first(sessions: LocalFolder, limit: int, damaged: list[str], **filters: Any) -> tuple[list[Json], bool]:
     found: list[Json] = []
-    async for session in listed(sessions, **filters):
+    async for session in listed(sessions, damaged, **filters):
         if len(found) == limit:
             return found, True
         found.append(session)
@@ -108,6 +111,7 @@ def search(
             screen.note("nothing found")
         elif "nextCursor" in done:
             screen.note("there is more; --limit N shows more sessions")
+        tell_of_damage(screen, done.get("damaged", ()))
 
     _run(folder, work)
 

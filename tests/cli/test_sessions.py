@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import HOSTILE, OBEYED, Kore, calls, made, process, transcripts
+from tests.storage.searching import raw
 
 
 def test_a_folder_without_sessions_says_so_and_stays_untouched(kore: Kore, folder: Path) -> None:
@@ -246,3 +247,18 @@ def test_a_search_says_that_there_is_more(kore: Kore, folder: Path) -> None:
 
     assert "there is more" in kore("sessions", "search", "needle", "-C", folder, "--limit", 2).err
     assert "there is more" not in kore("sessions", "search", "needle", "-C", folder, "--limit", 3).err
+
+
+def test_sessions_that_can_t_be_read_are_named_where_they_are_left_out(kore: Kore, folder: Path) -> None:
+    sound, spoiled = made(folder, "sound", "canary"), made(folder, "spoiled", "canary")
+    raw(folder / ".kore" / "sessions.db", "UPDATE sessions SET tags = x'00' WHERE id = ?", spoiled["id"])
+    for command in (
+        ("sessions", "list"),
+        ("sessions", "search", "canary"),
+        ("history", "export", folder / "out"),
+    ):
+        done = kore(*command, "-C", folder)
+        assert done.code == 0
+        assert f"left out, as they can't be read: {spoiled['id']};" in done.err
+    listed = json.loads(kore("sessions", "list", "-C", folder, "--json").out)
+    assert ([each["id"] for each in listed["sessions"]], listed["damaged"]) == ([sound["id"]], [spoiled["id"]])
