@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from kore_ls.agents.links import changed_links, put_back
 from kore_ls.agents.protected_files import MOST_ENTRIES, find_protected
 from kore_ls.agents.protection import ProtectedFiles
 
+FRESH_S = 1.0
 _ROUNDS = 30
 """So many directories, one in the other, are made readable again."""
 _MORE_AFTER = 10
@@ -38,6 +40,12 @@ class FolderWatch:
         self.left: list[str] = []
         self.restored: list[str] = []
         self.overlooked = False
+        self._seen_at = time.monotonic()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the folder may have become another since it was looked through."""
+        return time.monotonic() - self._seen_at > FRESH_S
 
     def _look(self, most: int) -> ProtectedFiles:
         """What is protected in the folder, and in the git directory of its working tree where that is elsewhere."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import evolve
 
+from kore_ls.agents.anchored import CHANGED
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, git_identity, toolchain_homes
 from kore_ls.agents.gate import Action
@@ -95,6 +96,7 @@ class RunCommand(Tool):
 
     async def run(self) -> ToolResult:
         """Its output and how it ended."""
+        await self._look_again()
         seconds = min(max(self.given.get("seconds", _SECONDS), 1), _MOST_SECONDS)
         try:
             done = await self._child(CommandLimits(seconds=seconds))
@@ -105,6 +107,14 @@ class RunCommand(Tool):
         made = await asyncio.to_thread(self._made)
         aside = [] if not made or await self._kept(made) else await asyncio.to_thread(self.watch.put_aside)
         return self._result(done, seconds, aside)
+
+    async def _look_again(self) -> None:
+        """The user may have taken long to answer: what there is now counts."""
+        if not self.watch.stale:
+            return
+        self.watch = await asyncio.to_thread(FolderWatch, self.desk.folder, self.desk.around.internal)
+        if self.sandbox.kind is not SandboxKind.NONE and not can_confine(self.sandbox.kind, self.watch.protected):
+            raise ToolProblem(CHANGED)
 
     async def _child(self, limits: CommandLimits) -> CommandResult:
         with ExitStack() as stack:

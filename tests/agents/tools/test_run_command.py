@@ -11,9 +11,11 @@ import pytest
 
 from kore_ls.agents.commands import CommandLimits, run_command
 from kore_ls.agents.environment import child_environment, find_program, git_identity, search_path
+from kore_ls.agents.ports import PermissionAnswer, PermissionOutcome, PermissionRequest
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.sandbox.confine import Confined
 from kore_ls.agents.sandbox.kinds import SandboxKind
+from kore_ls.agents.tools import folder_watch
 from kore_ls.model.message import ToolStatus
 from kore_ls.model.mode import AgentMode
 from tests.agents.means import sandbox_of
@@ -446,3 +448,22 @@ def test_who_commits_is_read_from_the_users_settings_only_when_whole(tmp_path: P
     assert git_identity(tmp_path) == {}
     (tmp_path / ".gitconfig").write_text("[user]\n name = A\n")
     assert git_identity(tmp_path) == {}
+
+
+@pytest.mark.parametrize("late", ["secret", "link"])
+async def test_what_was_made_while_the_user_thought_is_protected(
+    late: str, confined: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def thinking(request: PermissionRequest) -> PermissionAnswer:
+        if late == "secret":
+            (confined.folder / ".env").write_text("SECRET")
+        else:
+            (confined.folder / ".claude").symlink_to("elsewhere")
+        return PermissionAnswer(outcome=PermissionOutcome.SELECTED, option_id="allowOnce")
+
+    monkeypatch.setattr(folder_watch, "FRESH_S", -1.0)
+    confined.mode, confined.answer = AgentMode.GENERAL, thinking
+    outcome = await confined.use("run_command", argv=["sh", "-c", "cat .env; echo ran"])
+    assert "SECRET" not in outcome.text
+    assert ("ran" in outcome.text) is (late == "secret")
+    assert ("Something changed" in outcome.text) is (late == "link")
