@@ -148,7 +148,9 @@ def test_what_was_typed_can_be_fetched_back_and_is_written_nowhere_else(folder: 
     home.mkdir()
     with chatting(folder, HOME=str(home)) as chat:
         say(chat, "again")
-        say(chat, UP)
+        chat.press(UP)
+        chat.wait(lambda: chat.lines[-1].endswith("again"))
+        say(chat, "")
         chat.press(CTRL_D)
         chat.exit_code()
 
@@ -213,6 +215,7 @@ def test_leaving_ends_the_server(folder: Path) -> None:
         (server,) = psutil.Process(chat.popen.pid).children()
         chat.press(CTRL_D)
         assert chat.exit_code() == 0
+        psutil.wait_procs([server], timeout=60)
         assert not server.is_running()
 
 
