@@ -20,8 +20,11 @@ from acp.schema import (
     NewSessionResponse,
     PermissionOption,
     PromptResponse,
+    ResumeSessionResponse,
+    SessionCapabilities,
     SessionMode,
     SessionModeState,
+    SessionResumeCapabilities,
     ToolCallLocation,
     ToolCallUpdate,
     Usage,
@@ -50,9 +53,11 @@ class SmallAgent:
 
     async def initialize(self, protocol_version: int, **kwargs: Any) -> InitializeResponse:
         self.note({"started": os.getpid(), "env": sorted(os.environ)})
-        loads = "AGENT_FORGETS" not in os.environ
+        can = os.environ.get("AGENT_CAN", "load").split()
+        abilities = SessionCapabilities(resume=SessionResumeCapabilities() if "resume" in can else None)
         return InitializeResponse(
-            protocol_version=protocol_version, agent_capabilities=AgentCapabilities(load_session=loads)
+            protocol_version=protocol_version,
+            agent_capabilities=AgentCapabilities(load_session="load" in can, session_capabilities=abilities),
         )
 
     async def new_session(self, cwd: str, **kwargs: Any) -> NewSessionResponse:
@@ -60,11 +65,23 @@ class SmallAgent:
         (HOME / f"{name}.json").write_text("[]")
         return NewSessionResponse(session_id=name, modes=MODES)
 
+    async def resume_session(self, cwd: str, session_id: str, **kwargs: Any) -> ResumeSessionResponse:
+        self._lost("resume", session_id)
+        self.note({"resumed": session_id})
+        return ResumeSessionResponse(modes=MODES)
+
     async def load_session(self, cwd: str, session_id: str, **kwargs: Any) -> LoadSessionResponse:
+        self._lost("load", session_id)
         for prompt in json.loads((HOME / f"{session_id}.json").read_text()):
             await self.say(session_id, f"replayed {prompt}")
         self.note({"loaded": session_id})
         return LoadSessionResponse(modes=MODES)
+
+    def _lost(self, way: str, session_id: str) -> None:
+        """Refuse what it says it can."""
+        if way in os.environ.get("AGENT_LOST", "").split():
+            self.note({"lost": way})
+            raise acp.RequestError.resource_not_found(session_id)
 
     async def set_session_mode(self, mode_id: str, session_id: str, **kwargs: Any) -> None:
         self.note({"mode": mode_id})
@@ -118,6 +135,13 @@ class SmallAgent:
         except OSError as error:
             await self.say(session_id, f"could not: {type(error).__name__}")
 
+    async def do_look(self, session_id: str, path: str) -> None:
+        """Read a file itself."""
+        try:
+            await self.say(session_id, f"looked: {len(Path(path).read_bytes())}; ")
+        except OSError as error:
+            await self.say(session_id, f"hidden: {type(error).__name__}; ")
+
     async def do_read(self, session_id: str, path: str) -> None:
         try:
             answer = await self._client.read_text_file(session_id=session_id, path=str(Path(path).absolute()))
@@ -169,4 +193,4 @@ class SmallAgent:
 
 
 if __name__ == "__main__":
-    asyncio.run(acp.run_agent(SmallAgent()))  # type: ignore[arg-type]
+    asyncio.run(acp.run_agent(SmallAgent(), use_unstable_protocol=True))  # type: ignore[arg-type]

@@ -13,12 +13,13 @@ from kore_ls.agents.git_directories import MOST_REPOSITORIES, Plan, planned_by, 
 from kore_ls.agents.git_settings import obeyed
 from kore_ls.agents.hard_links import HardLinks
 from kore_ls.agents.links import is_directory, target_of, way_of
-from kore_ls.agents.protected import Guard, guards_of, holds_code, may_hold_special, names_of
+from kore_ls.agents.protected import Guard, guards_of, holds_code, may_hold_special, names_of, plain_name
 from kore_ls.agents.protection import ProtectedFiles
 from kore_ls.agents.repository import is_git_directory, repository_of
 from kore_ls.agents.sockets import Listeners
 
 MOST_ENTRIES = 200_000
+_STORES = (".kore", "kore~1")
 _REFS = frozenset({"refs", "logs"})
 _OF_GIT = re.compile(rb"ref: |(?:[0-9a-f]{40}|[0-9a-f]{64})[ \n]")
 
@@ -38,6 +39,7 @@ class _Walk:
         self.sockets: list[Path] = []
         self.outer: list[Path] = []
         self.unlisted: list[Path] = []
+        self.stores: list[Path] = []
         self.whole = True
         self.exposed = bool(guards_of(self.names) & {Guard.CODE, Guard.INTERNAL})
         self.shared: set[tuple[int, int]] = set()
@@ -70,6 +72,7 @@ class _Walk:
             sockets=tuple(sorted(self.sockets)),
             unlisted=tuple(self.unlisted),
             outer=tuple(sorted(self.outer)),
+            stores=tuple(sorted(self.stores)),
             whole=self.whole,
             exposed=self.exposed,
             identities=frozenset(self.shared),
@@ -100,6 +103,7 @@ class _Walk:
         path = Path(entry.path)
         if path in self.internal:
             self.fixed.append(path)
+            self.stores.append(path)
             return False
         if not guards:
             self._take_bare(path)
@@ -207,6 +211,8 @@ class _Walk:
     def _take_internal(self, path: Path, name: str, is_folder: bool) -> bool:
         if name != ".git" or not is_folder:
             self.fixed.append(path)
+            if plain_name(name) in _STORES:
+                self.stores.append(path)
             return False
         repositories = repositories_within(path)
         if len(repositories) > MOST_REPOSITORIES:

@@ -21,6 +21,7 @@ class ProtectedFiles:
     `planned` are the commands of rebases that are under way. `pinned` are directories that may not be moved, and `kept`
     links with their targets: without them a secret would look plain. At `sockets` services of the machine may listen.
     `unlisted` are directories that can be entered but not listed now; `outer` is what links outside make secrets.
+    `stores` are Kore's own directories, in `fixed` as well.
     """
 
     secrets: tuple[Path, ...] = ()
@@ -36,6 +37,7 @@ class ProtectedFiles:
     sockets: tuple[Path, ...] = ()
     unlisted: tuple[Path, ...] = ()
     outer: tuple[Path, ...] = ()
+    stores: tuple[Path, ...] = ()
 
     @property
     def complete(self) -> bool:

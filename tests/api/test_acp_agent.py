@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from kore_ls.agents.sandbox.kinds import SandboxKind
+from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
 from kore_ls.agents.sandbox.probe import probe
 from kore_ls.api.application import Application
 from kore_ls.model.agent_settings import AgentSettings
+from tests.agents.means import sandbox_of
 from tests.api.test_permission import Asked, allow, user
 from tests.client import Client, Json, served
 
@@ -176,19 +177,72 @@ async def test_after_a_restart_the_agents_own_session_is_loaded_and_nothing_is_t
 
 
 @pytest.mark.slow
-async def test_an_agent_that_forgets_is_told_what_was_said(
-    state_home: Path, folder: Path, settings: AgentSettings, home: Path
+@pytest.mark.parametrize(
+    ("can", "lost", "tried", "told"),
+    [
+        ("resume load", "", [{"resumed": "s0"}], False),
+        ("resume load", "resume", [{"lost": "resume"}, {"loaded": "s0"}], False),
+        ("resume load", "resume load", [{"lost": "resume"}, {"lost": "load"}], True),
+        ("", "", [], True),
+    ],
+)
+async def test_after_a_restart_an_agent_resumes_else_loads_else_is_told_what_was_said(
+    state_home: Path,
+    folder: Path,
+    settings: AgentSettings,
+    home: Path,
+    can: str,
+    lost: str,
+    tried: list[Json],
+    told: bool,
 ) -> None:
-    forgetful = evolve(settings, env={**settings.env, "AGENT_FORGETS": "1"})
-    for prompt in ("SAY one", "SAY two"):
+    able = evolve(settings, env={**settings.env, "AGENT_CAN": can, "AGENT_LOST": lost})
+    for prompt in ("SAY 一", "SAY two"):
         application = served(state_home, None)
-        client, _ = await user(application, folder, agent=forgetful)
+        client, _ = await user(application, folder, agent=able)
         session = await client.call("kore/session/current", {"create": True})
-        await ask(client, session, prompt)
+        assert (await ask(client, session, prompt))["stopReason"] == "endTurn"
+        answers = [each["content"] for each in await messages(client, session)][1::2]
         await application.close()
+    assert answers == ["一", "two"]
+    notes = [json.loads(line) for line in (home / "seen.jsonl").read_text().splitlines()]
+    assert [note for note in notes if note.keys() & {"resumed", "loaded", "lost"}] == tried
     first, second = seen(home, "prompt")
-    assert first == "SAY one"
-    assert '{"user": "SAY one"}\n{"assistant": "one"}' in second and second.endswith("SAY two")
+    assert first == "SAY 一" and second.endswith("SAY two")
+    assert ('{"user": "SAY 一"}\n{"assistant": "一"}' in second) is told and (second == "SAY two") is not told
+    assert len(list(home.glob("s*.json"))) == (2 if told else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK, SandboxKind.NONE])
+async def test_the_agent_works_in_each_sandbox_and_in_none_and_what_confines_it_hides_our_store(
+    application: Application,
+    folder: Path,
+    settings: AgentSettings,
+    home: Path,
+    kind: SandboxKind,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = NO_SANDBOX if kind is SandboxKind.NONE else sandbox_of(kind)
+    monkeypatch.setattr("kore_ls.sessions.folder.sandbox", lambda: found)
+    (folder / "src").mkdir()
+    (folder / "here.txt").write_text("12345")
+    client, asked, session = await started(application, folder, settings, "build")
+    where = {"sessionId": session["id"]}
+    await client.call("kore/turn/start", where | {"prompt": "LOOK here.txt\nLOOK .kore/sessions.db\nEDIT src/a.txt"})
+    if kind is SandboxKind.NONE:  # nothing confines what it would do: each request is the user's to allow
+        _, request, answer = await asked.requests.get()
+        answer.set_result(allow(request))
+    assert (await client.event("turn.finished"))["data"]["stopReason"] == "endTurn"
+    said = "".join(each["content"] for each in (await messages(client, session))[1:])
+    assert said.startswith("looked: 5; ") and ("hidden: " in said) is (kind is not SandboxKind.NONE)
+    assert (folder / "src" / "a.txt").read_text() == "asked\n"
+
+    await client.call("kore/session/update", where | {"mode": "plan"})
+    client.heard.clear()
+    await ask(client, session, "SILENT src/b.txt\nEDIT src/c.txt\nWRITE src/d.txt\nRUN touch src/e.txt")
+    made = {path.name for path in (folder / "src").iterdir()}
+    assert made == ({"a.txt", "b.txt"} if kind is SandboxKind.NONE else {"a.txt"})
 
 
 @pytest.mark.slow

@@ -322,6 +322,47 @@ async def test_a_conversation_that_the_model_finds_too_long_is_summed_up_and_ask
     assert "Long ago it was." in json.dumps(server.asked[1].body)
 
 
+async def test_a_turn_that_is_too_long_by_its_own_tools_says_so_and_the_session_goes_on(
+    application: Application, folder: Path, server: ModelServer
+) -> None:
+    (folder / "long.txt").write_text("many words " * 2_000)
+    client, _ = await user(application, folder, agent=agent(server))
+    session = await client.create(name="named")
+    server.reply(calls=(Call("read_file", {"path": "long.txt"}),))
+    server.replies.append(Reply(status=400, code="context_length_exceeded"))
+    await client.call("kore/turn/start", {"sessionId": session["id"], "prompt": "read it"})
+    error = (await client.event("agent.error"))["data"]["error"]
+    assert (error["kind"], "too long for this model" in error["message"]) == ("agentFailed", True)
+    assert (await client.event("turn.finished"))["data"]["stopReason"] == "error"
+    stored = (await messages(client, session))[:2]
+    assert (stored[0]["content"], stored[1]["toolCalls"][0]["status"]) == ("read it", "completed")
+
+    server.replies.append(Reply(status=400, code="context_length_exceeded"))
+    server.plain.append(Reply(text=("A file of many words was read.",)))
+    server.reply("fine")
+    assert (await ask(client, "and now?", session))["stopReason"] == "endTurn"
+    sent = json.dumps(server.asked[-1].body)
+    assert "A file of many words was read." in sent and "many words many words" not in sent
+    assert (await messages(client, session))[:2] == stored
+
+
+async def test_what_an_answer_cost_is_told_where_the_price_is_known(
+    application: Application, folder: Path, server: ModelServer
+) -> None:
+    client, _ = await user(application, folder, agent=agent(server, "responses"))
+    session = await client.create(name="named")
+    for _ in range(2):
+        server.reply("well", tokens=(2_000, 100))
+        await ask(client, "ask", session)
+    usage = (await client.get(session["id"]))["usage"]
+    assert usage["cost"] == pytest.approx(2 * (2_000 * 1.25 + 100 * 10) / 1_000_000)
+    unpriced = {"sessionId": session["id"], "agent": {"backend": "model", "model": "openai:a-model"}}
+    await client.call("kore/session/update", unpriced)
+    await ask(client, "ask", session)
+    after = (await client.get(session["id"]))["usage"]
+    assert (after["cost"], after["inputTokens"]) == (usage["cost"], 4_100)
+
+
 async def test_a_session_gets_a_title_after_its_first_turn(
     application: Application, folder: Path, server: ModelServer
 ) -> None:

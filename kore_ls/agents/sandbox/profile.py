@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kore_ls.agents.protection import ProtectedFiles
 
@@ -66,12 +66,15 @@ def command_profile(
 def agent_profile(
     folder: Path, protected: ProtectedFiles, *, writable: bool, own: Iterable[Path], programs: Iterable[Path]
 ) -> Profile:
-    """For an external agent: its `own` directories are writable, its `programs` readable, the network is open."""
+    """For an external agent: its `own` directories are writable, its `programs` readable, the network is open.
+
+    So what Kore keeps in the folder is hidden from it: what was said in other sessions is none of its business.
+    """
     return Profile(
         folder=folder,
         writable=writable,
         network=True,
-        protected=protected,
+        protected=evolve(protected, secrets=tuple(sorted({*protected.secrets, *protected.stores}))),
         readable=(*toolchains(), *_name_resolution(True), *programs),
         writable_too=tuple(own),
     )

@@ -229,6 +229,25 @@ async def test_an_agent_in_plan_mode_writes_only_to_its_own_directory(
 
 
 @BOTH
+@pytest.mark.parametrize("writable", [False, True])
+async def test_an_agent_reads_nothing_of_what_kore_keeps_in_the_folder(
+    kind: SandboxKind, writable: bool, work: Path, tmp_path: Path
+) -> None:
+    stores = [work / name / "sessions.db" for name in (".kore", "src/.kore", "elsewhere")]
+    for store in stores:
+        store.parent.mkdir(exist_ok=True)
+        store.write_text("what was said")
+    protected = find_protected(work, internal=(work / "elsewhere",))
+    profile = agent_profile(work, protected, writable=writable, own=(), programs=())
+    files = " ".join(map(str, stores))
+    done = await shell(sandbox_of(kind), profile, f"cat src/app.py {files}; cp {files} lib; rm -f {files}; cat lib/*")
+    assert "pass" in done.output and "what was said" not in done.output
+    assert [store.read_text() for store in stores] == ["what was said"] * 3
+    if kind is SandboxKind.BUBBLEWRAP:  # what Landlock lets be listed it lets be listed all the way down
+        assert "sessions.db" not in (await shell(sandbox_of(kind), profile, "ls -A .kore src/.kore elsewhere")).output
+
+
+@BOTH
 async def test_an_agent_that_may_write_reaches_nothing_protected(kind: SandboxKind, work: Path, tmp_path: Path) -> None:
     (work / "lib").mkdir()
     profile = agent_profile(work, find_protected(work), writable=True, own=(), programs=())
