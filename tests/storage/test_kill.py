@@ -121,7 +121,7 @@ async def rounds(path: Path, count: int, seed: int, passphrase: str = "") -> Non
 
 
 async def test_a_store_that_was_killed_keeps_what_it_acknowledged(path: Path) -> None:
-    await rounds(path, 3, seed=20)
+    await rounds(path, 5, seed=20)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { Editor } from "./editor.mjs";
-import { becomes, still, stepper } from "./steps.mjs";
+import { becomes, retried, stepper, still } from "./steps.mjs";
 
 const folder = join(process.env.KORE_E2E_DIR, "project");
 
@@ -198,11 +198,15 @@ step("a session's id is copied, and a session closed, from its row", async () =>
 step("the transcript is a document that can't be written to, with what tools were given and gave", async () => {
   await window.command("Kore: Open Transcript");
   await window.lines.getByText("登录限流").first().waitFor();
-  await window.lines.click();
-  await window.page.keyboard.press("Control+End");
-  await window.lines.getByText("Output:").first().waitFor();
-  await window.page.keyboard.type("x");
-  await window.page.getByText("Cannot edit in read-only editor").first().waitFor();
+  await retried("the transcript's end", async () => {
+    await window.lines.click();
+    await window.page.keyboard.press("Control+End");
+    await window.lines.getByText("Output:").first().waitFor({ timeout: 2_000 });
+  });
+  await retried("the word that it can't be edited", async () => {
+    await window.page.keyboard.type("x");
+    await window.page.getByText("Cannot edit in read-only editor").first().waitFor({ timeout: 2_000 });
+  });
   await window.shot("7-transcript");
 });
 
