@@ -26,6 +26,8 @@ PathOption = Annotated[
     Path | None, typer.Option("--path", metavar="PATH", help="A file or directory of that tool in another place.")
 ]
 
+PLAIN_COPY = "the store is encrypted; this copy is not: whoever has it can read it"
+
 
 def _where(source: str | None, path: Path | None) -> Json:
     named = {} if path is None else {"path": str(path.expanduser().absolute())}
@@ -114,12 +116,14 @@ def export(
     if json:
         return screen.json(done)
     screen.note(f"{line(done['index'])}: {done['sessions']} sessions, {done['bytes']} bytes")
-    show_redacted(screen, done)
+    tell_of_copy(screen, done)
     tell_of_damage(screen, done.get("damaged", ()))
 
 
-def show_redacted(screen: Screen, done: Json) -> None:
-    """Say what was taken out of a copy."""
+def tell_of_copy(screen: Screen, done: Json) -> None:
+    """Say what was taken out of a copy, and that it is plain where the store is not."""
+    if done.get("plain"):
+        screen.note(PLAIN_COPY)
     if "redacted" in done:
         counts = ", ".join(f"{each['count']} x {line(each['rule'])}" for each in done["redacted"])
         screen.note(f"redacted: {counts or 'nothing'}")

@@ -14,7 +14,7 @@ from kore_ls.cli.caller import Json, LocalFolder, local_folder
 from kore_ls.cli.damage import tell_of_damage
 from kore_ls.cli.failures import CommandFailed
 from kore_ls.cli.found import hit_text
-from kore_ls.cli.history import show_redacted
+from kore_ls.cli.history import PLAIN_COPY, tell_of_copy
 from kore_ls.cli.options import FolderOption, JsonOption, YesOption, agreed
 from kore_ls.cli.safe_text import escaped_json, line
 from kore_ls.cli.screen import Screen
@@ -160,13 +160,13 @@ def export(
         if output == "-":
             done = await sessions.call("kore/session/export", **wanted)
             screen.raw(done["text"] if "text" in done else escaped_json(dumps(done["document"]).decode()) + "\n")
-            return show_redacted(screen, done)
+            return tell_of_copy(screen, done)
         path = str(Path(output).expanduser().absolute())
         written = await sessions.call("kore/session/export", path=path, overwrite=overwrite, **wanted)
         if json:
             return screen.json(written)
         screen.note(f"{line(written['path'])}: {written['messages']} messages, {written['bytes']} bytes")
-        show_redacted(screen, written)
+        tell_of_copy(screen, written)
 
     from kore_ls.rpc.codec import dumps
 
@@ -180,6 +180,8 @@ async def _print_document(sessions: LocalFolder, screen: Screen, session_id: str
     async for piece in sessions.manager.encode_session(session_id):
         screen.raw(escaped_json(decoder.decode(piece)))
     screen.raw("\n")
+    if await sessions.manager.storage.encryption.active():
+        screen.note(PLAIN_COPY)
 
 
 @commands.command("import")

@@ -11,7 +11,7 @@ from contextlib import closing
 
 from attrs import evolve
 
-from kore_ls.errors import KoreError, StoreReadOnly
+from kore_ls.errors import KoreError, StoreReadOnly, WrongKey
 from kore_ls.model.ids import Clock
 from kore_ls.storage.cipher import Cipher, WrappedKey
 from kore_ls.storage.convert import convert, rewrap
@@ -124,7 +124,8 @@ class Encryption:
         See `rewrap` for what costs less and does less.
         """
         async with self._one_at_a_time:
-            await self._convert((cipher,), new, report)
+            if await self._former() is not None:
+                await self._convert((cipher,), new, report)
 
     async def rewrap(self, cipher: Cipher, new: Cipher) -> None:
         """Let `new` open the store in place of `cipher`: its own key stays, so that only one row is written.
@@ -134,7 +135,7 @@ class Encryption:
         """
         async with self._one_at_a_time:
             file = self._file
-            wrapped = await self._wrapped()
+            wrapped = await self._former()
             if wrapped is None:
                 return
             if not is_writable(file.path):
@@ -221,6 +222,13 @@ class Encryption:
             await asyncio.wait([work])
             work.exception()
             raise
+
+    async def _former(self) -> WrappedKey | None:
+        """The key that is to be replaced; None: no store. Raises WrongKey for a plain one, which has none."""
+        wrapped = await self._wrapped()
+        if wrapped is None and await self._file.exists():
+            raise WrongKey("the store is not encrypted: no key opens it, and none can be replaced")
+        return wrapped
 
     async def _wrapped(self) -> WrappedKey | None:
         """The key in the file, whether it can be opened or not; None: plain, or no store."""

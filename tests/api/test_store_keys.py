@@ -149,6 +149,16 @@ async def test_a_key_is_changed_and_taken_off(client: Client, folder: Path, kept
     assert await hits(client) == 1
 
 
+@pytest.mark.parametrize("rewrap", [False, True])
+async def test_a_plain_store_has_no_key_to_change_and_is_not_encrypted_by_that(
+    client: Client, folder: Path, kept: str, rewrap: bool
+) -> None:
+    keys = {"passphrase": "never was", "newPassphrase": "typo", "rewrap": rewrap}
+    assert (await client.refused("kore/store/rekey", keys)).kind == "wrongKey"
+    assert (await client.call("kore/store/status"))["encrypted"] is False
+    assert await hits(client) == 1
+
+
 async def test_a_passphrase_is_changed_without_encrypting_anew(client: Client, kept: str) -> None:
     await client.call("kore/store/encrypt", {"passphrase": "one"})
     await client.call("kore/store/rekey", {"passphrase": "one", "newPassphrase": "two", "rewrap": True})

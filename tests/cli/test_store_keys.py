@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def test_a_store_is_encrypted_used_rekeyed_and_decrypted(
     assert not shown(kept)
     assert WORD in kore("sessions", "list", "-C", kept).out
     assert WORD in kore("sessions", "search", WORD, "-C", kept).out
+    (session_id,) = (each["id"] for each in json.loads(kore("sessions", "list", "--json", "-C", kept).out)["sessions"])
+    exported = kore("sessions", "export", session_id, "-C", kept)
+    assert WORD in exported.out and "this copy is not" in exported.err
     assert kore("store", "rekey", "-C", kept, "--new-passphrase-fd", descriptor(KEY)).code == 0
     refused = kore("sessions", "list", "-C", kept)
     assert refused.code == 1 and "does not open" in refused.err and "unlock-check" in refused.err

@@ -449,6 +449,9 @@ commands.export = {
       local full = vim.fs.abspath(vim.fs.normalize(path))
       local done = client.call('kore/session/export', about(session, { path = full, overwrite = command.bang }))
       say(t('%d messages in %s', done.messages, require('kore.safe').line(done.path)))
+      if done.plain then
+        say(t('The store is encrypted; this copy is not.'))
+      end
     end
   end,
   complete = function()

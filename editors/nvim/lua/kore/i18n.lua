@@ -184,6 +184,7 @@ local ZH = {
   ['closed: %s'] = '已关闭：%s',
   ['deleted: %s; :Kore restore brings it back'] = '已删除：%s；:Kore restore 可恢复',
   ['%d messages in %s'] = '%d 条消息，存于 %s',
+  ['The store is encrypted; this copy is not.'] = '会话库已加密，而这份副本没有加密。',
   ['%d sessions imported'] = '已导入 %d 个会话',
   ['%d sessions'] = '%d 个会话',
   ['%s: %d sessions, %d messages'] = '%s：%d 个会话，%d 条消息',

@@ -138,7 +138,9 @@ export class SessionCommands {
     if (!file) return;
     // The dialog has asked whether to replace a file that is there.
     const done = await this.library.server.request("kore/session/export", { ...keyOf(session), path: file.fsPath, overwrite: true });
-    void vscode.window.showInformationMessage(t("Exported to {0}; messages: {1}", plain(file.fsPath), done.messages ?? 0));
+    const told = t("Exported to {0}; messages: {1}", plain(file.fsPath), done.messages ?? 0);
+    const readable = t("The store is encrypted; this copy is not.");
+    void vscode.window.showInformationMessage(done.plain ? `${told}. ${readable}` : told);
   }
 
   private async import(): Promise<void> {
