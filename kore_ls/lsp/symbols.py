@@ -33,11 +33,17 @@ async def find_symbols(workspace: object, query: str) -> list[dict[str, Any]]:
             continue
         found += [(opened, hit, match) for hit in page.hits for match in hit.matches]
     found.sort(key=lambda each: -each[1].score)
-    return [await _symbol(*each) for each in found[:MOST]]
+    symbols = [await _symbol(*each) for each in found[:MOST]]
+    return [each for each in symbols if each is not None]
 
 
-async def _symbol(opened: OpenFolder, hit: SearchHit, match: SearchMatch) -> dict[str, Any]:
-    view = await write_view(opened.folder, hit.session, match.seq)
+async def _symbol(opened: OpenFolder, hit: SearchHit, match: SearchMatch) -> dict[str, Any] | None:
+    try:
+        view = await write_view(opened.folder, hit.session, match.seq)
+    except KoreError:  # deleted or locked since it was found
+        return None
+    if view is None:
+        return None
     place = {"line": view.lines.get(match.seq, 0), "character": 0}
     return {
         "name": shortened(visible(match.snippet), _NAME_CHARS),

@@ -96,15 +96,14 @@ class Transcripts:
 
     async def show(self, opened: OpenFolder, session_id: SessionId, seq: int) -> None:
         """Show a message of a session in the editor; where that can't be done, the user is told where it is."""
-        encrypted = await opened.manager.storage.encryption.active()
-        if encrypted and not (self._abilities.content and self._abilities.show):
-            return self._window.show(f"Kore: {_words(opened)} is encrypted; no file of its sessions is written")
         if self._abilities.content and self._abilities.show:
             _, lines = await read_part(opened.folder, session_id, seq)
             uri = f"{SCHEME}:/session/{session_id}/{max(seq - 1, 0) // PART + 1}.md"
         else:
             record = await opened.manager.storage.load_session(session_id)
             view = await write_view(opened.folder, record, seq)
+            if view is None:
+                return self._window.show(f"Kore: {_words(opened)} is encrypted; no file of its sessions is written")
             lines, uri = view.lines, uri_of(view.path)
         if not (self._abilities.show and await self._shown(uri, lines.get(seq, 0))):
             self._window.show(f"Kore: {path_of(uri) if uri.startswith('file:') else uri}")

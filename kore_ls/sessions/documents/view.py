@@ -41,16 +41,33 @@ class View:
     lines: dict[int, int]
 
 
-async def write_view(folder: Folder, record: SessionRecord, seq: int) -> View:
+async def write_view(folder: Folder, record: SessionRecord, seq: int) -> View | None:
     """Write the part of the session that holds `seq` to its view file (0400) beside the store.
 
-    Raises SessionNotFound (also for a deleted one), StoreLocked and OSError.
+    None: the store is encrypted, maybe only since a moment ago, and no such file is left.
+    Raises SessionNotFound (also for a deleted one), the errors of opening the store, and OSError.
     """
+    encrypted = folder.manager.storage.encryption.in_file
+    if await encrypted():
+        return None
     text, lines = await read_part(folder, record.id, seq)
     part = max(seq - 1, 0) // PART
     path = folder.directory / VIEWS / f"{_file_name(record.id)}{f'-{part + 1}' if part else ''}.md"
-    await asyncio.to_thread(_write, path, text)
-    return View(path=path, lines=lines)
+
+    async def written() -> View | None:
+        kept = False
+        try:
+            await asyncio.to_thread(_write, path, text)
+            kept = not await encrypted()  # else whoever encrypted it may have removed the views before this one
+        except OSError:
+            if not await encrypted():  # else the directory went with the other views
+                raise
+        finally:
+            if not kept:
+                path.unlink(missing_ok=True)
+        return View(path=path, lines=lines) if kept else None
+
+    return await asyncio.shield(asyncio.ensure_future(written()))  # whoever cancels it leaves no file unlooked at
 
 
 async def read_part(folder: Folder, session_id: SessionId, seq: int) -> tuple[str, dict[int, int]]:

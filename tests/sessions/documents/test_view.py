@@ -12,7 +12,14 @@ from kore_ls.model.ids import SessionId
 from kore_ls.model.message import Message
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import SessionRecord
-from kore_ls.sessions.documents.view import PART, transcript
+from kore_ls.model.settings import ClientSettings
+from kore_ls.sessions.app import App
+from kore_ls.sessions.documents import view
+from kore_ls.sessions.documents.view import PART, remove_all_views, transcript, write_view
+from kore_ls.sessions.folder import DATABASE
+from kore_ls.sessions.uris import uri_of
+from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.store import SQLiteStore
 from tests.client import Client
 
 RECORD = SessionRecord(id=SessionId("s"), name="登录\x1b[2J", agent_mode=AgentMode.BUILD, created_at=0, updated_at=0)
@@ -52,3 +59,38 @@ async def test_they_go_with_their_session_and_no_others(client: Client, folder: 
 
     left = list((folder / ".kore" / "view").iterdir())
     assert ["stays" in path.read_text(encoding="utf-8") for path in left] == [True]
+
+
+async def test_none_is_left_where_the_store_is_encrypted_while_one_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another server encrypts the store, and removes the views, after this one has read plain text for one."""
+    (tmp_path / "project").mkdir()
+    app = App(tmp_path / "state")
+    try:
+        workspace = app.connect(ClientSettings(), lambda method, params: None)
+        await workspace.open_folder(uri_of(tmp_path / "project"))
+        folder = workspace.folders[0].folder
+        session = await folder.manager.create_session("s")
+        await session.add_message(Message(role="user", content="needle"))
+        record = await folder.manager.storage.load_session(session.id)
+        write = view._write
+
+        async def encrypt() -> None:
+            other = SQLiteStore(folder.directory / DATABASE)
+            await other.encryption.encrypt(Cipher(bytes(32)))
+            await other.close()
+
+        def write_late(path: Path, text: str) -> None:
+            asyncio.run(encrypt())
+            remove_all_views(folder.directory)
+            write(path, text)
+            assert "needle" in path.read_text(encoding="utf-8")
+
+        monkeypatch.setattr(view, "_write", write_late)
+        assert await write_view(folder, record, 1) is None
+        assert list((folder.directory / "view").iterdir()) == []
+        monkeypatch.undo()
+        assert await write_view(folder, record, 1) is None
+    finally:
+        await app.close()
