@@ -52,5 +52,11 @@ class Budget:
 
 
 def bounded(text: str, most: int = RESULT_CHARS) -> str:
-    """At most `most` characters of a result, and a word where that is not all."""
-    return text if len(text) <= most else f"{text[:most]}\n[... the rest is left out ...]"
+    """About `most` characters of a result, and a word where that is not all.
+
+    An eighth of them are its last: how a command ended and what its user said of it stand there.
+    """
+    if len(text) <= most:
+        return text
+    last = most // 8
+    return f"{text[: most - last]}\n[... {len(text) - most} characters are left out ...]\n{text[-last:]}"

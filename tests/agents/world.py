@@ -30,11 +30,12 @@ class World:
         return {str(path): path.read_bytes() for path in everything}
 
 
-def git(*words: str, cwd: Path) -> None:
-    """Run git without anything of the user's."""
+def git(*words: str, cwd: Path) -> str:
+    """Run git without anything of the user's; what it prints."""
     env = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     identity = ("-c", "user.name=n", "-c", "user.email=m@example.org")
-    subprocess.run(["git", *identity, *words], cwd=cwd, env=env, check=True, capture_output=True)
+    done = subprocess.run(["git", *identity, *words], cwd=cwd, env=env, check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def repository(base: Path) -> Path:

@@ -69,6 +69,8 @@ def _between(roots: Sequence[Path], path: Path) -> Iterator[Path]:
 def _hidden(path: Path) -> Iterator[tuple[str, ...]]:
     if path.is_dir() and not path.is_symlink():
         yield ("--tmpfs", str(path))
+        # Closed rather than empty: of an empty directory git would take what it tracks in it for deleted.
+        yield ("--chmod", "0000", str(path))
         yield ("--remount-ro", str(path))
     elif not path.is_symlink():
         yield ("--ro-bind", "/dev/null", str(path))

@@ -266,6 +266,27 @@ async def test_git_commits_in_the_sandbox_as_its_user(
     assert outcome.text.startswith("A User a@example.org\n")
 
 
+async def test_git_takes_no_hidden_directory_for_a_deleted_one(confined: Scene) -> None:
+    (confined.folder / ".aws").mkdir()
+    (confined.folder / ".aws/config").write_text("[default]\n")
+    for step in (("init", "-q", "-b", "main", "--template=", "."), ("add", "-A"), ("commit", "-q", "-m", "first")):
+        git(*step, cwd=confined.folder)
+    (confined.folder / "made").write_text("x")
+    line = "git add -A && git -c user.name=n -c user.email=m commit -q -m second && cat .aws/config"
+    await confined.use("run_command", argv=["sh", "-c", line])
+    tracked = git("ls-tree", "-r", "--name-only", "HEAD", cwd=confined.folder).split()
+    assert tracked == [".aws/config", "made"]
+    assert confined.asked == []
+
+
+async def test_of_a_long_result_its_end_is_kept_and_what_the_user_says(confined: Scene) -> None:
+    said = PermissionAnswer(outcome=PermissionOutcome.SELECTED, option_id="allowOnce", feedback="next time less")
+    confined.answer = lambda request: said
+    outcome = await confined.use("run_command", argv=["sh", "-c", "seq 1 100000; exit 3"], network=True)
+    assert "[exit code 3]" in outcome.text and outcome.text.endswith("next time less")
+    assert "characters are left out" in outcome.text and len(outcome.text) < 70_000
+
+
 @pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])
 async def test_git_works_in_a_further_working_tree_but_not_on_its_settings(kind: SandboxKind, tmp_path: Path) -> None:
     first = tmp_path / "first"
