@@ -36,6 +36,7 @@ local maps = {
 for name, map in pairs(maps) do
   vim.keymap.set('n', '<Plug>(' .. name .. ')', '<Cmd>Kore ' .. map[1] .. '<CR>', { desc = map[2] })
 end
+vim.keymap.set('n', '<Plug>(KoreAnswer)', '<Cmd>Kore! agent<CR>', { desc = 'Have the session answered by the agent that is offered' })
 vim.keymap.set('x', '<Plug>(KoreAsk)', ':Kore ask<CR>', { desc = 'Ask about the selection' })
 
 local group = vim.api.nvim_create_augroup('kore', { clear = true })

@@ -106,11 +106,13 @@ step("a provider's key is typed unseen, and is nowhere but in the editor's secre
   await window.escape();
 });
 
-step("the agent is chosen from those the server knows; what a model says is shown as it comes", async () => {
+step("the agents the server knows are listed, one that could answer is taken by its button; what a model says is shown as it comes", async () => {
   await window.command("Kore: Choose Agent");
   await window.picks.filter({ hasText: "builtin" }).waitFor();
   await window.shot("2-agents-dark");
-  await window.pick("slow");
+  await window.escape();
+  await chat.locator(".offer").getByRole("button", { name: /^Answer with .*slow from now on$/ }).click();
+  await chat.locator(".offer", { hasText: /The next prompt is answered by .*slow/ }).waitFor();
   await prompt("what now?");
   const answer = chat.locator(".message.draft");
   await answer.locator("strong", { hasText: "this" }).waitFor();

@@ -43,7 +43,7 @@ beforeEach(async () => {
 
 const names = ["you", "agent", "system", "tool", "prompt", "note", "send", "stop", "thinking", "older", "newer", "latest", "copy", "copied", "insert",
   "fork", "edit", "editTitle", "regenerate", "regenerateTitle", "cut", "openTranscript", "interrupted", "cancelled", "permission", "feedback", "diff", "changed", "revert", "revertThese", "cancel", "empty", "none", "working", "input", "output",
-  "switchSession", "changeMode", "newSession"];
+  "switchSession", "changeMode", "newSession", "chooseAgent"];
 const calls = { pending: "pending", inProgress: "running", completed: "done", failed: "failed", denied: "denied", cancelled: "cancelled" };
 const strings = { ...Object.fromEntries(names.map((name) => [name, name])), queued: "{0} waiting", calls };
 
@@ -264,6 +264,26 @@ test("what the user said can be edited and answered anew, what the agent said ca
     assert.deepEqual(await said(name), [{ type: name, messageId: "m1" }]);
     assert.equal(await page.locator('[data-seq="2"]').getByRole("button", { name, exact: true }).count(), 0);
   }
+});
+
+test("who could answer is offered below the answer by one button, which takes no focus", async () => {
+  await show({ messages: [message(1, "a", { role: "user" }), message(2, "b")] });
+  const offer = page.locator(".offer");
+  assert.equal(await offer.isVisible(), false);
+  await page.locator("textarea").focus();
+  await tell({ type: "offer", label: "Answer with <b>it</b>", more: true });
+  await page.keyboard.type("typed on");
+  assert.equal(await page.locator("textarea").inputValue(), "typed on");
+  await offer.getByRole("button", { name: "Answer with <b>it</b>" }).click();
+  assert.deepEqual(await said("takeOffer"), [{ type: "takeOffer" }]);
+  await offer.getByRole("button", { name: "chooseAgent" }).click();
+  assert.deepEqual(await said("command"), [{ type: "command", command: "kore.ui.agent" }]);
+  await tell({ type: "offer", text: "It answers." });
+  assert.deepEqual([await offer.innerText(), await offer.getByRole("button").count()], ["It answers.", 0]);
+  await tell({ type: "offer", label: "one" });
+  assert.equal(await offer.getByRole("button").count(), 1);
+  await show();
+  assert.equal(await offer.isVisible(), false);
 });
 
 test("what was typed while no session was known yet goes to the one that comes", async () => {

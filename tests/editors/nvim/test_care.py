@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.editors.nvim.editor import Nvim
+import pytest
+
+from tests.editors.nvim.editor import Nvim, Start
 
 
 def test_the_agent_of_a_session_is_chosen(nvim: Nvim) -> None:
@@ -16,6 +19,68 @@ def test_the_agent_of_a_session_is_chosen(nvim: Nvim) -> None:
     nvim.tells("from the next turn on: builtin")
 
     nvim.gives("require('kore').session().agent.backend", "builtin")
+
+
+@pytest.fixture
+def bare(start: Start, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nvim:
+    """A Neovim whose server finds no key and no external agent."""
+    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
+        monkeypatch.delenv(name)
+    return start(project, PATH=str(tmp_path / "bin"))
+
+
+def test_who_could_answer_is_offered_once_and_taken_by_one_key(bare: Nvim) -> None:
+    nvim = bare
+    nvim.kore("new talk")
+    with nvim.heard("KoreCommandDone"):
+        nvim.press("<Esc>:Kore key anthropic<CR>")
+        nvim.secret("sk-test")
+    nvim.tells("the key of anthropic is used")
+    nvim.send("/help")
+    assert "answered by" not in nvim.text()
+    nvim.type("Gihalf ")
+    nvim.lua("""require('kore').request('kore/turn/start', {
+      sessionId = vim.b.kore_session, folder = vim.b.kore_folder, prompt = 'hello',
+    }, function() end)""")
+    nvim.shows("→ <M-a> has this session answered by anthropic:")
+    nvim.type("typed")
+    nvim.chat("chat.doc:prompt() == 'half typed'")
+    assert nvim.request("nvim_get_mode")["mode"] == "i"
+
+    with nvim.heard("KoreCommandDone"):
+        nvim.type("<Esc><M-a>")
+    nvim.tells("from the next turn on: model")
+    nvim.hides("answered by")
+    nvim.gives("require('kore').session().agent.backend", "model")
+    nvim.answer("builtin")
+    nvim.kore("agent")
+    nvim.tells("from the next turn on: builtin")
+    nvim.send("hello again")
+    nvim.kore("mode plan")
+    assert "answered by" not in nvim.text()
+
+
+def test_where_nobody_could_answer_nobody_is_offered(bare: Nvim) -> None:
+    bare.kore("new talk")
+    bare.send("hello")
+    bare.ex("Kore! agent")
+    bare.tells("no other agent could answer")
+
+    assert "answered by" not in bare.text()
+
+
+def test_an_external_agent_is_chosen_by_its_name(start: Start, project: Path, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "opencode"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    nvim = start(project, PATH=f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    nvim.kore("new talk")
+    nvim.answer("opencode")
+    nvim.kore("agent")
+    nvim.tells("from the next turn on: acp      opencode")
+
+    nvim.gives("require('kore').session().agent.name", "opencode")
 
 
 def test_a_picker_that_previews_is_given_the_newest_messages(nvim: Nvim) -> None:

@@ -23,6 +23,41 @@ function M.line(agent)
   return ('%s %s%s%s'):format(safe.column(agent.backend, 8), safe.line(name), default, usable)
 end
 
+---In a task: have a session answered by this agent.
+---@param session kore.Session
+---@param agent kore.AgentBackend
+local function set(session, agent)
+  local wanted = { backend = agent.backend, model = agent.model, preset = agent.preset }
+  client.call('kore/session/update', { sessionId = session.id, folder = session.folder, agent = wanted })
+  require('kore.say').info(t('from the next turn on: %s', M.line(agent)))
+end
+
+---In a task: who could answer a session that only the builtin agent answers, which keeps plain prompts as notes.
+---@param session kore.Session
+---@return kore.AgentBackend?
+function M.usable(session)
+  local offered = client.call('kore/agent/list').backends
+  local now = session.agent and session.agent.backend
+  for _, agent in ipairs(offered) do
+    now = now or (agent.default and agent.backend)
+  end
+  for _, agent in ipairs(now == 'builtin' and offered or {}) do
+    if agent.available and agent.backend ~= 'builtin' then
+      return agent
+    end
+  end
+end
+
+---In a task: have a session that nobody answers be answered by the first that can.
+---@param session kore.Session
+function M.take(session)
+  local agent = M.usable(session)
+  if not agent then
+    task.fail('client', t('no other agent could answer; :Kore agent shows all'))
+  end
+  set(session, agent --[[@as kore.AgentBackend]])
+end
+
 ---In a task: let the user choose the agent of a session.
 ---@param session kore.Session
 function M.choose(session)
@@ -33,9 +68,7 @@ function M.choose(session)
   elseif not agent.available then
     task.fail('client', M.line(agent))
   end
-  local wanted = { backend = agent.backend, model = agent.model }
-  client.call('kore/session/update', { sessionId = session.id, folder = session.folder, agent = wanted })
-  require('kore.say').info(t('from the next turn on: %s', M.line(agent)))
+  set(session, agent)
 end
 
 ---The names of all providers.

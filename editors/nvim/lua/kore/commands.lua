@@ -307,9 +307,11 @@ commands.mode = {
 }
 
 commands.agent = {
-  about = 'choose who answers the session',
-  run = function()
-    require('kore.agents').choose(here(true))
+  about = 'choose who answers the session; with !: the first that can, where nobody does',
+  run = function(_, command)
+    local agents = require('kore.agents')
+    local act = command.bang and agents.take or agents.choose
+    act(here(true))
   end,
 }
 

@@ -10,6 +10,7 @@ local M = {}
 ---@field previous string|false To the message before.
 ---@field earlier string|false An earlier prompt, into the prompt.
 ---@field later string|false The prompt after it, or what was being written.
+---@field answer string|false Has the session answered by the agent that is offered.
 
 ---@class kore.Config
 ---@field cmd? string[] The server; absent: `kore-ls` of the PATH, or the one this plugin was installed with.
@@ -45,6 +46,7 @@ M.defaults = {
     previous = '[[',
     earlier = '<M-p>',
     later = '<M-n>',
+    answer = '<M-a>',
   },
 }
 

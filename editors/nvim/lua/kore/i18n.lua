@@ -155,6 +155,8 @@ local ZH = {
   ['default'] = '默认',
   ['not available'] = '不可用',
   ['from the next turn on: %s'] = '从下一回合起：%s',
+  ['no other agent could answer; :Kore agent shows all'] = '没有其他代理可以回答；:Kore agent 显示全部',
+  ['%s has this session answered by %s from now on; :Kore agent chooses'] = '按 %s 以后由 %s 回答此会话；:Kore agent 可另选',
   ['Whose key?'] = '谁的密钥？',
   ['Key (empty: forget it): '] = '密钥（留空则忘掉）：',
   ['the key of %s is used until the server ends'] = '%s 的密钥在服务器结束前有效',
@@ -162,6 +164,7 @@ local ZH = {
   ['nothing was decided in this session yet'] = '此会话还没有作出过决定',
 
   ['An earlier prompt'] = '更早的提问',
+  ['Have the session answered by the agent that is offered'] = '由所提示的代理回答此会话',
   ['A later prompt'] = '更晚的提问',
   ['Write here; %s sends, in insert mode %s'] = '在此输入；%s 发送，插入模式下 %s',
   ['Send the prompt'] = '发送提问',

@@ -7,6 +7,7 @@ import type { Library } from "../sessions/library";
 import { modeHere, statusName } from "../sessions/words";
 import { visible } from "../text";
 import type { HostMessage, NoticeCommand, ShownChanges, ShownSession } from "./messages";
+import { AgentOffer } from "./offer";
 import { shownCall, shownMessage } from "./present";
 import { endText } from "./strings";
 
@@ -22,11 +23,15 @@ export class Conversation {
   private reading = 0;
   private waiting: AnyEvent[] | undefined;
   private queued = 0;
+  private turns = 0;
+  readonly offer: AgentOffer;
 
   constructor(
     private readonly library: Library,
     private readonly post: (message: HostMessage) => void,
-  ) {}
+  ) {
+    this.offer = new AgentOffer(library.server, post);
+  }
 
   get sessionId(): string | undefined {
     return this.key?.sessionId;
@@ -81,6 +86,8 @@ export class Conversation {
       again,
       ...(reveal === undefined ? {} : { reveal }),
     });
+    this.offer.prompt = messages.findLast(({ role }) => role === "user")?.content ?? "";
+    this.offer.show(key.sessionId);
   }
 
   private showNone(): void {
@@ -191,7 +198,10 @@ export class Conversation {
       return;
     }
     if (event.sessionId !== this.key.sessionId) return;
-    if (event.type === "session.rewound") return void this.show(this.key);
+    if (event.type === "session.rewound") {
+      this.offer.withdraw();
+      return void this.show(this.key);
+    }
     if (this.waiting) {
       this.waiting.push(event);
       return;
@@ -202,10 +212,13 @@ export class Conversation {
   private messagesOf(event: AnyEvent): HostMessage[] {
     switch (event.type) {
       case "session.updated":
+        this.offer.follow(event.data.session);
+        return [{ type: "session", session: this.shown(event.data.session) }];
       case "session.switched":
       case "session.closed":
         return [{ type: "session", session: this.shown(event.data.session) }];
       case "message.added":
+        if (event.data.message.role === "user") this.offer.prompt = event.data.message.content;
         return [{ type: "message", message: shownMessage(event.data.message as Message) }];
       case "message.streaming":
         return [{ type: "delta", ...event.data }];
@@ -218,6 +231,8 @@ export class Conversation {
         return [{ type: "output", id: event.data.toolCallId, offset: event.data.offset, chunk: event.data.chunk }];
       case "turn.started":
         this.queued = Math.max(0, this.queued - 1);
+        this.turns += 1;
+        this.offer.withdraw();
         return [{ type: "turn", running: true, queued: this.queued }];
       case "turn.finished":
         return this.finished(event.data, event.turnId);
@@ -229,11 +244,18 @@ export class Conversation {
   }
 
   private finished(data: Extract<AnyEvent, { type: "turn.finished" }>["data"], turnId = ""): HostMessage[] {
+    if (data.stopReason === "endTurn" && this.key) this.offerAgent(this.key);
     const [changes] = this.changes(turnId, Number.MAX_SAFE_INTEGER, data.changedFiles);
     return [
       { type: "turn", running: false, queued: this.queued },
       { type: "done", stopReason: data.stopReason, text: endText(data.stopReason), ...(changes ? { changes } : {}) },
     ];
+  }
+
+  /** Whoever asked for nothing is told of nothing: what can't be found out here is not offered. */
+  private offerAgent(key: Key): void {
+    const { turns } = this;
+    void this.offer.make(key, () => this.key?.sessionId === key.sessionId && this.turns === turns).catch(() => undefined);
   }
 
   private changes(turnId: string, lastSeq: number, files: string[] | undefined): ShownChanges[] {

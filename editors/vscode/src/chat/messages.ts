@@ -86,11 +86,13 @@ export type HostMessage =
   /** What reverting would do; `possible`: it would do something. */
   | { type: "preview"; turnId: string; text: string; possible: boolean }
   | { type: "reverted"; turnId: string; text: string }
-  | { type: "refused"; prompt: string; text: string };
+  | { type: "refused"; prompt: string; text: string }
+  /** Who could answer: what the button says, or else a text, or neither; `more`: others could, too. */
+  | { type: "offer"; label?: string; more?: boolean; text?: string };
 
 export const NOTICE_COMMANDS = ["kore.ui.unlock", "kore.ui.adopt", "kore.ui.restart", "kore.ui.install", "kore.ui.new"] as const;
 export type NoticeCommand = (typeof NOTICE_COMMANDS)[number];
-export const HEAD_COMMANDS = ["kore.ui.switch", "kore.ui.mode", "kore.ui.new"] as const;
+export const HEAD_COMMANDS = ["kore.ui.switch", "kore.ui.mode", "kore.ui.new", "kore.ui.agent"] as const;
 
 export type ViewMessage =
   | { type: "ready" }
@@ -111,11 +113,12 @@ export type ViewMessage =
   | { type: "preview"; turnId: string }
   | { type: "revert"; turnId: string }
   | { type: "transcript" }
+  | { type: "takeOffer" }
   | { type: "command"; command: NoticeCommand | (typeof HEAD_COMMANDS)[number] };
 
 /** The fields of each message from the page. */
 const FIELDS: Record<ViewMessage["type"], Record<string, "string" | "number">> = {
-  ready: {}, stop: {}, latest: {}, again: {}, transcript: {},
+  ready: {}, stop: {}, latest: {}, again: {}, transcript: {}, takeOffer: {},
   send: { prompt: "string" },
   older: { seq: "number" },
   newer: { seq: "number" },
@@ -191,5 +194,6 @@ export interface ChatStrings {
   switchSession: string;
   changeMode: string;
   newSession: string;
+  chooseAgent: string;
   calls: Record<ToolStatus, string>;
 }

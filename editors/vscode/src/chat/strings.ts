@@ -47,6 +47,7 @@ export function chatStrings(): ChatStrings {
     switchSession: t("Switch session"),
     changeMode: t("Change the mode"),
     newSession: t("New session"),
+    chooseAgent: t("Choose another…"),
     calls: {
       pending: t("pending"),
       inProgress: t("running"),

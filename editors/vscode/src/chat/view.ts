@@ -124,6 +124,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
       case "answer": return this.permissions?.answer(message.requestId, message.optionId, message.feedback);
       case "preview": return this.conversation.preview(message.turnId);
       case "revert": return this.conversation.revert(message.turnId);
+      case "takeOffer": return this.conversation.offer.take();
       case "transcript": return this.library.session && this.transcripts.open(this.library.session);
       case "command": return void (await vscode.commands.executeCommand(message.command));
     }

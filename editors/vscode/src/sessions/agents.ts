@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import type { AgentBackend } from "../protocol";
 import { showFailure } from "../server/failures";
 import { label, plain } from "../text";
+import { chosen, isCurrent } from "./backends";
 import { keyOf, type Meant, type Target } from "./commands";
 import type { Library } from "./library";
 import { pickOne } from "./picks";
@@ -23,18 +24,13 @@ export class AgentCommands {
     const session = await this.meant(target, t("Choose the agent of which session?"));
     if (!session) return;
     const { backends } = await this.library.server.request("kore/agent/list", {});
-    const current = session.agent;
-    const isCurrent = (each: AgentBackend): boolean =>
-      current ? each.backend === current.backend && (current.model ?? each.model) === each.model && (current.name ?? current.backend) === (each.preset ?? each.backend) : each.default;
-    const chosen = await pickOne(t("Which agent answers?"), backends.map((each) => this.row(each, isCurrent(each))));
-    if (!chosen) return;
-    if (!chosen.available) {
-      void vscode.window.showWarningMessage(t("This agent is not available: {0}", plain(chosen.reason ?? "–")));
+    const picked = await pickOne(t("Which agent answers?"), backends.map((each) => this.row(each, isCurrent(each, session.agent))));
+    if (!picked) return;
+    if (!picked.available) {
+      void vscode.window.showWarningMessage(t("This agent is not available: {0}", plain(picked.reason ?? "–")));
       return;
     }
-    const { backend, model, preset } = chosen;
-    const agent = { backend, ...(model ? { model } : {}), ...(preset ? { preset } : {}) };
-    await this.library.server.request("kore/session/update", { ...keyOf(session), agent });
+    await this.library.server.request("kore/session/update", { ...keyOf(session), agent: chosen(picked) });
   }
 
   private row(backend: AgentBackend, current: boolean): vscode.QuickPickItem & { value: AgentBackend } {

@@ -12,6 +12,7 @@ class Chat {
   private readonly scroller = h("main", "scroller");
   private readonly notice = h("section", "notice");
   private readonly end = h("p", "end");
+  private readonly offer = h("section", "offer buttons");
   private readonly toEnd: HTMLButtonElement;
   private readonly follow: Follow;
   private readonly transcript: Transcript;
@@ -24,7 +25,7 @@ class Chat {
     this.permissions = new PermissionCards(strings);
     this.prompt = new PromptBox(strings, () => this.latest());
     this.toEnd = button(strings.latest, "to-end", () => this.latest());
-    this.scroller.append(this.transcript.element, this.end);
+    this.scroller.append(this.transcript.element, this.end, this.offer);
     root.replaceChildren(this.head, this.notice, this.scroller, this.toEnd, this.permissions.element, this.prompt.element);
     this.follow = new Follow(this.scroller, (following) => (this.toEnd.hidden = following && !this.partial));
     this.toEnd.hidden = true;
@@ -60,6 +61,7 @@ class Chat {
       case "preview": return this.transcript.preview(message.turnId, message.text, message.possible);
       case "reverted": return this.transcript.reverted(message.turnId, message.text);
       case "refused": return this.prompt.refused(message.prompt, message.text);
+      case "offer": return this.offered(message);
       case "setup": return;
     }
   }
@@ -74,6 +76,7 @@ class Chat {
     const prompts = this.transcript.show(show);
     this.prompt.show(show.session?.id ?? "", prompts, show.answers);
     this.prompt.turn(show.running, show.queued);
+    this.offered({});
     this.ended(show.running ? this.strings.working : "");
     if (show.reveal !== undefined) {
       this.follow.leave();
@@ -104,6 +107,15 @@ class Chat {
     const fresh = button("+", "new", () => say({ type: "command", command: "kore.ui.new" }));
     fresh.title = strings.newSession;
     this.head.append(name, session.status === "idle" ? "" : h("span", "status", session.statusName), mode, fresh);
+  }
+
+  /** Below the answer that was none: who could give one. */
+  private offered({ label, more, text }: Omit<Extract<HostMessage, { type: "offer" }>, "type">): void {
+    this.offer.replaceChildren(text ?? "");
+    if (label) this.offer.append(button(label, "", () => say({ type: "takeOffer" })));
+    if (more) this.offer.append(button(this.strings.chooseAgent, "quiet", () => say({ type: "command", command: "kore.ui.agent" })));
+    this.offer.hidden = !this.offer.hasChildNodes() || !(label ?? text);
+    this.follow.keep();
   }
 
   private ended(text: string): void {

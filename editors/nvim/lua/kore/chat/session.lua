@@ -6,7 +6,7 @@ local task = require('kore.task')
 
 local M = {}
 
-local OLDER, NOTICE = 'older', 'notice'
+local OLDER, NOTICE, OFFER = 'older', 'notice', 'offer'
 
 ---@class kore.Chat
 ---@field id string
@@ -16,6 +16,7 @@ local OLDER, NOTICE = 'older', 'notice'
 ---@field live? kore.Live
 ---@field older boolean Whether there are messages before the first one shown.
 ---@field sending boolean
+---@field offered boolean Whether it was said who could answer.
 ---@field recalled? {index: integer, draft: string, text: string} The earlier prompt that is shown.
 ---@field private loading boolean
 ---@field private loaded boolean
@@ -35,6 +36,7 @@ function M.new(buf, id)
     messages = {},
     older = false,
     sending = false,
+    offered = false,
     loading = false,
     loaded = false,
     again = false,
@@ -107,6 +109,7 @@ end
 ---The session went back to before a message: read it afresh.
 function Chat:reread()
   self.rewound = true
+  self.doc:remove(OFFER)
   self:catch_up()
 end
 
@@ -184,7 +187,7 @@ end
 ---@return string?
 function Chat:below()
   for _, block in ipairs(self.doc.blocks) do
-    if block.key == NOTICE or vim.startswith(block.key, 'permission:') then
+    if block.key == NOTICE or block.key == OFFER or vim.startswith(block.key, 'permission:') then
       return block.key
     end
   end
@@ -298,6 +301,9 @@ function Chat:heard(event)
     end
   elseif event.type == 'turn.started' then
     self.doc:remove(NOTICE)
+    self.doc:remove(OFFER)
+  elseif event.type == 'session.updated' and data.session and data.session.agent then
+    self.doc:remove(OFFER)
   elseif event.type == 'turn.finished' then
     self:turn_finished(data)
   elseif event.type == 'agent.error' and data.error then
@@ -324,6 +330,36 @@ function Chat:turn_finished(data)
   if type(files) == 'table' and #files > 0 then
     require('kore.say').aside(i18n.text('changed files: %d; :Kore revert takes it back', #files))
   end
+  if reason == 'endTurn' and not self.offered and client.supports('kore/agent/list') then
+    self:offer()
+  end
+end
+
+---Say, once, who could answer where a plain prompt was only kept.
+---@private
+function Chat:offer()
+  local prompt
+  for index = #self.messages, 1, -1 do
+    if self.messages[index].role == 'user' then
+      prompt = vim.trim(self.messages[index].content)
+      break
+    end
+  end
+  if not prompt or vim.startswith(prompt, '/') or vim.startswith(prompt, '／') then
+    return
+  end
+  task.run(function()
+    local agent = require('kore.agents').usable(client.call('kore/session/get', self:about()))
+    if not agent or self.offered or require('kore.state').running(self.id) or not vim.api.nvim_buf_is_valid(self.buf) then
+      return
+    end
+    self.offered = true
+    local key = require('kore.config').get().keys.answer or ':Kore! agent'
+    local name = require('kore.safe').short(agent.model or agent.preset or agent.backend, 60)
+    local i18n = require('kore.i18n')
+    local words = i18n.text('%s has this session answered by %s from now on; :Kore agent chooses', key, name)
+    self.doc:put(render.note(OFFER, { '→ ' .. words }, 'KoreHint'))
+  end, function() end) -- nobody asked for it
 end
 
 function Chat:interrupted()

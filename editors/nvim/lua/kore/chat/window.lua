@@ -100,6 +100,7 @@ function M.prepare(buf, chat)
   map({ 'n', 'i' }, keys.later, function()
     require('kore.chat.history').go(chat, 1)
   end, 'A later prompt')
+  map('n', keys.answer, '<Cmd>Kore! agent<CR>', 'Have the session answered by the agent that is offered')
   vim.bo[buf].omnifunc = "v:lua.require'kore.chat.complete'.omni"
   local group = vim.api.nvim_create_augroup('kore.chat.' .. buf, { clear = true })
   vim.api.nvim_create_autocmd({ 'CursorMoved', 'CursorMovedI', 'WinEnter', 'BufEnter' }, {
