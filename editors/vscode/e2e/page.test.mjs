@@ -203,6 +203,18 @@ test("a permission request takes neither focus nor keys, and its default is to r
   assert.equal(await page.locator(".permission").count(), 0);
 });
 
+test("nothing reorders what is to be approved", async () => {
+  const trick = "a\u202eb\u2066\u0007";
+  const call = { id: "c", messageId: "m1", name: trick, kind: "execute", title: "", status: "inProgress", input: trick, output: "" };
+  await tell({ type: "call", call });
+  const options = [{ id: "no", name: trick, kind: "rejectOnce" }];
+  await tell({ type: "permissions", requests: [{ requestId: "r1", sessionId: "s", turnId: "t", toolCall: {}, summary: trick, diff: `-\told\n+\t${trick}`, options }] });
+  const places = page.locator(".call-title, .call-text, .permission .summary, .permission button, .permission .diff .added");
+  await page.locator(".permission").waitFor();
+  const texts = await places.evaluateAll((all) => all.map((each) => each.textContent).filter(Boolean));
+  assert.deepEqual(texts.sort(), ["+\ta\ufffdb\ufffd\u2407", ...Array(4).fill("a\ufffdb\ufffd\u2407")]);
+});
+
 test("tool calls are folded, and follow their output", async () => {
   const call = { id: "c", messageId: "m1", name: "run", kind: "execute", title: "Run tests", status: "inProgress", input: "pytest", output: "" };
   await tell({ type: "call", call });

@@ -10,6 +10,11 @@ export function visible(text: string): string {
   });
 }
 
+/** As it stands on its own lines, with its tabs; what steers or reorders them is shown as a sign of its own. */
+export function visibleLines(text: string): string {
+  return text.split(/\r?\n/).map((line) => line.split("\t").map(visible).join("\t")).join("\n");
+}
+
 /** For labels in which `$(name)` would become an icon: quick picks and the status bar. */
 export function label(text: string): string {
   return visible(text).replace(/\$\(/g, "\\$(");

@@ -69,6 +69,11 @@ test("a folder whose name only begins alike is another folder", async () => {
   assert.equal("command" in found && found.command, "/src/project-tools/kore-ls");
 });
 
+test("a directory in a folder whose name begins with two dots is inside", async () => {
+  const found = await locate(around(["/src/project/..venv/bin/kore-ls"], { trusted: false, searchPath: "/src/project/..venv/bin" }));
+  assert.deepEqual(found, { missing: "everywhere" });
+});
+
 test("relative parts of the search path are left out", async () => {
   assert.deepEqual(await locate(around(["bin/kore-ls", "./kore-ls"], { searchPath: "bin:.::" })), { missing: "everywhere" });
 });

@@ -3,11 +3,15 @@ import { test } from "node:test";
 import type { SearchResult, Session } from "../src/protocol";
 import { hitRows, marked } from "../src/sessions/hits";
 import { tagsIn } from "../src/sessions/tags";
-import { label, plain, shortened, visible } from "../src/text";
+import { label, plain, shortened, visible, visibleLines } from "../src/text";
 
 test("control and reordering signs of foreign names are shown, not obeyed", () => {
   assert.equal(visible("a\u202eb\u0007\nc"), "a\ufffdb\u2407 c");
   assert.equal(visible("登录 😀"), "登录 😀");
+});
+
+test("in a text of many lines the lines and tabs stay, and what reorders them is shown", () => {
+  assert.equal(visibleLines("+\ta\u202eb\u2066\r\n-\tc\u001b[2J\rd"), "+\ta\ufffdb\ufffd\n-\tc\u241b[2J d");
 });
 
 test("a name makes no icon in a label and no link in a notice", () => {

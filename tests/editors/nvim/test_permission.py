@@ -104,3 +104,17 @@ def test_a_question_answered_elsewhere_is_gone(asked: Nvim) -> None:
     assert asked.lua("return vim.b.kore_session") is not None
     asked.hides("? write")
     assert asked.lua("return #require('kore.permission').pending()") == 0
+
+
+def test_a_question_of_the_servers_own_is_not_agreed_to_by_a_key_pressed_too_early(nvim: Nvim) -> None:
+    nvim.lua(
+        "local actions = { { title = 'Trust' }, { title = 'No thanks' } }\n"
+        "local question = { type = 2, message = 'Trust this folder?', actions = actions }\n"
+        "coroutine.wrap(function() outcome = require('kore.permission').chosen(question) end)()"
+    )
+    nvim.kore("permission")
+    nvim.shows("Trust this folder?")
+    nvim.gives("vim.api.nvim_get_current_line()", "2  No thanks")
+    nvim.type("<CR>")
+
+    nvim.gives("outcome", {"title": "No thanks"})

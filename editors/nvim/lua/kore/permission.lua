@@ -227,6 +227,21 @@ local function page(request)
   return lines, first
 end
 
+---The answer that a key pressed too early gives: to reject, this once if there is such an answer. The server's own
+---questions have their refusing answer last.
+---@param options kore.PermissionOption[]
+---@return integer number From 1, also where there is none.
+local function least(options)
+  for _, kind in ipairs({ 'rejectOnce', 'rejectAlways' }) do
+    for number, option in ipairs(options) do
+      if option.kind == kind then
+        return number
+      end
+    end
+  end
+  return math.max(#options, 1)
+end
+
 ---Turn to a question: a window with what is asked, its diff and the answers.
 ---@param id? string Absent: the oldest.
 function M.show(id)
@@ -250,13 +265,7 @@ function M.show(id)
   shown[id] = { window = window, from = from }
   vim.api.nvim_win_set_height(window, math.min(#lines, math.floor(vim.o.lines / 2)))
   vim.bo[buf].syntax = 'diff'
-  local reject = first
-  for number, option in ipairs(request.options) do
-    if option.kind == 'rejectOnce' then
-      reject = first + number - 1
-    end
-  end
-  vim.api.nvim_win_set_cursor(window, { reject, 0 })
+  vim.api.nvim_win_set_cursor(window, { first - 1 + least(request.options), 0 })
   local function answer(number)
     local option = request.options[number]
     if not option then

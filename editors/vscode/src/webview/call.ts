@@ -1,5 +1,6 @@
 // A tool call: one line, folded; its input and output inside.
 import type { ChatStrings, ShownCall } from "../chat/messages";
+import { visible, visibleLines } from "../text";
 import { h } from "./dom";
 
 const MOST_OUTPUT = 20_000;
@@ -22,10 +23,10 @@ export class CallElement {
   }
 
   update(call: ShownCall): void {
-    this.title.textContent = call.title || call.name;
+    this.title.textContent = visible(call.title || call.name);
     this.status.textContent = this.strings.calls[call.status] ?? call.status;
     this.element.dataset["status"] = call.status;
-    this.input.textContent = call.input;
+    this.input.textContent = visibleLines(call.input);
     if (call.output || call.status === "completed") this.output.textContent = call.output;
     this.hideEmpty();
   }

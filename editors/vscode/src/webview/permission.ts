@@ -1,6 +1,7 @@
 // Permission requests as cards above the prompt. They never take the focus; no key typed elsewhere answers them.
 import type { PermissionOption, PermissionRequest } from "../protocol";
 import type { ChatStrings } from "../chat/messages";
+import { visible, visibleLines } from "../text";
 import { button, h } from "./dom";
 import { say } from "./host";
 
@@ -42,18 +43,18 @@ export class PermissionCards {
       if (event.key === "Enter" && !event.isComposing && event.keyCode !== 229 && rejecting) answer(rejecting);
     });
     const buttons = options.map((option) => {
-      const each = button(option.name, option === rejecting ? "primary" : "", () => answer(option));
+      const each = button(visible(option.name), option === rejecting ? "primary" : "", () => answer(option));
       each.dataset["kind"] = option.kind;
       return each;
     });
-    const card = h("section", "permission", h("strong", "", this.strings.permission), h("p", "summary", request.summary));
+    const card = h("section", "permission", h("strong", "", this.strings.permission), h("p", "summary", visibleLines(request.summary)));
     if (request.diff) card.append(this.diff(request.diff));
     card.append(feedback, h("div", "buttons", ...buttons));
     return card;
   }
 
   private diff(text: string): HTMLElement {
-    const lines = text.trimEnd().split("\n").map((line) => {
+    const lines = visibleLines(text.trimEnd()).split("\n").map((line) => {
       const kind = /^(---|\+\+\+) /.test(line) ? "place" : line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : line.startsWith("@@") ? "place" : "";
       return h("div", kind, line || " ");
     });
