@@ -73,7 +73,7 @@ class Cipher:
             self._secret = unicodedata.normalize("NFC", key).encode("utf-8", "surrogatepass")
             return
         if not isinstance(key, bytes | bytearray):
-            raise ValueError("a key is a passphrase (str) or exactly 32 bytes")
+            raise ValueError(f"a key is a passphrase (str) or exactly {KEY_BYTES} bytes, not {_kind(key)}")
         if len(key) != KEY_BYTES:
             raise ValueError(
                 f"a key of bytes must have exactly {KEY_BYTES}, not {len(key)}: "
@@ -135,6 +135,13 @@ class Cipher:
             )
             self._derived[wrapped.salt, wrapped.cost] = known
         return known
+
+
+def _kind(key: object) -> str:
+    """What was given in place of a key, without a word of it."""
+    if isinstance(key, memoryview):
+        return f"a memoryview of {key.nbytes}: give bytes"
+    return f"of type {type(key).__name__}"
 
 
 def _cost_of(stored: str) -> Cost:

@@ -38,7 +38,7 @@ from kore_ls.storage.keys import (
 from kore_ls.storage.maintenance import damage_in, sealed_problems, sweep
 from kore_ls.storage.migrations import APPLICATION_ID, check_schema, migrate
 from kore_ls.storage.rows import unreadable_row
-from kore_ls.storage.sealing import install
+from kore_ls.storage.sealing import install, sealed_value
 from kore_ls.storage.unlocking import Access, note_generation, unlock
 
 PREFIX = ".converting-"
@@ -214,7 +214,8 @@ class _Conversion:
         new = old
         for name in HIDDEN_NAMES.get(table, ()):
             new = new.replace(f"t.{name}", f"renamed(t.{name})")
-        return f"converted('{table}', '{column}', t.{column}, {old}, {new})"
+        value = f"t.{column}" if self._old is None else sealed_value(f"t.{column}")
+        return f"converted('{table}', '{column}', {value}, {old}, {new})"
 
     def _converted(self, table: str, column: str, value: object, *places: Any) -> str | bytes | None:
         """A value anew; `places`: what it is bound to, before and after."""

@@ -16,9 +16,11 @@ from kore_ls.storage.search_index import MEMORY, Reach, index_step, newest, note
 T = TypeVar("T")
 
 INDEXED_MESSAGES = 200_000
-"""So many are held in memory, about 100 MB; older ones are read."""
+"""No more are held in memory, about 100 MB; older ones are read."""
 STEP_ROWS = 64
 """Rows per step: a search waits for no more than these."""
+_ROOM = 8
+"""This part of what may be held is left to messages that are added later; when it is full, all begins anew."""
 _TABLES = ("meta", *SEARCH_TABLES)
 
 
@@ -42,20 +44,27 @@ class MemoryIndex:
         return await self._run(self._step)
 
     def _step(self, db: sqlite3.Connection) -> int:
+        if self._most <= 0:
+            return 0
         db.execute("BEGIN")
         try:
-            done = 0
-            if self._held >= 2 * self._most:  # new ones are always taken in, so now and then it starts again
+            held, done = self._held, 0
+            top, marks = newest(db).message, reach(db) or Reach()
+            if top > marks.message and (held >= self._most or not marks.message):
                 empty_index(db)
-                self._held = 0
-            if self._held < self._most or newest(db).message > (reach(db) or Reach()).message:
-                done = index_step(db, STEP_ROWS)
+                marks = Reach(message=top, gaps=((0, top),))  # so that it begins with the newest
+                note_reach(db, marks)
+                held = 0
+            # Rows can't be taken out one by one: their texts may be gone. So the old ones leave room for new ones.
+            bound = self._most if top > marks.message else self._most - max(1, self._most // _ROOM)
+            if held < bound:
+                done = index_step(db, min(STEP_ROWS, bound - held))
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-        self._held += done
+        self._held = held + done
         return done
 
     async def rebuild(self) -> None:

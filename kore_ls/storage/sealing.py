@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from operator import methodcaller
 from typing import cast
 
 from kore_ls.errors import KoreError
@@ -12,36 +13,54 @@ from kore_ls.storage.columns import SEALED
 
 INDEXED_BYTES = 1 << 20
 """Of a longer message only so much is searched."""
+_TOLERANT = methodcaller("decode", "utf-8", "replace")
 _SEARCHED = f"ifnull(substr(CAST(m.content AS BLOB), 1, {INDEXED_BYTES}), x'')"
 
 
 def install(db: sqlite3.Connection, codec: Codec) -> None:
-    """Make a connection encrypt and decrypt what goes through the row mapping."""
+    """Make a connection encrypt and decrypt what goes through the row mapping.
+
+    A text that is none, as whoever may write the file can put there, is read all the same: it is one damaged value.
+    """
     cast(StoreConnection, db).codec = codec
+    db.text_factory = _TOLERANT
 
-    def resealed(
-        table: str, column: str, value: bytes, uid: str, session: str, role: str, seq: int, *to: str | int
-    ) -> bytes | None:
-        text = codec.open(codec.place(table, uid, session, role, seq), column, value)
-        uid2, session2, role2, seq2 = to
-        return codec.seal(codec.place(table, str(uid2), str(session2), str(role2), seq2), column, text)
+    def resealed(table: str, column: str, value: bytes, *places: bytes) -> bytes | None:
+        words = [place.decode() for place in places]
+        text = codec.open(codec.place(table, *words[:4]), column, value)
+        return codec.seal(codec.place(table, *words[4:]), column, text)
 
-    def searched(content: bytes, uid: str, session: str, role: str, seq: int) -> bytes:
-        place = codec.place("messages", uid, session, role, seq)
+    def searched(content: bytes, *place: bytes) -> bytes:
         try:
-            return codec.open_bytes(place, "content", content)[:INDEXED_BYTES]
-        except KoreError:  # a row that can't be read is not found; reading it says why
+            uid, session, role, seq = map(bytes.decode, place)
+            return codec.open_bytes(codec.place("messages", uid, session, role, seq), "content", content)[
+                :INDEXED_BYTES
+            ]
+        except (KoreError, ValueError, TypeError):  # a row that can't be read is not found; reading it says why
             return b""
 
-    def opened(table: str, column: str, value: bytes, uid: str, session: str, role: str, seq: int) -> str | None:
+    def opened(table: str, column: str, value: bytes, *place: bytes) -> str | None:
         try:
-            return codec.open(codec.place(table, uid, session, role, seq), column, value)
-        except KoreError:
+            return codec.open(codec.place(table, *map(bytes.decode, place)), column, value)
+        except (KoreError, ValueError, TypeError):
             return None
 
     db.create_function("resealed", 11, resealed)
     db.create_function("searched", 5, searched)
     db.create_function("unsealed", 7, opened)
+
+
+def sealed_value(sql: str) -> str:
+    """An encrypted value as an argument of a function, in SQL: of a text, which may be none, something unreadable."""
+    return f"CASE typeof({sql}) WHEN 'text' THEN x'' ELSE {sql} END"
+
+
+def _words(*places: str) -> str:
+    """What a value is bound to as arguments: bytes, which SQLite passes on whatever they are."""
+    return ", ".join(f"CAST({place} AS BLOB)" for place in places)
+
+
+_SEARCHED_SEALED = f"searched({sealed_value('m.content')}, {_words('m.uid', 'm.session_id', 'm.role', 'm.seq')})"
 
 
 def moved(
@@ -59,10 +78,11 @@ def moved(
             written.append(f"t.{column}")
             continue
         old_uid, old_session, role, old_seq = SEALED[table].place
-        old = f"{old_uid}, {old_session}, {role}, {old_seq}"
         own_uid = session_id if uid is None and old_uid == old_session else uid
-        new = f"{own_uid or old_uid}, {session_id or old_session}, {role}, {seq or old_seq}"
-        written.append(f"resealed('{table}', '{column}', t.{column}, {old}, {new})")
+        places = _words(
+            *(old_uid, old_session, role, old_seq, own_uid or old_uid, session_id or old_session, role, seq or old_seq)
+        )
+        written.append(f"resealed('{table}', '{column}', {sealed_value(f't.{column}')}, {places})")
     return ", ".join(written)
 
 
@@ -79,20 +99,25 @@ def reseal(db: sqlite3.Connection, table: str, rows: str, places: Sequence[str |
 
 def searched_text(db: sqlite3.Connection) -> str:
     """What of a message `m` is searched, in SQL; as bytes, which even a text that has rotted is. See `text_of`."""
-    return _SEARCHED if codec_of(db) is None else "searched(m.content, m.uid, m.session_id, m.role, m.seq)"
+    return _SEARCHED if codec_of(db) is None else _SEARCHED_SEALED
 
 
 def unsealed(table: str, column: str) -> str:
     """A column of the row `t` as text, in SQL; NULL where it can't be decrypted."""
-    return f"unsealed('{table}', '{column}', t.{column}, {', '.join(SEALED[table].place)})"
+    return f"unsealed('{table}', '{column}', {sealed_value(f't.{column}')}, {_words(*SEALED[table].place)})"
+
+
+def unsealed_in_session(column: str, alias: str) -> str:
+    """The same for a column of the table or alias of sessions."""
+    place = _words(f"{alias}.id", f"{alias}.id", "''", "''")
+    return f"unsealed('sessions', '{column}', {sealed_value(f'{alias}.{column}')}, {place})"
 
 
 def named_texts(db: sqlite3.Connection) -> str:
     """What of a session `s` is searched as its name, in SQL: name, description and tags."""
     if codec_of(db) is None:
         return "s.name, s.description, s.tags"
-    columns = ("name", "description", "tags")
-    return ", ".join(f"unsealed('sessions', '{column}', s.{column}, s.id, s.id, '', '')" for column in columns)
+    return ", ".join(unsealed_in_session(column, "s") for column in ("name", "description", "tags"))
 
 
 def text_of(searched: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any, cast
+from typing import Any
 
 from kore_ls.errors import StoreDamaged
 from kore_ls.model.search import SearchQuery
@@ -27,7 +27,7 @@ def conditions(query: SearchQuery) -> tuple[str, list[Any]]:
         "s.archived = ?": query.archived,
         "m.timestamp >= ?": query.since,
         "m.timestamp <= ?": query.until,
-        "has_tags(s.id, s.tags, ?)": to_json(query.tags),
+        "has_tags(CAST(s.id AS BLOB), CAST(s.tags AS BLOB), typeof(s.tags), ?)": to_json(query.tags),
     }
     for condition, value in singles.items():
         if value is not None:
@@ -45,12 +45,17 @@ def prepare(db: sqlite3.Connection) -> None:
     """Teach a connection the function that the conditions use."""
     codec = codec_of(db)
 
-    def has_tags(session_id: str, tags: str | bytes | None, wanted: str) -> bool:
+    def has_tags(session_id: bytes, stored: bytes | None, kind: str, wanted: str) -> bool:
+        # As bytes, since a text that is none could not be passed on, and would end the whole search.
         try:
+            if codec is not None and kind == "text":
+                return False
+            name = session_id.decode()
+            tags = stored.decode() if codec is None and stored is not None else None
             if codec is not None:
-                tags = codec.open(codec.place("sessions", session_id, session_id), "tags", tags)
-            return set(from_json(wanted)) <= set(from_json(cast(str | None, tags)) or ())
+                tags = codec.open(codec.place("sessions", name, name), "tags", stored)
+            return set(from_json(wanted)) <= set(from_json(tags) or ())
         except (ValueError, TypeError, StoreDamaged):
             return False
 
-    db.create_function("has_tags", 3, has_tags, deterministic=True)
+    db.create_function("has_tags", 4, has_tags, deterministic=True)

@@ -27,6 +27,7 @@ from kore_ls.storage.rows import (
     session_row,
     unreadable_row,
 )
+from kore_ls.storage.sealing import unsealed_in_session
 from kore_ls.storage.search_index import reindex_session, unindex_messages
 
 log = logging.getLogger(__name__)
@@ -173,6 +174,8 @@ def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
                 record = _session(db, row)
             except StoreDamaged:
                 damaged.append(row[0])
+                # An id with bad bytes comes back as another one, which must not stand before it in the list.
+                position = (bool(row[9]), row[5], SessionId(str(row[0]).replace("\ufffd", "?")))
                 continue
             if _matches(record, query):
                 found.append(record)
@@ -241,7 +244,7 @@ def _is_named(db: sqlite3.Connection, name: str) -> bool:
         return db.execute("SELECT 1 FROM sessions WHERE name = ?", (name,)).fetchone() is not None
     same_length = len(name.encode()) + OVERHEAD_BYTES
     found = db.execute(
-        "SELECT 1 FROM sessions WHERE length(name) = ? AND unsealed('sessions', 'name', name, id, id, '', '') = ?",
+        f"SELECT 1 FROM sessions WHERE length(name) = ? AND {unsealed_in_session('name', 'sessions')} = ?",
         (same_length, name),
     )
     return found.fetchone() is not None

@@ -54,6 +54,7 @@ class SQLiteStore(Storage):
     Search in an encrypted store holds an index of up to `indexed_messages` in memory. When its own key has encrypted
     `rotate_at` values, it gets another one by itself.
     `unusable`: a key was wanted and is none; nothing is written until there is one.
+    Raises TypeError for a `cipher` that is none, as a bare passphrase or key.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class SQLiteStore(Storage):
         rotate_at: int = ROTATE_AT,
         unusable: bool = False,
     ) -> None:
+        if cipher is not None and not isinstance(cipher, Cipher):
+            raise TypeError("a passphrase or key must be wrapped: SQLiteStore(path, Cipher(...))")
         self.path = Path(path)
         self._clock = clock
         self._ids = ids

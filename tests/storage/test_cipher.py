@@ -4,6 +4,7 @@ import sqlite3
 import unicodedata
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -14,10 +15,25 @@ from kore_ls.storage.cipher import Cipher, Cost
 from kore_ls.storage.codec import OVERHEAD_BYTES, Codec
 from kore_ls.storage.keys import insert_key, new_key, open_key, used
 from kore_ls.storage.migrations import migrate
+from kore_ls.storage.store import SQLiteStore
 from kore_ls.storage.unlocking import BLOCK, Budget
 
 CHEAP = Cost(n=2, r=1, p=1)
 KEY = bytes(range(32))
+
+
+@pytest.mark.parametrize("given", [b"x" * 28, b"x" * 32, "pass"])
+def test_a_key_that_is_not_wrapped_makes_no_store(tmp_path: Path, given: Any) -> None:
+    with pytest.raises(TypeError, match=r"Cipher\(") as caught:
+        SQLiteStore(tmp_path / "s.db", given)
+    assert "xx" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_in_a_view_of_memory_says_how_many_bytes_came() -> None:
+    given: Any = memoryview(bytes(28))
+    with pytest.raises(ValueError, match="exactly 32 bytes, not a memoryview of 28: give bytes"):
+        Cipher(given)
 
 
 @pytest.mark.parametrize("count", [0, 16, 28, 31, 33, 64])

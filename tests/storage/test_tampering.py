@@ -83,6 +83,12 @@ SPOILED_A2: dict[str, Tamper] = {
     "cut": put(f"UPDATE messages SET content = substr(content, 1, length(content) - 1) WHERE {A2}"),
     "emptied": put(f"UPDATE messages SET content = x'' WHERE {A2}"),
     "as plain text": put(f"UPDATE messages SET content = 'text of another' WHERE {A2}"),
+    "as text that is none": put(f"UPDATE messages SET content = CAST(content AS TEXT) WHERE {A2}"),
+    "metadata as text that is none": put(f"UPDATE messages SET metadata = CAST(metadata AS TEXT) WHERE {A2}"),
+    "id that is none": put(f"UPDATE messages SET uid = CAST(x'80' AS TEXT) WHERE {A2}"),
+    "tool call as text that is none": put(
+        f"UPDATE tool_calls SET title = CAST(title AS TEXT) WHERE message_id = (SELECT id FROM messages WHERE {A2})"
+    ),
     "of another session": put(
         f"UPDATE messages SET content = (SELECT content FROM messages WHERE session_id = 'b' AND seq = 2) WHERE {A2}"
     ),
@@ -214,6 +220,27 @@ async def test_a_spoiled_session_is_an_error_and_the_others_are_listed(filled: P
         for session in (A, B):
             with pytest.raises(StoreDamaged):
                 await store.load_session(session)
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("column", ["name", "tags"])
+async def test_a_session_with_a_text_that_is_none_hides_no_other(filled: Path, column: str) -> None:
+    tampered(filled, put(f"UPDATE sessions SET {column} = CAST({column} AS TEXT) WHERE id = 'a'"))
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        page = await store.list_sessions(SessionQuery())
+        assert ([each.name for each in page.sessions], page.damaged) == (["name of b"], (A,))
+        with pytest.raises(StoreDamaged) as caught:
+            await store.load_session(A)
+        assert caught.value.params["sessionId"] == "a"
+        assert [hit.session.id for hit in (await store.search(SearchQuery(text="name"))).hits] == [B]
+        assert [hit.session.id for hit in (await store.search(SearchQuery(text="text", tags=("tagb",)))).hits] == [B]
+        await store.create_session(record("c"), name_prefix="Session")
+        assert any("session a" in problem for problem in await store.check())
+        with pytest.raises(StoreDamaged) as caught:
+            await store.encryption.rekey(CIPHER, CIPHER)
+        assert caught.value.params == {"reason": "row", "sessionId": "a"}
     finally:
         await store.close()
 
