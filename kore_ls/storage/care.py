@@ -20,7 +20,6 @@ from kore_ls.storage.keys import StoreKey
 from kore_ls.storage.leftovers import repairing
 from kore_ls.storage.maintenance import backup_to, damage_in, problems_in, row_problems
 from kore_ls.storage.migrations import SCHEMA_VERSION
-from kore_ls.storage.repair import key_of, repair_file
 from kore_ls.storage.search_index import out_of_step, unindexed
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.writer import Transaction
@@ -105,6 +104,8 @@ async def _repair(file: StoreFile, now: int) -> list[str]:
         if not await apart_from_readers(file, lambda db: damage_in(db) or row_problems(db), list[str]()):
             return await file.write(_recount_all)
     key, at = await _key(file, now)
+    from kore_ls.storage.repair import repair_file  # rarely needed
+
     return await file.apart(lambda: repair_file(file.path, now, key, at))
 
 
@@ -113,6 +114,8 @@ async def _key(file: StoreFile, now: int) -> tuple[StoreKey | None, int]:
     opened = file.current
     if opened is not None:
         return opened.key, opened.generation
+    from kore_ls.storage.repair import key_of
+
     return await asyncio.to_thread(key_of, file.path, file.access, now)
 
 

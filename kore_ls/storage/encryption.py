@@ -14,7 +14,6 @@ from attrs import evolve
 from kore_ls.errors import KoreError, StoreReadOnly, WrongKey
 from kore_ls.model.ids import Clock
 from kore_ls.storage.cipher import Cipher, WrappedKey
-from kore_ls.storage.convert import convert, rewrap
 from kore_ls.storage.faults import FAULTS, translated
 from kore_ls.storage.files import is_writable
 from kore_ls.storage.keys import open_key, read_wrapped
@@ -140,6 +139,8 @@ class Encryption:
                 return
             if not is_writable(file.path):
                 raise StoreReadOnly
+            from kore_ls.storage.convert import rewrap  # rarely needed
+
             key = await asyncio.to_thread(open_key, wrapped, cipher)
             anew = await asyncio.to_thread(new.wrap, key.data_key, wrapped.key_id)
             before = file.access
@@ -213,6 +214,8 @@ class Encryption:
             if report is not None and told != (word, done):
                 told = word, done
                 loop.call_soon_threadsafe(report, word, done)
+
+        from kore_ls.storage.convert import convert  # rarely needed
 
         work = asyncio.create_task(asyncio.to_thread(convert, self._file.path, old, new, self._clock(), step))
         try:

@@ -33,7 +33,9 @@ LATE = {
     "kore_ls.rpc.tcp",
     "kore_ls.sessions.adopt",
     "kore_ls.sessions.documents.import_document",
+    "kore_ls.storage.convert",
     "kore_ls.storage.foreign_reader",
+    "kore_ls.storage.repair",
 }
 
 
