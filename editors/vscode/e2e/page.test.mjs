@@ -229,6 +229,19 @@ test("tool calls are folded, and follow their output", async () => {
   assert.equal(await details.evaluate((each) => each.open), true);
 });
 
+test("why the agent failed stays until the next turn", async () => {
+  const failed = { type: "done", stopReason: "error", text: "The agent stopped" };
+  await tell({ type: "turn", running: true, queued: 0 });
+  await tell({ type: "failed", text: "answered with status 429" });
+  await tell({ type: "turn", running: false, queued: 0 });
+  await tell(failed);
+  await becomes(() => page.locator(".end").innerText(), "answered with status 429", "the reason");
+  await tell({ type: "turn", running: true, queued: 0 });
+  await tell({ type: "turn", running: false, queued: 0 });
+  await tell(failed);
+  await becomes(() => page.locator(".end").innerText(), "The agent stopped", "the usual words");
+});
+
 test("code can be copied and inserted as it stands", async () => {
   await tell({ type: "message", message: message(1, "```html\n<b>&amp;</b>\n```") });
   await page.getByRole("button", { name: "insert" }).click();

@@ -39,7 +39,7 @@ export function activate(context: vscode.ExtensionContext): void {
     server,
     (sessionId) => chat.sees(sessionId),
     ({ sessionId }) => library.fullName(library.book.find(sessionId)),
-    ({ sessionId }) => void jump(library.book.find(sessionId)),
+    ({ sessionId }) => void jump(library.book.find(sessionId)).catch(showFailure),
   );
   chat.permissions = permissions;
 

@@ -44,13 +44,17 @@ test("a long message is cut for the page, and says so", () => {
   assert.deepEqual([shown.text.length, shown.cut], [MOST_TEXT, true]);
 });
 
-test("a tool's text stands as it is, with its diff; what has none stands as JSON", () => {
+test("a tool's text stands as it is, with its diff; what has none stands as a line for each value", () => {
   const call: ToolCall = { id: "c", messageId: "m", name: "read", kind: "read", title: "", arguments: {}, status: "completed" };
   assert.equal(shownCall({ ...call, result: { text: "a\nb" } }).output, "a\nb");
   assert.equal(shownCall({ ...call, result: { text: "a", exitCode: 2 } }).output, "a");
   assert.equal(shownCall({ ...call, result: { text: "a", diff: "+b\n" } }).output, "a\n\n+b\n");
-  assert.equal(shownCall({ ...call, result: { lines: 2 } }).output, '{\n  "lines": 2\n}');
-  assert.equal(shownCall({ ...call, arguments: { path: "a", text: "b" } }).input, '{\n  "path": "a",\n  "text": "b"\n}');
+  assert.equal(shownCall({ ...call, result: { lines: 2 } }).output, 'lines: 2');
+  assert.equal(shownCall({ ...call, arguments: { path: "a", text: "b" } }).input, 'path: a\ntext: b');
+  assert.equal(
+    shownCall({ ...call, arguments: { command: ["git", "commit", "-m", "a b"], text: "one\ntwo", more: { deep: [1] } } }).input,
+    'command: git commit -m "a b"\ntext:\none\ntwo\nmore: {"deep":[1]}',
+  );
   assert.deepEqual([shownCall(call).input, shownCall(call).output], ["", ""]);
 });
 
@@ -101,7 +105,7 @@ test("a transcript holds what tools were given and what they gave, in fences tha
   const call = { id: "c", name: "run", title: "Run tests", status: "failed", arguments: { argv: ["make"] }, result: { text: "```\nout\n" } } as unknown as ToolCall;
   const { text } = transcriptOf("Title", [message({ toolCalls: [call] })], words);
   assert.match(text, /### `run` Run tests \(failed\)/);
-  assert.match(text, /In:\n\n```\n\{[\s\S]*"make"[\s\S]*\n```/);
+  assert.match(text, /In:\n\n```\nargv: make\n```/);
   assert.match(text, /Out:\n\n````\n```\nout\n````/);
 });
 
@@ -111,7 +115,7 @@ test("a logged decision says when and how it fell, about what, and why", () => {
   const names = { outcome: () => "rejected", session: () => "Session 1", mode: () => "general", none: "none" };
   assert.equal(
     decisionLog("Title", [decision], names),
-    'Title\n\n1970-01-01 00:00:00Z  rejected  (general, general.edit)  Session 1\n    write_file  a\ufffd.txt\n    {"path":"a.txt"}\n',
+    'Title\n\n1970-01-01 00:00:00Z  rejected  (general, general.edit)  Session 1\n    write_file  a\ufffd.txt\n    a.txt\n',
   );
   assert.equal(decisionLog("Title", [], names), "Title\n\nnone\n");
 });

@@ -179,3 +179,14 @@ def test_the_chat_outlives_its_server(chat: Nvim) -> None:
     chat.shows("hello")
     assert chat.text().count("hello") == 1
     chat.shows("after")
+
+
+def test_what_a_tool_was_given_is_told_line_by_line_and_not_as_json(nvim: Nvim) -> None:
+    given = {"command": ["git", "commit", "-m", "a b"], "path": "a.txt", "text": "one\ntwo", "more": {"deep": [1]}}
+    call = {"id": "c", "messageId": "m", "name": "run", "title": "Run", "status": "completed", "arguments": given}
+    message = {"id": "m", "role": "assistant", "content": "", "toolCalls": [call | {"result": {"lines": 2}}]}
+
+    lines = nvim.lua("return (require('kore.chat.render').message(...)).lines", message)
+
+    told = ['command: git commit -m "a b"', 'more: {"deep":[1]}', "path: a.txt", "text:", "one", "two", "lines: 2"]
+    assert [line.strip() for line in lines if line.startswith("    ")] == told

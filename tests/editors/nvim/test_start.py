@@ -139,7 +139,10 @@ def test_every_text_has_its_chinese_form(nvim: Nvim) -> None:
         texts |= {match[1] or match[2] for match in re.finditer(r"""\bt(?:ext)?\((?:'([^']*)'|"([^"]*)")""", source)}
     texts |= set(
         nvim.lua(
-            "local i = require('kore.i18n') return vim.list_extend(vim.tbl_values(i.faults), vim.tbl_values(i.options))"
+            "local i = require('kore.i18n')\n"
+            "local modes = { 'build', 'plan', 'general' }\n"
+            "local tables = vim.tbl_map(vim.tbl_values, { i.faults, i.options, i.reasons, modes })\n"
+            "return vim.iter(tables):flatten():totable()"
         )
     )
 
@@ -154,5 +157,8 @@ def test_a_chinese_user_reads_chinese(start: Start, project: Path) -> None:
 
     nvim.shows("## 我 · ")
     nvim.gives("require('kore').session().name", "会话 1")
+    nvim.gives("require('kore').statusline()", "会话 1 [构建]")
+    nvim.hear("turn.finished", stopReason="maxTokens")
+    nvim.shows("回合结束：回答达到长度上限")
     nvim.kore("close")
     nvim.tells("已关闭：会话 1")

@@ -18,7 +18,7 @@ function M.line(each)
   return ('%s %s  %s  %s  %s%s'):format(
     ICONS[each.decision] or '?',
     os.date('%Y-%m-%d %H:%M:%S', math.floor(each.timestamp / 1000)),
-    safe.column(each.mode, 7),
+    safe.column(text(each.mode), 7),
     safe.short(call.title or call.name, 80),
     safe.line(each.rule),
     outcome ~= '' and '  → ' .. outcome or ''

@@ -39,6 +39,16 @@ M.options = {
   rejectAlways = 'Reject, always',
 }
 
+---Why a turn ended, where it did not simply end.
+---@type table<string, string>
+M.reasons = {
+  maxTokens = 'the answer reached the limit of its length',
+  maxTurns = 'the agent reached the limit of its steps',
+  refusal = 'the agent refused to answer',
+  interrupted = 'interrupted',
+  error = 'the agent stopped with an error',
+}
+
 local ZH = {
   ['there is no such session here'] = '这里没有这个会话',
   ['there is no such message'] = '没有这条消息',
@@ -63,6 +73,13 @@ local ZH = {
   ['the agent needs a key or a login'] = '代理需要密钥或登录',
   ['the agent stopped with an error'] = '代理出错停止',
   ['another editor is at work in this session'] = '另一个编辑器正在此会话中工作',
+
+  ['the answer reached the limit of its length'] = '回答达到长度上限',
+  ['the agent reached the limit of its steps'] = '代理达到步数上限',
+  ['the agent refused to answer'] = '代理拒绝回答',
+  ['build'] = '构建',
+  ['plan'] = '规划',
+  ['general'] = '通用',
 
   ['Allow'] = '允许',
   ['Allow, always'] = '总是允许',

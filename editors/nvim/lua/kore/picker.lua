@@ -38,7 +38,7 @@ function M.line(session)
   return ('%s %s %s %s%s%s%s'):format(
     sign,
     safe.column(session.name, 28),
-    safe.column(session.mode, 7),
+    safe.column(text(session.mode), 7),
     safe.column(ago(session.updatedAt), 7),
     place(session),
     status,
@@ -189,7 +189,7 @@ function M.mode()
     prompt = text('Mode:'),
     kind = 'kore-mode',
     format_item = function(mode)
-      return safe.column(mode, 8) .. words[mode]
+      return safe.column(text(mode), 8) .. words[mode]
     end,
   })
 end

@@ -22,7 +22,7 @@ end
 local function described(session)
   local safe, i18n = require('kore.safe'), require('kore.i18n')
   local state = require('kore.state')
-  local parts = { safe.short(session.name, 40), '[' .. session.mode .. ']' }
+  local parts = { safe.short(session.name, 40), '[' .. i18n.text(session.mode) .. ']' }
   local turn = state.turns[session.id]
   if state.running(session.id) and session.status ~= 'paused' then
     parts[#parts + 1] = i18n.text('running')
@@ -65,7 +65,12 @@ function M.statusline()
     return require('kore.i18n').text('Kore starts')
   end
   local trouble = state.trouble[folder]
-  return trouble and require('kore.safe').status('Kore: ' .. trouble) or ''
+  if not trouble then
+    return ''
+  end
+  local i18n = require('kore.i18n')
+  local words = i18n.faults[trouble]
+  return require('kore.safe').status('Kore: ' .. (words and i18n.text(words) or trouble))
 end
 
 ---The session of a chat's window.

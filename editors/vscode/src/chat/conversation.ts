@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import type { KoreErrorKind, Message, Session, SessionRewind, TurnList, TurnReverted } from "../protocol";
 import { errorKind, type AnyEvent } from "../server/contract";
-import { failureText } from "../server/failures";
+import { agentFailureText, failureText } from "../server/failures";
 import type { Library } from "../sessions/library";
 import { modeHere, statusName } from "../sessions/words";
 import { visible } from "../text";
@@ -237,7 +237,7 @@ export class Conversation {
       case "turn.finished":
         return this.finished(event.data, event.turnId);
       case "agent.error":
-        return [{ type: "failed", text: visible(event.data.error.message) }];
+        return [{ type: "failed", text: agentFailureText(event.data.error) }];
       default:
         return [];
     }

@@ -1,5 +1,6 @@
 // Remembered answers and logged decisions as text. Pure.
 import type { AgentMode, PermissionDecision, RememberedRule } from "../protocol";
+import { textOf } from "../sessions/document";
 import { visible } from "../text";
 
 /** What exactly a remembered answer is about. */
@@ -22,7 +23,8 @@ export function decisionLog(title: string, decisions: readonly PermissionDecisio
     const when = new Date(each.timestamp).toISOString().replace("T", " ").slice(0, 19);
     out.push(`${when}Z  ${words.outcome(each)}  (${words.mode(each.mode)}, ${each.rule})  ${words.session(each.sessionId)}`);
     out.push(`    ${visible(toolCall.name)}  ${visible(toolCall.title)}`);
-    if (Object.keys(toolCall.arguments).length) out.push(`    ${visible(JSON.stringify(toolCall.arguments))}`);
+    const asked = textOf(toolCall.arguments);
+    if (asked) out.push(...asked.split(/\r\n|\r|\n/).map((line) => `    ${visible(line)}`));
     out.push("");
   }
   if (!decisions.length) out.push(words.none, "");

@@ -1,7 +1,7 @@
 // Permission requests that wait for the user. Shows none of them itself; whoever does never takes the focus.
 import * as vscode from "vscode";
 import type { PermissionRequest } from "../protocol";
-import type { PermissionAnswer } from "../server/contract";
+import { errorKind, type PermissionAnswer } from "../server/contract";
 import { showFailure } from "../server/failures";
 import type { Server } from "../server/server";
 import { plain, shortened } from "../text";
@@ -55,7 +55,15 @@ export class Permissions implements vscode.Disposable {
     this.remove(requestId, answer);
     if (pending.resolve) return;
     const folder = pending.folder === undefined ? {} : { folder: pending.folder };
-    await this.server.request("kore/permission/answer", { requestId, ...answer, ...folder });
+    try {
+      await this.server.request("kore/permission/answer", { requestId, ...answer, ...folder });
+    } catch (error) {
+      if (errorKind(error) !== "turnNotFound" && this.server.state === "running" && !this.pending.has(requestId)) {
+        this.pending.set(requestId, pending);
+        this.changes.fire();
+      }
+      throw error;
+    }
   }
 
   private serve(request: PermissionRequest, token: vscode.CancellationToken): Promise<PermissionAnswer> {

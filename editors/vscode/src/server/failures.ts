@@ -1,7 +1,8 @@
 // What went wrong, in the user's language. Words the kinds of the protocol; shows a server's text only where it has none.
 import * as vscode from "vscode";
+import type { AgentFault } from "../protocol";
 import { errorData } from "./contract";
-import { plain } from "../text";
+import { plain, visible } from "../text";
 
 const { t } = vscode.l10n;
 
@@ -36,6 +37,13 @@ export function failureText(error: unknown): string {
     case "internal": return t("Something went wrong in the server. Its log has the details under {0}.", data.reference ?? "?");
     default: return plain(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Why an agent failed; its own words where its kind says only that it did. */
+export function agentFailureText({ kind, message }: AgentFault): string {
+  if (kind === "internal") return visible(message);
+  const text = failureText(Object.assign(new Error(message), { data: { kind } }));
+  return kind === "agentFailed" && message ? `${text} ${visible(message)}` : text;
 }
 
 /** Show a failure, with the log a click away. */

@@ -60,14 +60,25 @@ export function resultText(value: unknown): string {
   return typeof diff === "string" && diff ? `${text}\n\n${diff}` : text;
 }
 
-/** A text as it stands; of an object its one text, if it has no more, else all of it as JSON. */
+/** A text as it stands; of an object its one text, if it has no more, else a line, or more, for each of its values. */
 export function textOf(value: unknown): string {
   if (value === undefined || value === null) return "";
   if (typeof value === "string") return value;
   if (typeof value !== "object") return String(value);
   const values = Object.values(value);
   if (!values.length) return "";
-  return values.length === 1 && typeof values[0] === "string" ? values[0] : JSON.stringify(value, undefined, 2);
+  return values.length === 1 && typeof values[0] === "string" ? values[0] : Object.entries(value).map(([key, each]) => {
+    const text = valueText(each);
+    if (Array.isArray(value)) return text;
+    return text.includes("\n") ? `${key}:\n${text}` : `${key}: ${text}`;
+  }).join("\n");
+}
+
+/** A text as it stands, a list of texts as words; what is deeper in short. */
+function valueText(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (!Array.isArray(value) || !value.length || value.some((each) => typeof each !== "string")) return JSON.stringify(value);
+  return value.map((word: string) => (!word || /[\s"]/.test(word) ? JSON.stringify(word) : word)).join(" ");
 }
 
 function linesOf(text: string): string[] {

@@ -1,7 +1,7 @@
 // Full-text search as you type: a newer query cancels the older one, and a hit leads to its message.
 import * as vscode from "vscode";
 import type { SearchResult } from "../protocol";
-import { failureText } from "../server/failures";
+import { failureText, showFailure } from "../server/failures";
 import { label, shortened } from "../text";
 import { hitRows, type HitRow } from "./hits";
 import { Latest } from "./latest";
@@ -45,7 +45,7 @@ export function searchSessions(library: Library, jump: Jump): void {
     const row = picker.selectedItems[0]?.row;
     if (!row) return;
     picker.hide();
-    void jump(row.session, row.kind === "message" ? row.seq : undefined);
+    jump(row.session, row.kind === "message" ? row.seq : undefined).catch(showFailure);
   });
   picker.onDidHide(() => {
     latest.cancel();

@@ -19,6 +19,8 @@ class Chat {
   private readonly permissions: PermissionCards;
   private readonly prompt: PromptBox;
   private partial = false;
+  /** Why the agent failed in the turn that ends next. */
+  private reason = "";
 
   constructor(root: HTMLElement, private readonly strings: ChatStrings) {
     this.transcript = new Transcript(strings, () => this.follow);
@@ -51,12 +53,15 @@ class Chat {
       case "output": return this.transcript.output(message.id, message.offset, message.chunk);
       case "turn":
         this.prompt.turn(message.running, message.queued);
+        if (message.running) this.reason = "";
         return this.ended(message.running ? this.strings.working : "");
       case "queue": return this.prompt.waiting(message.queued);
       case "done":
         if (message.changes) this.transcript.changed(message.changes);
+        return this.ended(message.stopReason === "error" ? this.reason || message.text : message.text);
+      case "failed":
+        this.reason = message.text;
         return this.ended(message.text);
-      case "failed": return this.ended(message.text);
       case "permissions": return this.permissions.show(message.requests);
       case "preview": return this.transcript.preview(message.turnId, message.text, message.possible);
       case "reverted": return this.transcript.reverted(message.turnId, message.text);
@@ -72,6 +77,7 @@ class Chat {
     this.notice.hidden = true;
     this.scroller.hidden = this.prompt.element.hidden = false;
     this.partial = show.newer;
+    this.reason = "";
     this.setHead(show.session);
     const prompts = this.transcript.show(show);
     this.prompt.show(show.session?.id ?? "", prompts, show.answers);

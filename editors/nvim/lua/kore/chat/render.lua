@@ -50,7 +50,47 @@ local function folded(into, title, lines, highlight)
   end
 end
 
----A tool's result as lines: its text and its diff, or else its JSON.
+---A value in one piece: a text as it stands, a list of texts as words; what is deeper in short.
+---@param value any
+---@return string
+local function piece(value)
+  if type(value) == 'string' then
+    return value
+  elseif type(value) ~= 'table' or not vim.islist(value) or #value == 0 then
+    return vim.json.encode(value)
+  end
+  local words = {}
+  for index, word in ipairs(value) do
+    if type(word) ~= 'string' then
+      return vim.json.encode(value)
+    end
+    words[index] = (word == '' or word:find('[%s"]')) and vim.json.encode(word) or word
+  end
+  return table.concat(words, ' ')
+end
+
+---A line, or more, for each value of a table, in the order of their names.
+---@param value table
+---@return string[]
+local function named(value)
+  if vim.islist(value) then
+    return M.split(piece(value))
+  end
+  local keys, lines = vim.tbl_keys(value), {}
+  table.sort(keys)
+  for _, key in ipairs(keys) do
+    local parts = M.split(piece(value[key]))
+    if #parts == 1 then
+      lines[#lines + 1] = ('%s: %s'):format(key, parts[1])
+    else
+      lines[#lines + 1] = key .. ':'
+      vim.list_extend(lines, parts)
+    end
+  end
+  return lines
+end
+
+---A tool's result as lines: its text and its diff, or else its values by name.
 ---@param value any
 ---@return string[]
 local function shown(value)
@@ -58,8 +98,10 @@ local function shown(value)
     return {}
   elseif type(value) == 'string' then
     return M.split(value)
-  elseif type(value) ~= 'table' or type(value.text) ~= 'string' then
-    return M.split(vim.json.encode(value))
+  elseif type(value) ~= 'table' then
+    return { tostring(value) }
+  elseif type(value.text) ~= 'string' then
+    return named(value)
   end
   local lines = M.split((value.text:gsub('\n$', '')))
   if type(value.diff) == 'string' then
@@ -77,7 +119,13 @@ local function tool(into, call)
   local title = ('%s %s — %s'):format(ICONS[call.status] or '?', what, i18n.text(call.status))
   local lines = {}
   if type(call.arguments) == 'table' and next(call.arguments) ~= nil then
-    lines[1] = safe.short(vim.json.encode(call.arguments), 400)
+    local given = named(call.arguments)
+    for index = 1, math.min(#given, most) do
+      lines[index] = safe.short(given[index], 400)
+    end
+    if #given > most then
+      lines[most + 1] = i18n.text('(%d more lines)', #given - most)
+    end
   end
   local result = shown(call.result)
   if call.result == nil and call.output then ---@diagnostic disable-line: undefined-field

@@ -324,7 +324,7 @@ function Chat:turn_finished(data)
   local i18n = require('kore.i18n')
   local reason = data.stopReason
   if reason and reason ~= 'endTurn' and reason ~= 'cancelled' and not self.doc:find(NOTICE) then
-    self:notice(i18n.text('the turn ended: %s', reason))
+    self:notice(i18n.text('the turn ended: %s', i18n.text(i18n.reasons[reason] or reason)))
   end
   local files = data.changedFiles
   if type(files) == 'table' and #files > 0 then
