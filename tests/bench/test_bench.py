@@ -63,6 +63,8 @@ OTHERS = {
     "encrypted, 200 messages: fully indexed after unlock",
     "encrypted, 200 messages: memory of the index",
     "encrypted, 200 messages: search p50, indexed",
+    "plain, 200 messages: search p50, indexed",
+    "search p50, encrypted to plain",
     "turn, deltas per second asked for 5,000",
     "turn, first event p50",
 }
