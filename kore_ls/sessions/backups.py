@@ -16,6 +16,7 @@ from kore_ls.errors import InvalidParams, KoreError, StoreFull, StoreReadOnly
 from kore_ls.model.bundle import OnConflict
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import Clock, new_id, now_ms
+from kore_ls.sessions.recurring import Recurring
 from kore_ls.storage.backups import Backup, BackupContent, BackupShelf, content_of, is_encrypted
 from kore_ls.storage.files import JOURNALS, beside
 from kore_ls.storage.interface import Storage
@@ -59,25 +60,15 @@ class FolderBackups:
         self._storage = storage
         self._store = store
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
+        self.recurring = Recurring("kore-backup", self.daily, first=_FIRST_SECONDS, pace=_THEN_SECONDS)
 
     def start(self) -> None:
         """Look after the daily copy from now on."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._regularly(), name="kore-backup")
+        self.recurring.start()
 
     async def stop(self) -> None:
         """Make no more copies."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _regularly(self) -> None:
-        seconds = _FIRST_SECONDS
-        while True:
-            await asyncio.sleep(seconds)
-            seconds = _THEN_SECONDS
-            await self.daily()
+        await self.recurring.stop()
 
     async def daily(self) -> bool:
         """Copy the store if the newest copy is a day old and the store has changed since; failures are logged."""

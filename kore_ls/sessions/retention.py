@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from kore_ls.errors import KoreError, LeaseHeld, SessionNotFound
 from kore_ls.model.retention import SizedSession
 from kore_ls.sessions.backups import FolderBackups
 from kore_ls.sessions.manager import SessionManager
+from kore_ls.sessions.recurring import Recurring
 
 log = logging.getLogger(__name__)
 
@@ -50,25 +50,16 @@ class FolderRetention:
         self._manager = manager
         self._backups = backups
         self._days, self._bytes = keep_days, keep_bytes
-        self._task: asyncio.Task[None] | None = None
+        self.recurring = Recurring("kore-retention", self.daily, first=_FIRST_SECONDS, pace=_THEN_SECONDS)
 
     def start(self) -> None:
         """See to the limits from now on, if there are any."""
-        if self._task is None and (self._days is not None or self._bytes is not None):
-            self._task = asyncio.create_task(self._regularly(), name="kore-retention")
+        if self._days is not None or self._bytes is not None:
+            self.recurring.start()
 
     async def stop(self) -> None:
         """Remove nothing more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _regularly(self) -> None:
-        seconds = _FIRST_SECONDS
-        while True:
-            await asyncio.sleep(seconds)
-            seconds = _THEN_SECONDS
-            await self.daily()
+        await self.recurring.stop()
 
     async def daily(self) -> Sequence[SizedSession]:
         """The sessions that went for good: at most once a day, after a copy of the store; failures are logged."""

@@ -41,7 +41,7 @@ async def test_what_is_beyond_the_limits_goes_once_a_day_after_a_backup(
 async def test_without_limits_nothing_is_looked_at(client: Client) -> None:
     await full(client)
     folder = client.workspace.folder(None).folder
-    assert folder.retention._task is None
+    assert not folder.retention.recurring.running
     assert await folder.retention.daily() == []
     assert len(await client.names()) == 5
 
@@ -57,7 +57,7 @@ async def test_daily_copies_are_made_unless_the_user_wants_none(
     connect: Connect, folder: Path, backups: bool | None
 ) -> None:
     client = await connect(folder, backups=backups)
-    assert (client.workspace.folder(None).folder.backups._task is None) == (backups is False)
+    assert client.workspace.folder(None).folder.backups.recurring.running is (backups is not False)
 
 
 def test_the_client_s_settings_go_before_the_user_s_own(tmp_path: Path) -> None:
