@@ -57,13 +57,15 @@ async def run_command(
     limits: CommandLimits,
     on_output: Callable[[str], Awaitable[None]] | None = None,
     stdin: bytes = b"",
+    mark: str | None = None,
 ) -> CommandResult:
     """Run it in a process group of its own, with its output and errors as one text.
 
-    When it returns or raises (also CancelledError), the whole group is gone. Raises ToolProblem if it can't start.
+    `mark` is a random word by which `kill_marked` finds its processes. When it returns or raises (also
+    CancelledError), the whole group is gone. Raises ToolProblem if it can't start.
     """
     output = _Output(limits, on_output)
-    async with _started(confined, cwd=cwd, env=env, stdin=stdin) as child:
+    async with _started(confined, cwd=cwd, env=env, stdin=stdin, mark=mark or secrets.token_hex(16)) as child:
         timed_out = False
         try:
             async with asyncio.timeout(limits.seconds):
@@ -78,8 +80,9 @@ async def run_command(
 
 
 @asynccontextmanager
-async def _started(confined: Confined, *, cwd: Path, env: Mapping[str, str], stdin: bytes) -> AsyncIterator[_Child]:
-    mark = secrets.token_hex(16)
+async def _started(
+    confined: Confined, *, cwd: Path, env: Mapping[str, str], stdin: bytes, mark: str
+) -> AsyncIterator[_Child]:
     with _readable(confined.grants) as grants, _readable(stdin or None) as source:
         try:
             _, child = await asyncio.get_running_loop().subprocess_exec(
@@ -230,6 +233,17 @@ def _descendants(pid: int) -> list[int]:
         found += children
         pending += children
     return found
+
+
+def kill_marked(mark: str) -> None:
+    """Kill what is left of a command whose server is gone, by the mark that it was started with."""
+    for _ in range(_ROUNDS):
+        left = _marked(f"{_MARK}={mark}".encode())
+        if not left:
+            return
+        for each in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(each, signal.SIGKILL)
 
 
 def _marked(mark: bytes) -> list[int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from kore_ls.agents.ports import AuditLog, Editor, Past, Permissions, Rules, Snapshots, TodoList
+from kore_ls.agents.ports import AuditLog, CommandNotes, Editor, Past, Permissions, Rules, Snapshots, TodoList
 from kore_ls.agents.sandbox.kinds import Sandbox
 from kore_ls.model.ids import Clock, IdSource
 from kore_ls.model.session import SessionRecord
@@ -20,6 +20,7 @@ class Surroundings:
 
     `session` and `trusted` are asked before each decision: a mode change counts from the next call on, and a folder
     that is not trusted is in plan mode. `sandbox` is what `agents.sandbox.probe` found, once per process.
+    Without `notes`, what a command made is not found again if this process is killed.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class Surroundings:
     locale: str | None = None
     store: Path | None = None
     state: Path | None = None
+    notes: CommandNotes | None = None
 
     @property
     def internal(self) -> tuple[Path, ...]:

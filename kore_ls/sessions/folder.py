@@ -19,6 +19,7 @@ from kore_ls.sessions.documents.view import remove_all_views, remove_views
 from kore_ls.sessions.manager import SessionManager
 from kore_ls.sessions.retention import FolderRetention
 from kore_ls.sessions.trust import TrustList
+from kore_ls.sessions.turns.command_notes import CommandNotes
 from kore_ls.sessions.turns.folder_workbench import FolderWorkbench
 from kore_ls.sessions.turns.remembered import RememberedRules
 from kore_ls.sessions.turns.session_agents import SessionAgents
@@ -58,7 +59,9 @@ class Folder:
             sandbox,
             self.directory,
             state_dir,
+            CommandNotes(state_dir, path),
         )
+        self._recovering = asyncio.create_task(self.workbench.recover(), name="kore-recover")
         self.manager = SessionManager(
             ManagerConfig(
                 data_dir=self.directory,
@@ -108,6 +111,7 @@ class Folder:
 
     async def close(self) -> None:
         """Shut the manager down."""
+        await asyncio.wait([self._recovering])
         await self.retention.stop()
         await self.backups.stop()
         await self.manager.shutdown()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -98,15 +99,28 @@ class RunCommand(Tool):
         """Its output and how it ended."""
         await self._look_again()
         seconds = min(max(self.given.get("seconds", _SECONDS), 1), _MOST_SECONDS)
+        self.mark = secrets.token_hex(16)
+        noted = await asyncio.to_thread(self._note)
         try:
             done = await self._child(CommandLimits(seconds=seconds))
         except asyncio.CancelledError:
             # nobody can be asked any more; a second is not exceeded, whatever the folder's size
-            await asyncio.wait({asyncio.ensure_future(asyncio.to_thread(self._end))}, timeout=_ASIDE_SECONDS)
+            await asyncio.wait({asyncio.ensure_future(asyncio.to_thread(self._end, noted))}, timeout=_ASIDE_SECONDS)
             raise
-        made = await asyncio.to_thread(self._made)
-        aside = [] if not made or await self._kept(made) else await asyncio.to_thread(self.watch.put_aside)
-        return self._result(done, seconds, aside)
+        except ToolProblem:
+            await asyncio.to_thread(self._end, noted)
+            raise
+        # what was made does nothing while the user thinks about it
+        made = await asyncio.to_thread(self._end, noted)
+        if made and await self._kept(made):
+            await asyncio.to_thread(self.watch.take_back)
+        return self._result(done, seconds, self.watch.aside)
+
+    def _note(self) -> str | None:
+        """Note what is there, so that what the command makes is found even if this process is killed meanwhile."""
+        notes = self.desk.around.notes
+        confined = self.sandbox.kind is not SandboxKind.NONE
+        return None if notes is None else notes.begin(self.mark, self.watch.before.note(confined=confined))
 
     async def _look_again(self) -> None:
         """The user may have taken long to answer: what there is now counts."""
@@ -134,7 +148,9 @@ class RunCommand(Tool):
                 git=self.watch.git,
             )
             confined = confine(self.sandbox, [self.program, *self.argv[1:]], profile, self.cwd.path)
-            return await run_command(confined, cwd=self.cwd.path, env=env, limits=limits, on_output=self.desk.tell)
+            return await run_command(
+                confined, cwd=self.cwd.path, env=env, limits=limits, on_output=self.desk.tell, mark=self.mark
+            )
 
     def _result(self, done: CommandResult, seconds: int, aside: list[str]) -> ToolResult:
         watch = self.watch
@@ -154,14 +170,14 @@ class RunCommand(Tool):
         facts = {"exitCode": done.code, "timedOut": done.timed_out, "truncated": done.truncated, "putAside": aside}
         return ToolResult(text=text, facts=facts, failed=done.timed_out or watch.overlooked)
 
-    def _made(self) -> list[Path]:
+    def _end(self, noted: str | None) -> list[Path]:
+        """Put everything back in order; what was put aside."""
         if self.sandbox.kind is not SandboxKind.NONE:
             self.watch.restore()
-        return self.watch.made()
-
-    def _end(self) -> None:
-        self._made()
-        self.watch.put_aside()
+        made = self.watch.put_aside()
+        if noted is not None and self.desk.around.notes is not None:
+            self.desk.around.notes.end(noted)
+        return made
 
     async def _kept(self, made: list[Path]) -> bool:
         """Whether the user lets them be what they are."""

@@ -29,6 +29,7 @@ from kore_ls.model.settings import UserRule
 from kore_ls.model.turn import AuditEntry
 from kore_ls.sessions.clients import FolderClients
 from kore_ls.sessions.manager import SessionManager
+from kore_ls.sessions.turns.command_notes import CommandNotes
 from kore_ls.sessions.turns.permissions import PermissionDesk
 from kore_ls.sessions.turns.remembered import RememberedRules
 from kore_ls.sessions.turns.runner import RunningTurn
@@ -53,6 +54,7 @@ class FolderWorkbench:
         sandbox: Callable[[], Sandbox] = lambda: NO_SANDBOX,
         store: Path | None = None,
         state: Path | None = None,
+        notes: CommandNotes | None = None,
     ) -> None:
         self.folder = folder
         self.clients = clients
@@ -63,11 +65,13 @@ class FolderWorkbench:
         self._find_sandbox = sandbox
         self._store = store
         self._state = None if state is None else Path(os.path.realpath(state))
+        self._notes = notes
         self._toolboxes: dict[SessionId, Toolbox] = {}
 
     async def toolbox(self, run: RunningTurn, session: Callable[[], SessionRecord]) -> Toolbox:
         """The tools of the turn's session; made when they are first needed."""
         await self.clients.ready()
+        await self.recover()
         known = self._toolboxes.get(run.session_id)
         if known is None:
             sandbox = await asyncio.to_thread(self._find_sandbox)
@@ -76,6 +80,12 @@ class FolderWorkbench:
                     await asyncio.to_thread(make_private_directory, self._state)  # only what is there can be covered
             known = self._toolboxes.setdefault(run.session_id, Toolbox(self._surroundings(run.session_id, sandbox)))
         return known
+
+    async def recover(self) -> None:
+        """Put aside what commands made whose server was killed."""
+        if self._notes is not None and self._notes.waiting():
+            internal = tuple(each for each in (self._store, self._state) if each is not None)
+            await asyncio.to_thread(self._notes.recover, internal)
 
     def _surroundings(self, session_id: SessionId, sandbox: Sandbox) -> Surroundings:
         ports = _SessionPorts(self, session_id)
@@ -96,6 +106,7 @@ class FolderWorkbench:
             locale=self._locale,
             store=self._store,
             state=self._state,
+            notes=self._notes,
         )
 
     def run(self, session_id: SessionId) -> RunningTurn:

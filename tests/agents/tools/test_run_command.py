@@ -96,6 +96,20 @@ async def test_files_that_run_code_get_another_name_unless_the_user_keeps_them(c
     assert (confined.folder / ".mcp.json").exists()
 
 
+async def test_what_was_made_does_nothing_while_the_user_is_asked_to_keep_it(confined: Scene) -> None:
+    there: list[bool] = []
+
+    def answer(request: PermissionRequest) -> PermissionAnswer:
+        there.append((confined.folder / ".envrc").exists())
+        return PermissionAnswer(outcome=PermissionOutcome.SELECTED, option_id="allowOnce")
+
+    confined.answer = answer
+    outcome = await confined.use("run_command", argv=["sh", "-c", "echo x > .envrc"])
+    assert there == [False]
+    assert outcome.call.result["putAside"] == []
+    assert [each.name for each in confined.folder.iterdir()] == [".envrc"]
+
+
 async def test_more_files_that_run_code_than_a_question_can_name_get_other_names_unasked(confined: Scene) -> None:
     confined.answer = "allowOnce"
     line = f"for i in $(seq 100); do mkdir -p {'d' * 100}$i; echo x > {'d' * 100}$i/.mcp.json; done"
