@@ -17,7 +17,7 @@ from kore_ls.model.bundle import OnConflict
 from kore_ls.model.event import Event, EventType
 from kore_ls.model.ids import Clock, new_id, now_ms
 from kore_ls.sessions.recurring import Recurring
-from kore_ls.storage.backups import Backup, BackupContent, BackupShelf, content_of, is_encrypted
+from kore_ls.storage.backups import Backup, BackupContent, BackupShelf, SafeCopy, content_of, is_encrypted
 from kore_ls.storage.files import JOURNALS, beside
 from kore_ls.storage.interface import Storage
 
@@ -122,8 +122,12 @@ class FolderBackups:
                 copy.unlink(missing_ok=True)
             raise
 
+    def safe_copy(self) -> SafeCopy:
+        """The copy for a change of the store's encryption, of what it will be; to be given to what changes it."""
+        return SafeCopy(self.shelf, self._store, self._clock())
+
     async def forget_older(self) -> None:
-        """After a store was encrypted or got another key: copy it, and remove the copies that tell more than it."""
+        """After a store's key was wrapped otherwise: copy it, and remove the copies that the former one opens."""
         older = self.shelf.backups()
         with suppress(KoreError, OSError):
             await self.keep("encrypted")

@@ -90,7 +90,7 @@ class Folder:
         shelf = BackupShelf(state_dir, path)
         self.backups = FolderBackups(shelf, self.manager.storage, self.store)
         self.home.before_migration = lambda db: shelf.before_migration(db, now_ms(), self.store)
-        self.home.when_encrypted = lambda: remove_all_views(self.directory)
+        self.home.when_encrypted = (lambda _: remove_all_views(self.directory), shelf.forget_converted)
         self.home.after_unlock = shelf.forget_former
         care = care or StoreSettings()
         if care.backups is not False:

@@ -52,9 +52,7 @@ async def lock(folder: Folder) -> None:
 
 async def encrypt(folder: Folder, cipher: Cipher, report: Report | None = None) -> list[str]:
     """Encrypt the store; what in its directory stays plain all the same. Raises WrongKey and the store's errors."""
-    async with folder.backups.around("encrypt"):
-        await folder.manager.storage.encryption.encrypt(cipher, report)
-    await folder.backups.forget_older()  # which were plain
+    await folder.manager.storage.encryption.encrypt(cipher, report, folder.backups.safe_copy())
     _publish(folder, EventType.STORE_CHANGED)
     kept = await asyncio.to_thread(_tidy, folder)
     return kept if folder.manager.storage.encryption.swept else [_READ, *kept]
@@ -75,9 +73,11 @@ async def rekey(
     Raises WrongKey and the store's errors.
     """
     encryption = folder.manager.storage.encryption
-    async with folder.backups.around("rekey"):
-        await (encryption.rewrap(cipher, new) if rewrap else encryption.rekey(cipher, new, report))
-    await folder.backups.forget_older()  # which the former key opens
+    if rewrap:
+        await encryption.rewrap(cipher, new)
+        await folder.backups.forget_older()
+    else:
+        await encryption.rekey(cipher, new, report, folder.backups.safe_copy())
     _publish(folder, EventType.STORE_CHANGED)
 
 

@@ -15,8 +15,9 @@ import shutil
 import sqlite3
 import time
 from calendar import timegm
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 
 from attrs import frozen
@@ -24,6 +25,7 @@ from attrs import frozen
 from kore_ls.errors import KoreError, StoreDamaged, StoreFull, WrongKey
 from kore_ls.storage.cipher import Cipher, WrappedKey
 from kore_ls.storage.files import SUFFIXES, beside
+from kore_ls.storage.home import store_id_in
 from kore_ls.storage.keys import StoreForm, form_of, read_wrapped
 from kore_ls.storage.maintenance import backup_to
 from kore_ls.storage.private_files import make_private_directory, read_private, write_private
@@ -38,6 +40,8 @@ SPARE_BYTES = 256 << 20
 
 _NAME = re.compile(r"(\d{8}T\d{6}Z)-([a-z]{1,20})-[0-9a-f]{6}\.db")
 _ABOUT = "folder.json"
+_CONVERTED = "encrypted"
+"""The reason of copies of a store's new form, made when its user encrypted it or gave it another key."""
 _MOST_SHELVES = 100_000
 _STALE_SECONDS = 3_600
 
@@ -88,7 +92,8 @@ class BackupShelf:
     def place(self, reason: str, now: int, store: Path) -> Path:
         """Where the next copy goes. Raises StoreFull where the disk has no room for it to spare, OSError."""
         make_private_directory(self._directory)
-        write_private(self._directory / _ABOUT, json.dumps({"folder": self._folder}).encode())
+        about = {"folder": self._folder, "store": str(store)}
+        write_private(self._directory / _ABOUT, json.dumps(about).encode())
         needed = sum(_size(beside(store, suffix)) for suffix in SUFFIXES) + SPARE_BYTES
         if shutil.disk_usage(self._directory).free < needed:
             raise StoreFull("no room for a copy of the store")
@@ -124,16 +129,51 @@ class BackupShelf:
     def forget_former(self, db: sqlite3.Connection, ciphers: Sequence[Cipher]) -> None:
         """Remove the copies of an encrypted store that tell more than it does, once a key has opened it.
 
-        That is copies of it as it was before: plain ones, and such as a key opens that does not open it any more.
-        Those of another store that was in the folder stay. What stands in the way is only logged.
+        That is copies of it as it was before: plain ones, and such as a key opens that does not open it any more;
+        also those that were made where the folder was before it was moved. Those of another store that was in the
+        folder stay. What stands in the way is only logged.
         """
+        try:
+            self._forget(form_of(db), ciphers)
+            for shelf in self._elsewhere(db):
+                shelf._forget(form_of(db), ciphers)
+        except (KoreError, OSError, sqlite3.Error) as error:
+            log.warning("former copies of the store may be left (%s)", getattr(error, "kind", type(error).__name__))
+
+    def forget_converted(self, db: sqlite3.Connection) -> None:
+        """The same before a key has opened it, if a copy here tells that its user gave the store the key it has."""
         try:
             now = form_of(db)
             for each in self.backups():
-                if _is_former(each, now, ciphers):
-                    self.remove(each)
+                form = _form_in(each) if each.reason == _CONVERTED else None
+                if form is not None and (form.lineage, form.wrapped) == (now.lineage, now.wrapped):
+                    return self.forget_former(db, ())
         except (KoreError, OSError, sqlite3.Error) as error:
             log.warning("former copies of the store may be left (%s)", getattr(error, "kind", type(error).__name__))
+
+    def _forget(self, now: StoreForm, ciphers: Sequence[Cipher]) -> None:
+        for each in self.backups():
+            if _is_former(each, now, ciphers):
+                self.remove(each)
+
+    def _elsewhere(self, db: sqlite3.Connection) -> Iterator[BackupShelf]:
+        """The copies of folders whose store is gone, or is another one: what is in none of them may be this one's.
+
+        Where a store with the same id is, the folder was copied and not moved; that store's copies are its own.
+        """
+        if not self._all.is_dir():
+            return
+        here = Path(str(db.execute("PRAGMA database_list").fetchone()[2]))
+        own_id = store_id_in(here.parent)
+        for directory in islice(self._all.iterdir(), _MOST_SHELVES):
+            about = _about(directory)
+            if directory == self._directory or about is None or own_id is None:
+                continue
+            folder, store = about
+            if not store.exists() or store_id_in(store.parent) != own_id:
+                shelf = BackupShelf(self._all.parent, folder)
+                if shelf._directory == directory:
+                    yield shelf
 
     def remove(self, backup: Backup) -> None:
         """Remove a copy."""
@@ -179,15 +219,58 @@ def _opened(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
 
 
+class SafeCopy:
+    """The copy that is kept of a store whose encryption is changed: of its new form, so that none is plain.
+
+    It is made when the new form is whole and checked, before the store takes it; then all others of the folder go.
+    """
+
+    def __init__(self, shelf: BackupShelf, store: Path, now: int) -> None:
+        self._shelf = shelf
+        self._store = store
+        self._now = now
+        self._made: Path | None = None
+
+    def keep(self, fresh: sqlite3.Connection) -> None:
+        """Copy the new form; what stands in the way is only logged."""
+        try:
+            target = self._shelf.place(_CONVERTED, self._now, self._store)
+            backup_to(fresh, target)
+            self._made = target
+        except (KoreError, OSError, sqlite3.Error) as error:
+            log.warning("no copy of the store was made (%s)", getattr(error, "kind", type(error).__name__))
+        finally:
+            fresh.execute("PRAGMA query_only = OFF")  # which `backup_to` switches on again
+
+    def switched(self, live: sqlite3.Connection) -> None:
+        """The store has its new form: remove the copies that are not of it."""
+        for each in self._shelf.backups():
+            if each.path != self._made:
+                self._shelf.remove(each)
+        self._shelf.forget_former(live, ())
+
+    def undo(self) -> None:
+        """The store has stayed as it was, and a copy of what it is not is of no use."""
+        if self._made is not None:
+            self._made.unlink(missing_ok=True)
+
+
 def _is_former(backup: Backup, now: StoreForm, ciphers: Sequence[Cipher]) -> bool:
-    try:
-        with closing(_opened(backup.path)) as db:
-            then = form_of(db)
-    except (sqlite3.Error, StoreDamaged):  # a copy that is being made can't be read yet, either
+    then = _form_in(backup)
+    if then is None:  # a copy that is being made can't be read yet, either
         return time.time() - backup.path.stat().st_mtime > _STALE_SECONDS
     if then.lineage != now.lineage or then.generation >= now.generation:
         return False
     return then.wrapped is None or (then.wrapped != now.wrapped and not _opens(then.wrapped, ciphers))
+
+
+def _form_in(backup: Backup) -> StoreForm | None:
+    """The form of the store that a copy holds; None for one that can't be read."""
+    try:
+        with closing(_opened(backup.path)) as db:
+            return form_of(db)
+    except (sqlite3.Error, StoreDamaged):
+        return None
 
 
 def _opens(wrapped: WrappedKey, ciphers: Sequence[Cipher]) -> bool:
@@ -208,12 +291,19 @@ def folders_with_backups(state_dir: Path) -> list[str]:
     """The folders that copies were made of."""
     found: list[str] = []
     with suppress(OSError):
-        for number, shelf in enumerate((state_dir / "backups").iterdir()):
-            if number >= _MOST_SHELVES:
-                break
-            with suppress(ValueError, TypeError, KeyError):
-                found.append(str(json.loads(read_private(shelf / _ABOUT, most=64 << 10) or b"")["folder"]))
+        for shelf in islice((state_dir / "backups").iterdir(), _MOST_SHELVES):
+            if (about := _about(shelf)) is not None:
+                found.append(str(about[0]))
     return sorted(found)
+
+
+def _about(directory: Path) -> tuple[Path, Path] | None:
+    """Which folder's copies lie in a directory, and where its store was; None where that can't be told."""
+    with suppress(ValueError, TypeError, KeyError):
+        about = json.loads(read_private(directory / _ABOUT, most=64 << 10) or b"")
+        folder = Path(str(about["folder"]))
+        return folder, Path(str(about.get("store") or folder / ".kore" / "sessions.db"))
+    return None
 
 
 def _size(path: Path) -> int:

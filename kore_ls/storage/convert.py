@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kore_ls.errors import StoreBusy, StoreDamaged
 from kore_ls.model.event import EventType
@@ -41,6 +41,9 @@ from kore_ls.storage.rows import unreadable_row
 from kore_ls.storage.sealing import install, sealed_value
 from kore_ls.storage.unlocking import Access, note_generation, unlock
 
+if TYPE_CHECKING:
+    from kore_ls.storage.backups import SafeCopy
+
 PREFIX = ".converting-"
 _PAGES = 8
 """Pages per step: fewer than an empty store has, so that the first step is never the last one."""
@@ -60,9 +63,12 @@ Step = Callable[[str, int], None]
 """Told what is being done and how many per cent of it are; what it raises before "switched" ends all unchanged."""
 
 
-def convert(path: Path, old: Access, new: Cipher | None, now: int, step: Step = lambda word, done: None) -> bool:
+def convert(
+    path: Path, old: Access, new: Cipher | None, now: int, step: Step = lambda *_: None, safe: SafeCopy | None = None
+) -> bool:
     """Store everything anew under a new random key, wrapped with `new` (None: plain).
 
+    `safe` gets a copy of the new form before the live file is changed.
     False: another process goes on reading what was there before, so that it is still in the log.
     Raises StoreLocked, WrongKey, StoreDamaged (a value can't be read; nothing was changed), StoreBusy, StoreFull.
     """
@@ -72,8 +78,10 @@ def convert(path: Path, old: Access, new: Cipher | None, now: int, step: Step = 
             key, at = unlock(live, old, read_only=True)
             conversion = _Conversion(path, live, None if key is None else key.codec(), at)
             with _noted(live):
-                conversion.run(new, now, step)
+                conversion.run(new, now, step, safe)
             step("switched", 100)
+            if safe is not None:
+                safe.switched(live)
             swept = _sweep(live)
             step("swept", 100)
             return swept
@@ -127,16 +135,16 @@ class _Conversion:
         self._at = at
         self.unreadable: StoreDamaged | None = None
 
-    def run(self, cipher: Cipher | None, now: int, step: Step) -> None:
+    def run(self, cipher: Cipher | None, now: int, step: Step, safe: SafeCopy | None) -> None:
         """Run, and say which session it is if a row can't be read, which SQLite does not pass on."""
         try:
-            self._run(cipher, now, step)
+            self._run(cipher, now, step, safe)
         except FAULTS:
             if self.unreadable is not None:
                 raise self.unreadable from None
             raise
 
-    def _run(self, cipher: Cipher | None, now: int, step: Step) -> None:
+    def _run(self, cipher: Cipher | None, now: int, step: Step, safe: SafeCopy | None) -> None:
         key = None if cipher is None else new_key(cipher, self._at + 1)
         self._new = None if key is None else key.codec()
         with _nameless(self._path) as fresh:
@@ -155,6 +163,9 @@ class _Conversion:
             if damage_in(fresh) or sealed_problems(fresh):
                 raise StoreDamaged("the converted store is not sound", reason="convert")
             step("copied", 100)
+            if safe is not None:
+                safe.keep(fresh)
+                step("kept", 100)
             fresh.backup(self._live, pages=_PAGES, progress=self._switching(fresh, step))
 
     def _switching(self, fresh: sqlite3.Connection, step: Step) -> Callable[[int, int, int], None]:

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -20,6 +21,9 @@ from kore_ls.storage.keys import open_key, read_wrapped
 from kore_ls.storage.leftovers import remove_leftovers
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.unlocking import Access
+
+if TYPE_CHECKING:
+    from kore_ls.storage.backups import SafeCopy
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +100,10 @@ class Encryption:
         await self._file.reset(evolve(self._file.access, ciphers=()))
         return True
 
-    async def encrypt(self, cipher: Cipher, report: Report | None = None) -> None:
+    async def encrypt(self, cipher: Cipher, report: Report | None = None, safe: SafeCopy | None = None) -> None:
         """Make a plain store an encrypted one; one that is encrypted with this key already is fine.
 
+        `safe` keeps a copy of the new form, and takes former copies away.
         Raises WrongKey, StoreDamaged, StoreBusy, StoreFull, StoreReadOnly; then nothing has changed.
         """
         async with self._one_at_a_time:
@@ -108,7 +113,7 @@ class Encryption:
             if wrapped is not None or not await self._file.exists():
                 await self._file.reset(evolve(self._file.access, ciphers=(cipher,), plain=False))
                 return
-            await self._convert((), cipher, report)
+            await self._convert((), cipher, report, safe)
             await asyncio.to_thread(remove_leftovers, self._file.path)
 
     async def decrypt(self, cipher: Cipher, report: Report | None = None) -> None:
@@ -117,14 +122,16 @@ class Encryption:
             if await self._wrapped() is not None:
                 await self._convert((cipher,), None, report)
 
-    async def rekey(self, cipher: Cipher, new: Cipher, report: Report | None = None) -> None:
+    async def rekey(
+        self, cipher: Cipher, new: Cipher, report: Report | None = None, safe: SafeCopy | None = None
+    ) -> None:
         """Encrypt everything anew with a new random key, which `new` opens. Raises as `encrypt` does.
 
         See `rewrap` for what costs less and does less.
         """
         async with self._one_at_a_time:
             if await self._former() is not None:
-                await self._convert((cipher,), new, report)
+                await self._convert((cipher,), new, report, safe)
 
     async def rewrap(self, cipher: Cipher, new: Cipher) -> None:
         """Let `new` open the store in place of `cipher`: its own key stays, so that only one row is written.
@@ -179,7 +186,9 @@ class Encryption:
             self._rotating.cancel()
             await asyncio.wait([self._rotating])
 
-    async def _convert(self, old: tuple[Cipher, ...], new: Cipher | None, report: Report | None) -> None:
+    async def _convert(
+        self, old: tuple[Cipher, ...], new: Cipher | None, report: Report | None, safe: SafeCopy | None = None
+    ) -> None:
         file = self._file
         if not is_writable(file.path):
             raise StoreReadOnly
@@ -192,16 +201,18 @@ class Encryption:
         # Whoever reopens the store while it is converted finds the one form or the other.
         file.access = evolve(before, ciphers=(*old, *after.ciphers), plain=True)
         try:
-            await self._run(Access(old), new, report)
+            await self._run(Access(old), new, report, safe)
         except BaseException:
             done = (await self._wrapped()) != wrapped
+            if safe is not None and not done:
+                safe.undo()
             await asyncio.shield(file.reset(after if done else before))
             raise
         await file.reset(after)
         if await file.exists():
             await file.open()
 
-    async def _run(self, old: Access, new: Cipher | None, report: Report | None) -> None:
+    async def _run(self, old: Access, new: Cipher | None, report: Report | None, safe: SafeCopy | None) -> None:
         loop = asyncio.get_running_loop()
         stopped = threading.Event()
 
@@ -209,7 +220,7 @@ class Encryption:
 
         def step(word: str, done: int) -> None:
             nonlocal told
-            if stopped.is_set() and word in ("copying", "copied"):
+            if stopped.is_set() and word in ("copying", "copied", "kept"):
                 raise _Cancelled
             if report is not None and told != (word, done):
                 told = word, done
@@ -217,7 +228,7 @@ class Encryption:
 
         from kore_ls.storage.convert import convert  # rarely needed
 
-        work = asyncio.create_task(asyncio.to_thread(convert, self._file.path, old, new, self._clock(), step))
+        work = asyncio.create_task(asyncio.to_thread(convert, self._file.path, old, new, self._clock(), step, safe))
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:

@@ -21,7 +21,7 @@ class Gate(Protocol):
     def migrating(self, db: sqlite3.Connection) -> None:
         """The store is of an older version and about to be changed; called in its connection's thread."""
 
-    def encrypted(self) -> None:
+    def encrypted(self, db: sqlite3.Connection) -> None:
         """The store is encrypted, and about to be opened if there is a key; called in its connection's thread."""
 
     def unlocked(self, db: sqlite3.Connection, ciphers: Sequence[Cipher]) -> None:

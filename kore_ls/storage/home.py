@@ -42,7 +42,7 @@ class StoreHome:
     def __init__(self, directory: Path, state_dir: Path, *, inside: Path | None = None) -> None:
         self.directory = directory
         self.before_migration: Callable[[sqlite3.Connection], None] | None = None
-        self.when_encrypted: Callable[[], None] | None = None
+        self.when_encrypted: Sequence[Callable[[sqlite3.Connection], None]] = ()
         self.after_unlock: Callable[[sqlite3.Connection, Sequence[Cipher]], None] | None = None
         self._stores = state_dir / "stores"
         self._inside = inside
@@ -90,10 +90,10 @@ class StoreHome:
         if self.before_migration is not None:
             self.before_migration(db)
 
-    def encrypted(self) -> None:
+    def encrypted(self, db: sqlite3.Connection) -> None:
         """Let `when_encrypted` take away what shows what an encrypted store holds."""
-        if self.when_encrypted is not None:
-            self.when_encrypted()
+        for each in self.when_encrypted:
+            each(db)
 
     def unlocked(self, db: sqlite3.Connection, ciphers: Sequence[Cipher]) -> None:
         """Let `after_unlock` take away former copies of the store."""
@@ -110,11 +110,8 @@ class StoreHome:
         write_private(self.directory / _STORE_ID, store_id.encode() + b"\n")
 
     def _is_ours(self) -> bool:
-        content = read_private(self.directory / _STORE_ID, most=64)
-        match = _ID.fullmatch(content or b"")
-        if match is None:
-            return False
-        return read_private(self._stores / match[1].decode(), most=1) is not None
+        store_id = store_id_in(self.directory)
+        return store_id is not None and read_private(self._stores / store_id.decode(), most=1) is not None
 
     def _check_path(self) -> None:
         """The directory itself, and what leads to it inside the folder, must be no links."""
@@ -148,6 +145,12 @@ def set_aside(directory: Path) -> Path:
     except OSError as error:
         raise _unusable(error) from error
     return target
+
+
+def store_id_in(directory: Path) -> bytes | None:
+    """The id that a store's directory has; None where it has none."""
+    match = _ID.fullmatch(read_private(directory / _STORE_ID, most=64) or b"")
+    return match and match[1]
 
 
 def within_store(path: Path) -> bool:

@@ -243,7 +243,7 @@ def _swept(db: sqlite3.Connection, path: Path, gate: Gate | None) -> bool:
         return True
     remove_leftovers(path)
     if gate is not None:
-        gate.encrypted()
+        gate.encrypted(db)
     return sweep(db)
 
 

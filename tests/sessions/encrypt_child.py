@@ -1,7 +1,6 @@
 """Changes a folder's key and is killed: `python -m tests.sessions.encrypt_child FOLDER FROM TO STEP`.
 
-FROM and TO are passphrases, FROM is empty for a plain store. STEP is one of the conversion's, or "forget": all is done
-but that former copies in the user's state directory are forgotten.
+FROM and TO are passphrases, FROM is empty for a plain store. STEP is one of the conversion's.
 """
 
 from __future__ import annotations
@@ -16,25 +15,18 @@ from kore_ls.agents.quiet import quiet_agent
 from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions import store_keys
 from kore_ls.sessions.app import App
-from kore_ls.sessions.backups import FolderBackups
 from kore_ls.storage.home import default_state_dir
 from tests.ciphers import CHEAP, cipher_of
-
-
-def _end(*_: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def main(path: Path, old: str, new: str, last: str) -> None:
     """Change the key until the step begins."""
     app = App(default_state_dir(), quiet_agent, CHEAP)
     folder = app.enter(path, ClientSettings())
-    if last == "forget":
-        setattr(FolderBackups, "forget_older", _end)  # noqa: B010 - mypy knows it as a method
 
     def step(word: str, done: int) -> None:
         if word == last:
-            _end()
+            os.kill(os.getpid(), signal.SIGKILL)
 
     before, after = cipher_of(old), cipher_of(new)
     assert after is not None

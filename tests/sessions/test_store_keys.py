@@ -18,7 +18,7 @@ from kore_ls.model.settings import ClientSettings
 from kore_ls.sessions import store_keys
 from kore_ls.sessions.app import App
 from kore_ls.sessions.folder import Folder
-from kore_ls.storage.backups import content_of
+from kore_ls.storage.backups import BackupShelf, content_of
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.convert import convert
 from kore_ls.storage.store import SQLiteStore
@@ -69,32 +69,57 @@ async def killed_at(folder: Path, old: str, new: str, step: str) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        "swept",
+        "switched",
         *(
             pytest.param(step, marks=pytest.mark.slow)
-            for step in ("copying", "copied", "locked", "caught up", "writing", "switched", "forget")
+            for step in ("copying", "copied", "kept", "locked", "caught up", "writing", "swept")
         ),
     ],
 )
-async def test_killed_while_it_encrypts_no_plain_copy_outlives_the_next_unlocking(
+async def test_killed_while_it_encrypts_no_plain_copy_was_added_and_none_outlives_the_next_opening(
     folder: Path, state_home: Path, step: str
 ) -> None:
+    """Opened without the key: that its user encrypted it, the copy of the encrypted store tells."""
     async with opened(state_home, folder) as before:
         await planted(before)
+        daily = before.backups.shelf.backups()
     assert shown(folder, state_home) == set(WORDS)
     await killed_at(folder, "", "new", step)
     async with opened(state_home, folder) as found:
+        plain = [each for each in found.backups.shelf.backups() if not content_of(each).encrypted]
+        assert plain in ([], daily)
         encrypted = (await found.status())[0].encrypted
-        assert encrypted or step not in ("swept", "forget")
+        assert encrypted or step not in ("switched", "swept")
     if not encrypted:
+        assert plain == daily
         async with opened(state_home, folder) as again:
             cipher = cipher_of("new")
             assert cipher is not None
             await store_keys.encrypt(again, cipher)
-        assert shown(folder, state_home) == set()
+    assert shown(folder, state_home) == set()
     async with opened(state_home, folder, "new") as after:
-        assert shown(folder, state_home) == set()
         assert (await after.manager.storage.load_session(CANARY)).name == "kanarienname"
+        assert [content_of(each).messages for each in after.backups.shelf.backups()] == [22]
+
+
+async def test_copies_from_where_the_folder_was_before_go_too(folder: Path, state_home: Path) -> None:
+    """Moved by its user, and then encrypted; what was copied of another folder's store, or of a twin's, stays."""
+    twin, other, moved = (folder.with_name(name) for name in ("twin", "other", "moved"))
+    other.mkdir()
+    async with opened(state_home, folder) as before, opened(state_home, other) as apart:
+        await planted(before)
+        await planted(apart)
+    shutil.copytree(folder, twin)
+    async with opened(state_home, twin) as there:
+        await there.backups.keep("daily")
+    shutil.rmtree(other / ".kore")
+    folder.rename(moved)
+    cipher = cipher_of("new")
+    assert cipher is not None
+    async with opened(state_home, moved) as now:
+        await store_keys.encrypt(now, cipher)
+    assert BackupShelf(state_home, folder).backups() == []
+    assert [len(BackupShelf(state_home, each).backups()) for each in (twin, other, moved)] == [1, 1, 1]
 
 
 @pytest.mark.slow
@@ -104,11 +129,10 @@ async def test_killed_after_a_new_key_was_made_no_copy_stays_that_the_former_key
     async with opened(state_home, folder, "old") as before:
         await planted(before)
         former = {each.id for each in before.backups.shelf.backups()}
-    await killed_at(folder, "old", "new", "swept")
+    await killed_at(folder, "old", "new", "switched")
     async with opened(state_home, folder, "new") as after:
-        await after.backups.keep("daily")
         assert former & {each.id for each in after.backups.shelf.backups()} == set()
-        assert len(after.backups.shelf.backups()) == 1
+        assert [each.reason for each in after.backups.shelf.backups()] == ["encrypted"]
 
 
 async def test_copies_that_are_the_store_s_own_or_another_s_stay(folder: Path, state_home: Path) -> None:
