@@ -54,8 +54,12 @@ def _workspace(profile: Profile) -> Iterator[tuple[str, ...]]:
             yield ("--bind", str(place), str(place))
         for path in (*profile.protected.fixed, *profile.protected.linked):
             yield ("--ro-bind", str(path), str(path))
+    instead = dict(profile.stand_ins)
     for path in (*profile.protected.secrets, *profile.protected.sockets):
-        yield from _hidden(path)
+        if path in instead:
+            yield ("--ro-bind", str(instead[path]), str(path))
+        else:
+            yield from _hidden(path)
     seen = (profile.folder, *map(Path, SYSTEM), *profile.readable, *profile.writable_too)
     for path in (*well_known(os.environ), *profile.protected.outer):
         if any(root in path.parents for root in seen):

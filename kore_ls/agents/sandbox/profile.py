@@ -33,7 +33,8 @@ class Profile:
     """One child's view. All paths are real; `folder` is the workspace folder, `protected` what was found in it.
 
     `readable` and `writable_too` are further directories; `scratch` is a private directory for temporary files and,
-    where the real home can't be covered, for the home. Nothing else of the machine is there.
+    where the real home can't be covered, for the home. Nothing else of the machine is there. `stand_ins` are pairs of a
+    secret file and an unreadable one that is seen in its place.
     """
 
     folder: Path
@@ -43,10 +44,17 @@ class Profile:
     readable: tuple[Path, ...] = ()
     writable_too: tuple[Path, ...] = ()
     scratch: Path | None = None
+    stand_ins: tuple[tuple[Path, Path], ...] = ()
 
 
 def command_profile(
-    folder: Path, protected: ProtectedFiles, *, network: bool, scratch: Path | None, git: Path | None = None
+    folder: Path,
+    protected: ProtectedFiles,
+    *,
+    network: bool,
+    scratch: Path | None,
+    git: Path | None = None,
+    stand_ins: tuple[tuple[Path, Path], ...] = (),
 ) -> Profile:
     """For a command of the agent: the folder is writable but for what is protected; no network unless approved.
 
@@ -60,6 +68,7 @@ def command_profile(
         readable=(*toolchains(), *_name_resolution(network)),
         writable_too=() if git is None else (git,),
         scratch=scratch,
+        stand_ins=stand_ins,
     )
 
 

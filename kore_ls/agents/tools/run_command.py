@@ -7,7 +7,8 @@ import os
 import secrets
 import shutil
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from attrs import evolve
@@ -16,12 +17,14 @@ from kore_ls.agents.anchored import CHANGED
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, git_identity, toolchain_homes
 from kore_ls.agents.gate import Action
-from kore_ls.agents.paths import Access
+from kore_ls.agents.named_secrets import named_secrets
+from kore_ls.agents.paths import Access, Place
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard
 from kore_ls.agents.sandbox.confine import can_confine, confine
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
 from kore_ls.agents.sandbox.profile import command_profile
+from kore_ls.agents.stand_ins import GIT_SETTINGS, stand_ins
 from kore_ls.agents.tools.folder_watch import FolderWatch
 from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
 from kore_ls.agents.words import say
@@ -74,9 +77,20 @@ class RunCommand(Tool):
             os.environ, folder=self.desk.folder, network=self.network, workspace_programs=sandboxed
         )
         self.program = self._program()
-        action = self.action(self.cwd, argv=tuple(self.argv), network=self.network, unsandboxed=unsandboxed)
+        self.secrets = tuple(self._named_secrets())
+        places = (self.cwd, *self.secrets)
+        action = self.action(*places, argv=tuple(self.argv), network=self.network, unsandboxed=unsandboxed)
         words = " ".join(quoted(word) for word in self.argv)
         return Aim(action=action, title=self.title(argv=words), remarks=self._remarks(sandboxed), sandboxed=sandboxed)
+
+    def _named_secrets(self) -> Iterator[Place]:
+        """What git would show of its history: no sandbox can hide it there."""
+        folder = self.desk.folder
+        known = [str(each.relative_to(folder)) for each in self.watch.protected.secrets if folder in each.parents]
+        for name in named_secrets(self.argv, known):
+            with suppress(ToolProblem):
+                place = self.desk.place(name, Access.READ, follow=False)
+                yield evolve(place, guards=place.guards | {Guard.SECRET})
 
     def _program(self) -> str:
         name = self.argv[0]
@@ -91,6 +105,9 @@ class RunCommand(Tool):
         locale = self.desk.around.locale
         remarks = [say("program", locale, program=quoted(os.path.realpath(self.program)))]
         remarks.append(say("cwd", locale, cwd=quoted(str(self.cwd.path))))
+        if self.secrets:
+            names = ", ".join(quoted(each.relative) for each in self.secrets)
+            remarks.append(f"{names}: {say('secret', locale)}")
         kind = self.sandbox.kind.value
         remarks.append(say("sandbox", locale, sandbox=kind) if sandboxed else say("noSandbox", locale))
         return (*remarks, say("network", locale)) if self.network or not sandboxed else tuple(remarks)
@@ -140,12 +157,21 @@ class RunCommand(Tool):
                 name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True))
                 scratch = Path(os.path.realpath(name))
                 env = toolchain_homes(Path.home()) | env | {"TMPDIR": str(scratch), "HOME": str(scratch)}
+            instead: tuple[tuple[Path, Path], ...] = ()
+            if self.sandbox.kind is SandboxKind.BUBBLEWRAP and self.watch.protected.secrets:
+                name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True))
+                instead = await asyncio.to_thread(
+                    stand_ins, self.desk.folder, self.watch.protected.secrets, Path(os.path.realpath(name))
+                )
+            if instead:
+                env |= GIT_SETTINGS
             profile = command_profile(
                 self.desk.folder,
                 self.watch.protected,
                 network=self.network,
                 scratch=scratch,
                 git=self.watch.git,
+                stand_ins=instead,
             )
             confined = confine(self.sandbox, [self.program, *self.argv[1:]], profile, self.cwd.path)
             return await run_command(

@@ -1,0 +1,87 @@
+"""Git in the sandbox of a repository that tracks secrets: it works, reads none of them and commits none anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kore_ls.agents.sandbox.kinds import SandboxKind
+from kore_ls.model.message import ToolStatus
+from kore_ls.model.mode import AgentMode
+from tests.agents.means import sandbox_of
+from tests.agents.scene import Scene
+from tests.agents.world import git
+
+SECRET = "TOKEN-OF-THE-FOLDER"
+IDENTITY = ("-c", "user.name=n", "-c", "user.email=m")
+
+
+@pytest.fixture
+def tracking(folder: Path) -> Scene:
+    """Three commits on two branches; `.npmrc` and a key are tracked, all of it was written a moment ago."""
+    work = folder.resolve()
+    git("init", "-q", "-b", "main", "--template=", ".", cwd=work)
+    (work / ".npmrc").write_text(f"token={SECRET}\n")
+    (work / "sub").mkdir()
+    (work / "sub/server.key").write_text(SECRET)
+    (work / "sub/server.key").chmod(0o755)
+    (work / "a.txt").write_text("a\n")
+    git("add", "-A", cwd=work)
+    git("commit", "-q", "-m", "first", cwd=work)
+    git("commit", "-q", "--allow-empty", "-m", "second", cwd=work)
+    git("branch", "other", "HEAD~1", cwd=work)
+    return Scene(work, sandbox=sandbox_of(SandboxKind.BUBBLEWRAP), answer="rejectOnce")
+
+
+async def line(scene: Scene, text: str) -> str:
+    outcome = await scene.use("run_command", argv=["sh", "-c", text])
+    assert outcome.call.result["exitCode"] == 0, outcome.text
+    return outcome.text
+
+
+@pytest.mark.parametrize("version", ["2", "4"])
+async def test_everyday_git_works_where_secrets_are_tracked(tracking: Scene, version: str) -> None:
+    work = tracking.folder
+    git("update-index", "--index-version", version, cwd=work)
+    (work / "a.txt").write_text("b\n")
+    (work / "made").write_text("x")
+    commit = f"git {' '.join(IDENTITY)}"
+    assert await line(tracking, "git status --short") == " M a.txt\n?? made\n[exit code 0]"
+    await line(tracking, f"git add -A && {commit} commit -qm third")
+    (work / "a.txt").write_text("c\n")
+    await line(tracking, f"{commit} commit -qam fourth")
+    (work / "a.txt").write_text("d\n")
+    await line(tracking, f"{commit} stash && git status --short && {commit} stash pop && git checkout -q a.txt")
+    await line(tracking, f"git checkout -q other && {commit} commit -q --allow-empty -m o && {commit} rebase -q main")
+    assert git("status", "--short", cwd=work) == ""
+    assert git("diff", "--name-only", "HEAD~4", "HEAD", cwd=work).split() == ["a.txt", "made"]
+    assert (work / ".npmrc").read_text() == f"token={SECRET}\n"
+    assert tracking.asked == []
+
+
+async def test_a_secret_that_was_changed_is_not_committed_from_the_sandbox(tracking: Scene) -> None:
+    (tracking.folder / ".npmrc").write_text("another one\n")
+    argv = ["git", *IDENTITY, "commit", "-qam", "third"]
+    outcome = await tracking.use("run_command", argv=argv)
+    assert outcome.call.result["exitCode"] != 0
+    assert git("show", "HEAD:.npmrc", cwd=tracking.folder) == f"token={SECRET}\n"
+
+
+async def test_a_tracked_secret_can_t_be_read_or_changed(tracking: Scene) -> None:
+    text = "cat .npmrc sub/server.key; chmod 644 .npmrc; echo x > .npmrc; rm -f .npmrc; mv sub s; cat .npmrc; ls -l"
+    outcome = await tracking.use("run_command", argv=["sh", "-c", text])
+    assert SECRET not in outcome.text
+    assert (tracking.folder / ".npmrc").read_text() == f"token={SECRET}\n"
+    assert outcome.call.status is ToolStatus.COMPLETED
+
+
+async def test_a_secret_that_git_is_told_to_show_is_asked_about_and_in_plan_mode_denied(tracking: Scene) -> None:
+    argv = ["git", "show", "HEAD:.npmrc"]
+    assert (await tracking.use("run_command", argv=argv)).call.status is ToolStatus.DENIED
+    assert ".npmrc: this file holds secrets" in tracking.asked[0].summary
+    tracking.mode = AgentMode.PLAN
+    assert (await tracking.use("run_command", argv=argv)).call.status is ToolStatus.DENIED
+    assert len(tracking.asked) == 1
+    tracking.mode, tracking.answer = AgentMode.BUILD, "allowOnce"
+    assert SECRET in (await tracking.use("run_command", argv=argv)).text
