@@ -34,6 +34,7 @@ const tests = {
   target: "node20",
   format: "esm",
   packages: "external",
+  alias: { vscode: "./test/vscode.ts" },
 };
 
 if (flags.has("--tests")) {

@@ -215,6 +215,25 @@ test("nothing reorders what is to be approved", async () => {
   assert.deepEqual(texts.sort(), ["+\ta\ufffdb\ufffd\u2407", ...Array(4).fill("a\ufffdb\ufffd\u2407")]);
 });
 
+test("what tools gave, code, thoughts and names of files are shown sign by sign, however they come", async () => {
+  const [trick, shown] = ["\ta\u202eb\u2066\u0007\u009b\n", "\ta\ufffdb\ufffd\u2407\ufffd\n"];
+  const call = { id: "c", messageId: "m1", name: "run", kind: "execute", title: "", status: "inProgress", input: "", output: "" };
+  const output = page.locator(".call pre").last();
+  await tell({ type: "call", call });
+  await tell({ type: "output", id: "c", offset: 0, chunk: trick });
+  await tell({ type: "output", id: "c", offset: trick.length - 1, chunk: `\n${trick}` });
+  assert.equal(await output.textContent(), shown + shown);
+  await tell({ type: "call", call: { ...call, status: "completed", output: `+${trick}` } });
+  assert.equal(await output.textContent(), `+${shown}`);
+  await show({ messages: [message(1, `\`x\u202e\`\n\n\`\`\`\n${trick}\`\`\``, { thinking: trick })], changes: [{ turnId: "t", lastSeq: 1, files: ["a\u202eb"], revertable: true }] });
+  const places = page.locator(".thought, .body p code, .body pre, .changes .link");
+  await becomes(() => places.allTextContents(), [shown, "x\ufffd", shown, "a\ufffdb"]);
+  await page.locator(".code").getByRole("button", { name: "copy" }).click();
+  assert.deepEqual((await said("copy")).map(({ text }) => text), [trick]);
+  await tell({ type: "preview", turnId: "t", text: "a\u202eb\nc", possible: true });
+  assert.equal(await page.locator(".changes p").textContent(), "a\ufffdb\nc");
+});
+
 test("tool calls are folded, and follow their output", async () => {
   const call = { id: "c", messageId: "m1", name: "run", kind: "execute", title: "Run tests", status: "inProgress", input: "pytest", output: "" };
   await tell({ type: "call", call });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.editors.nvim.editor import Nvim, Start
 
@@ -58,6 +59,23 @@ def test_what_a_message_says_is_no_header(nvim: Nvim) -> None:
     """)
     assert headers == [0]
     assert nvim.lua("return require('kore.chat').of().doc.rows") == len(LINES) + 2
+
+
+def test_what_a_tool_gave_is_shown_sign_by_sign(nvim: Nvim) -> None:
+    trick = "\ta\u202eb\u2066\x07\x9b\u061c\r"
+    given = {"result": {"text": f"one\n{trick}\n", "diff": f"+{trick}\n"}, "arguments": {"text": trick}}
+    call: dict[str, Any] = {"id": "c", "messageId": "m", "name": "run", "title": "Run", "status": "completed"} | given
+    running = {name: call[name] for name in call if name != "result"} | {"output": trick}
+    message = {"id": "m", "role": "assistant", "content": "", "thinking": trick, "toolCalls": [call, running]}
+
+    lines = nvim.lua("return (require('kore.chat.render').message(...)).lines", message)
+
+    shown = "a<202E>b<2066>␇<009B><061C>␍"
+    assert [line[4:] for line in lines if line.startswith("    ")] == [
+        f"\t{shown}",
+        *(f"text: ␉{shown}", "one", f"\t{shown}", f"+\t{shown}"),
+        *(f"text: ␉{shown}", f"\t{shown}"),
+    ]
 
 
 def test_an_address_that_is_no_session_opens_nothing(nvim: Nvim, project: Path) -> None:

@@ -21,7 +21,7 @@ REQUEST: dict[str, Any] = {
     "turnId": "t1",
     "toolCall": {"id": "c1", "messageId": "m1", "name": "write", "kind": "edit", "title": "w", "status": "pending"},
     "summary": "write /project/a.txt\x1b[2J",
-    "diff": "--- a.txt\n+++ a.txt\n@@ -1 +1 @@\n-old\n+new\n",
+    "diff": "--- a.txt\n+++ a.txt\n@@ -1 +1 @@\n-old\n+new\u202e\n",
     "options": [
         {"id": "o1", "name": "Allow", "kind": "allowOnce"},
         {"id": "o2", "name": "Always", "kind": "allowAlways"},
@@ -72,7 +72,7 @@ def test_several_long_questions_at_once_take_no_key_either(asked: Nvim) -> None:
 def test_it_is_shown_with_its_diff_and_answered_there(asked: Nvim) -> None:
     asked.type("<Esc>")
     asked.kore("permission")
-    asked.shows("+new")
+    asked.shows("+new<202E>")
     asked.gives("vim.api.nvim_get_current_line()", "3  Reject")  # <CR> rejects unless told otherwise
     asked.type("1")
     asked.wait("return outcome ~= nil")

@@ -222,7 +222,7 @@ local function page(request)
   vim.list_extend(lines, { '', text('a number or <CR> answers, q leaves it open') })
   if request.diff and request.diff ~= '' then
     lines[#lines + 1] = ''
-    vim.list_extend(lines, require('kore.chat.render').split(request.diff))
+    vim.list_extend(lines, safe.lines(require('kore.chat.render').split(request.diff)))
   end
   return lines, first
 end

@@ -30,6 +30,15 @@ function M.line(text)
   return text
 end
 
+---Lines of what a tool gave or is about to do: each made safe, with its tabs.
+---@param lines string[]
+---@return string[]
+function M.lines(lines)
+  return vim.tbl_map(function(line)
+    return table.concat(vim.tbl_map(M.line, vim.split(line, '\t', { plain = true })), '\t')
+  end, lines)
+end
+
 ---At most `width` screen cells of a line, made safe.
 ---@param text string
 ---@param width integer

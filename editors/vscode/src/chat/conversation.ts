@@ -264,7 +264,7 @@ export class Conversation {
 
   private shown(session: Session): ShownSession {
     const { id, mode, status } = session;
-    const folder = this.library.folders.length > 1 ? visible(this.library.folderName(session.folder)) : "";
+    const folder = this.library.folders.length > 1 ? this.library.folderName(session.folder) : "";
     return { id, name: visible(session.name), folder, mode, modeName: modeHere(mode), status, statusName: statusName(status) };
   }
 }

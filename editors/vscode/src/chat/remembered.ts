@@ -100,7 +100,7 @@ export class PermissionCommands implements vscode.TextDocumentContentProvider {
     } catch (error) {
       return failureText(error);
     }
-    const title = t("Decisions about what agents wanted to do in “{0}”, newest first", visible(this.library.folderName(folder)));
+    const title = t("Decisions about what agents wanted to do in “{0}”, newest first", this.library.folderName(folder));
     return decisionLog(title, decisions, {
       outcome: (decision) => outcomeName(decision),
       session: (id) => visible(this.library.book.find(id, folder)?.name ?? id),

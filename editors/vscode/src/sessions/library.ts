@@ -4,6 +4,7 @@ import type { Session } from "../protocol";
 import { errorKind } from "../server/contract";
 import type { Server } from "../server/server";
 import { Single } from "../server/single";
+import { visible } from "../text";
 import { Book, type Shelf } from "./book";
 
 const PAGE = 100;
@@ -55,8 +56,9 @@ export class Library implements vscode.Disposable {
     return this.folders.flatMap((each) => this.book.shelf(each.uri.toString()) ?? []);
   }
 
+  /** Fit to be shown: whoever made the folder named it. */
   folderName(uri: string): string {
-    return this.folders.find((each) => each.uri.toString() === uri)?.name ?? "";
+    return visible(this.folders.find((each) => each.uri.toString() === uri)?.name ?? "");
   }
 
   /** A session's name, with its folder's where several are open. */

@@ -14,6 +14,8 @@ export class CallElement {
   private readonly inputBox: HTMLElement;
   private readonly outputBox: HTMLElement;
   private streamed = 0;
+  /** As it came; what is shown of it obeys nothing in it. */
+  private raw = "";
 
   constructor(call: ShownCall, private readonly strings: ChatStrings) {
     this.inputBox = h("div", "", h("div", "call-label", strings.input), this.input);
@@ -27,15 +29,20 @@ export class CallElement {
     this.status.textContent = this.strings.calls[call.status] ?? call.status;
     this.element.dataset["status"] = call.status;
     this.input.textContent = visibleLines(call.input);
-    if (call.output || call.status === "completed") this.output.textContent = call.output;
+    if (call.output || call.status === "completed") this.put(call.output);
     this.hideEmpty();
   }
 
   more(offset: number, chunk: string): void {
     const fresh = offset < this.streamed ? chunk.slice(this.streamed - offset) : chunk;
     this.streamed = Math.max(this.streamed, offset + chunk.length);
-    this.output.textContent = ((this.output.textContent ?? "") + fresh).slice(-MOST_OUTPUT);
+    this.put((this.raw + fresh).slice(-MOST_OUTPUT));
     this.hideEmpty();
+  }
+
+  private put(output: string): void {
+    this.raw = output;
+    this.output.textContent = visibleLines(output);
   }
 
   private hideEmpty(): void {

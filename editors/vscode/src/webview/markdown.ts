@@ -3,6 +3,7 @@ import DOMPurify from "dompurify";
 import MarkdownIt from "markdown-it";
 import type { ChatStrings } from "../chat/messages";
 import { openable } from "../chat/messages";
+import { visible, visibleLines } from "../text";
 import { button, h } from "./dom";
 import { say } from "./host";
 
@@ -24,6 +25,7 @@ export function markdown(text: string, strings: ChatStrings): DocumentFragment {
     RETURN_DOM_FRAGMENT: true,
   });
   for (const link of fragment.querySelectorAll("a")) tame(link);
+  for (const word of fragment.querySelectorAll(":not(pre) > code")) word.textContent = visible(word.textContent ?? "");
   for (const block of fragment.querySelectorAll("pre")) frame(block, strings);
   for (const table of fragment.querySelectorAll("table")) {
     const box = h("div", "table");
@@ -50,13 +52,14 @@ function tame(link: HTMLAnchorElement): void {
 
 function frame(block: HTMLElement, strings: ChatStrings): void {
   const code = block.textContent ?? "";
+  if (block.firstElementChild) block.firstElementChild.textContent = visibleLines(code);
   const language = /language-(\S+)/.exec(block.firstElementChild?.className ?? "")?.[1] ?? "";
   const copy = button(strings.copy, "quiet", () => {
     say({ type: "copy", text: code });
     copy.textContent = strings.copied;
   });
   const insert = button(strings.insert, "quiet", () => say({ type: "insert", text: code }));
-  const box = h("div", "code", h("div", "code-head", h("span", "language", language), copy, insert));
+  const box = h("div", "code", h("div", "code-head", h("span", "language", visible(language)), copy, insert));
   block.replaceWith(box);
   box.append(block);
 }

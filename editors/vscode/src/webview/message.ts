@@ -5,6 +5,7 @@ import { button, h } from "./dom";
 import { say } from "./host";
 import { markdown } from "./markdown";
 import { stableLength } from "./stable";
+import { visibleLines } from "../text";
 
 export class MessageElement {
   readonly element = h("article", "message");
@@ -111,6 +112,7 @@ export class MessageElement {
 
   private setThinking(text: string): void {
     this.thinking.hidden = !text;
-    if (this.thought.textContent !== text) this.thought.textContent = text;
+    const shown = visibleLines(text);
+    if (this.thought.textContent !== shown) this.thought.textContent = shown;
   }
 }

@@ -5,6 +5,7 @@ import { button, h } from "./dom";
 import type { Follow } from "./follow";
 import { say } from "./host";
 import { MessageElement } from "./message";
+import { visible, visibleLines } from "../text";
 
 const LEAST_PAUSE_MS = 40;
 /** Rendering may take this part of the time, at most. */
@@ -139,7 +140,7 @@ export class Transcript {
     if (this.changes.has(turnId)) return;
     const last = this.stored.filter(({ seq }) => (seq ?? 0) <= lastSeq).at(-1);
     if (!last) return;
-    const list = h("ul", "", ...files.map((path) => h("li", "", button(path, "link", () => say({ type: "file", path })))));
+    const list = h("ul", "", ...files.map((path) => h("li", "", button(visible(path), "link", () => say({ type: "file", path })))));
     const card = h("section", "changes", h("strong", "", this.strings.changed), list);
     if (revertable) card.append(this.way(turnId));
     this.changes.set(turnId, card);
@@ -161,11 +162,11 @@ export class Transcript {
   preview(turnId: string, text: string, possible: boolean): void {
     const cancel = button(this.strings.cancel, possible ? "primary" : "", () => this.setWay(turnId));
     const revert = button(this.strings.revertThese, "", () => say({ type: "revert", turnId }));
-    this.setWay(turnId, h("p", "plain", text), h("div", "buttons", cancel, ...(possible ? [revert] : [])));
+    this.setWay(turnId, h("p", "plain", visibleLines(text)), h("div", "buttons", cancel, ...(possible ? [revert] : [])));
   }
 
   reverted(turnId: string, text: string): void {
-    this.setWay(turnId, h("p", "plain", text));
+    this.setWay(turnId, h("p", "plain", visibleLines(text)));
   }
 
   reveal(seq: number): void {

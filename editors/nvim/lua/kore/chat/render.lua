@@ -45,7 +45,7 @@ end
 ---@param highlight string
 local function folded(into, title, lines, highlight)
   add(into, title, #lines > 0 and '>1' or 0, highlight)
-  for _, line in ipairs(lines) do
+  for _, line in ipairs(safe.lines(lines)) do
     add(into, '    ' .. line, 1)
   end
 end
