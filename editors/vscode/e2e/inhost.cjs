@@ -36,6 +36,7 @@ const steps = {
     const start = performance.now();
     await extension.activate();
     found.activationMs = Math.round(performance.now() - start);
+    await vscode.commands.executeCommand("kore.ui.refresh"); // a folder without sessions has no server until it is used
     await until("the server's commands", async () => (await commands()).includes("kore.session.list"));
     found.serverMs = Math.round(performance.now() - start);
   },

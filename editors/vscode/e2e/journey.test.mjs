@@ -40,6 +40,7 @@ async function openChat() {
 }
 
 step("in a fresh folder the server is found, and nothing is made there by looking", async () => {
+  await status("Kore");
   await openChat();
   await status("no session");
   assert.equal(existsSync(join(folder, ".kore")), false);
@@ -106,6 +107,10 @@ step("what the user rejects does not happen, and the agent is told why", async (
   await status("Permission needed");
   await window.shot("3-permission");
   assert.equal(await box.evaluate((each) => document.activeElement === each), true, "the question took the focus");
+  await window.page.locator('.activitybar a[aria-label^="Explorer"]').click();
+  await window.page.locator(".sidebar .composite.title", { hasText: "Explorer" }).waitFor();
+  await window.page.locator(".statusbar-item", { hasText: "Permission needed" }).click();
+  await chat.locator(".permission").waitFor();
   await chat.locator(".feedback").fill("not there");
   await chat.locator(".permission button.primary").click();
   await chat.locator('.call[data-status="denied"]').waitFor();

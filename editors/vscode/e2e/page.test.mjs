@@ -201,6 +201,8 @@ test("a permission request takes neither focus nor keys, and its default is to r
   assert.deepEqual(await said("answer"), [{ type: "answer", requestId: "r1", optionId: "no", feedback: "use b.txt" }]);
   await tell({ type: "permissions", requests: [] });
   assert.equal(await page.locator(".permission").count(), 0);
+  await tell({ type: "permissions", requests: [request] });
+  assert.equal(await page.locator(".feedback").inputValue(), "use b.txt", "what was written is lost where an answer did not arrive");
 });
 
 test("nothing reorders what is to be approved", async () => {

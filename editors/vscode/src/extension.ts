@@ -39,7 +39,10 @@ export function activate(context: vscode.ExtensionContext): void {
     server,
     (sessionId) => chat.sees(sessionId),
     ({ sessionId }) => library.fullName(library.book.find(sessionId)),
-    ({ sessionId }) => void jump(library.book.find(sessionId)).catch(showFailure),
+    ({ sessionId: id }, from) => {
+      const folder = from ?? library.book.find(id)?.folder ?? library.folder;
+      if (folder !== undefined) void jump({ id, folder }).catch(showFailure);
+    },
   );
   chat.permissions = permissions;
 
@@ -68,6 +71,7 @@ export function activate(context: vscode.ExtensionContext): void {
     chat,
     permissions,
     permissions.onChange(() => chat.showPermissions()),
+    vscode.commands.registerCommand("kore.ui.question", () => permissions.look()),
     vscode.window.createTreeView<Node>("kore.sessions", { treeDataProvider: tree }),
     vscode.window.registerWebviewViewProvider(CHAT_VIEW, chat),
     new StatusBar(library, () => permissions.first, permissions.onChange),
@@ -83,7 +87,15 @@ export function activate(context: vscode.ExtensionContext): void {
     new ProviderKeys(server, context.secrets),
     new ServerCommands(library, log).register(),
   );
-  void server.start();
+  void startWhereUsed(server);
+}
+
+/** At once where a folder has sessions; elsewhere at the first use, as a folder without any needs no process. */
+async function startWhereUsed(server: Server): Promise<void> {
+  const there = ({ uri }: vscode.WorkspaceFolder): Thenable<boolean> =>
+    vscode.workspace.fs.stat(vscode.Uri.joinPath(uri, ".kore")).then(() => true, () => false);
+  const found = await Promise.all((vscode.workspace.workspaceFolders ?? []).map(there));
+  if (found.some(Boolean)) server.use();
 }
 
 export async function deactivate(): Promise<void> {

@@ -26,7 +26,7 @@ export class Permissions implements vscode.Disposable {
     private readonly server: Server,
     private readonly sees: (sessionId: string) => boolean,
     private readonly named: (request: PermissionRequest) => string | undefined,
-    private readonly show: (request: PermissionRequest) => void,
+    private readonly show: (request: PermissionRequest, folder: string | undefined) => void,
   ) {
     server.permissions = (request, token) => this.serve(request, token);
     this.subscriptions = [
@@ -41,6 +41,13 @@ export class Permissions implements vscode.Disposable {
   /** What has waited longest. */
   get first(): PermissionRequest | undefined {
     return this.pending.values().next().value?.request;
+  }
+
+  /** Bring up what has waited longest. */
+  look(): void {
+    const first = this.pending.values().next().value;
+    if (first) this.show(first.request, first.folder);
+    else void vscode.window.showInformationMessage(vscode.l10n.t("No agent asks anything."));
   }
 
   of(sessionId: string): PermissionRequest[] {
@@ -121,7 +128,7 @@ export class Permissions implements vscode.Disposable {
     const name = plain(shortened(this.named(request) ?? "–", NAME_CHARS));
     const text = t("The agent of “{0}” asks for permission: {1}", name, plain(request.summary));
     const chosen = await vscode.window.showWarningMessage(text, reject, allow, look);
-    if (chosen === look) return this.show(request);
+    if (chosen === look) return this.show(request, this.pending.get(request.requestId)?.folder);
     const kind = chosen === allow ? "allowOnce" : chosen === reject ? "rejectOnce" : undefined;
     const option = request.options.find((each) => each.kind === kind);
     if (option) await this.answer(request.requestId, option.id, "").catch(showFailure);

@@ -45,6 +45,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
   resolveWebviewView(view: vscode.WebviewView): void {
     this.view = view;
     this.ready = false;
+    this.library.server.use();
     const { webview } = view;
     webview.options = { enableScripts: true, localResourceRoots: [this.assets] };
     webview.html = chatPage({

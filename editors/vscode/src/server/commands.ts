@@ -29,10 +29,15 @@ export class ServerCommands {
       }),
       vscode.workspace.onDidChangeConfiguration((event) => {
         const ours = ["path", "agent", "rules", "lspBridge", "defaultMode", "sessionNamePrefix", "maxSessions"];
-        if (ours.some((name) => event.affectsConfiguration(`kore.${name}`))) void this.restart();
+        if (ours.some((name) => event.affectsConfiguration(`kore.${name}`))) this.startAnew();
       }),
-      vscode.workspace.onDidGrantWorkspaceTrust(() => void this.restart()),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => this.startAnew()),
     );
+  }
+
+  /** What a server is told at its start has changed; one that was not needed yet is not needed for that. */
+  private startAnew(): void {
+    if (this.library.server.state !== "stopped") void this.restart();
   }
 
   /** A running turn would be stopped, so its user is asked first. */

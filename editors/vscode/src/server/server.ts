@@ -72,8 +72,14 @@ export class Server implements vscode.Disposable {
     return this.current === "running" && this.offer.methods.has(method);
   }
 
-  /** Send a request. Raises the server's error, and `NotRunning` where there is no server. */
+  /** Start, if that was not asked for before. */
+  use(): void {
+    if (this.current === "stopped" && !this.disposed) void this.start();
+  }
+
+  /** Send a request, which starts the server if need be. Raises the server's error, and `NotRunning` where there is none. */
   async request<M extends Method>(method: M, params: Methods[M]["params"], token?: vscode.CancellationToken): Promise<Methods[M]["result"]> {
+    if (this.current === "stopped" && !this.disposed) await this.start();
     if (this.current === "starting") await this.settled();
     const client = this.client;
     if (!client || this.current !== "running") throw new NotRunning(vscode.l10n.t("The Kore server is not running."));

@@ -41,7 +41,7 @@ export class SessionCommands {
       export: (target) => this.export(target),
       import: () => this.import(),
       copyId: (target) => this.copyId(target),
-      refresh: () => this.library.refresh(),
+      refresh: () => this.refresh(),
       more: (target) => (target ? this.library.more(target.folder) : undefined),
     };
     return vscode.Disposable.from(
@@ -56,6 +56,11 @@ export class SessionCommands {
         }),
       ),
     );
+  }
+
+  private async refresh(): Promise<void> {
+    this.library.server.use();
+    await this.library.refresh();
   }
 
   private async create(target: Target): Promise<Session | undefined> {

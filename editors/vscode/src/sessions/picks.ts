@@ -73,7 +73,9 @@ export async function pickMode(current: AgentMode | undefined, title: string): P
 
 /** What can be done from the status bar. */
 export async function pickAction(library: Library): Promise<string | undefined> {
-  const { server, session, folder } = library;
+  const { server } = library;
+  if (server.state === "stopped") await server.start();
+  const { session, folder } = library;
   if (server.state !== "running") {
     return pickOne("Kore", [
       { label: `$(debug-restart) ${t("Restart the server")}`, value: "kore.ui.restart" },

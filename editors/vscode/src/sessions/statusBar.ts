@@ -1,4 +1,4 @@
-// The status bar item: folder, session, mode and status of where the user is; a click offers what can be done.
+// The status bar item: folder, session, mode and status of where the user is; a click offers what can be done, or leads to what is asked.
 import * as vscode from "vscode";
 import type { PermissionRequest } from "../protocol";
 import type { Library } from "./library";
@@ -20,7 +20,6 @@ export class StatusBar implements vscode.Disposable {
   ) {
     this.item = vscode.window.createStatusBarItem("kore.status", vscode.StatusBarAlignment.Left, 10);
     this.item.name = "Kore";
-    this.item.command = "kore.ui.actions";
     this.subscriptions = [library.onChange(() => this.show()), library.server.onState(() => this.show()), changed(() => this.show())];
     this.show();
   }
@@ -29,7 +28,14 @@ export class StatusBar implements vscode.Disposable {
     const { t } = vscode.l10n;
     const { server, folder, session } = this.library;
     this.item.backgroundColor = undefined;
+    this.item.command = "kore.ui.actions";
     this.item.tooltip = t("Kore: click for actions");
+    if (server.state === "stopped") {
+      this.item.text = "$(comment-discussion) Kore";
+      if (folder === undefined) this.item.hide();
+      else this.item.show();
+      return;
+    }
     if (server.state !== "running") {
       const failed = server.state === "failed";
       this.item.text = failed ? `$(error) Kore: ${t("no server")}` : `$(loading~spin) Kore`;
@@ -51,7 +57,8 @@ export class StatusBar implements vscode.Disposable {
       const asking = this.library.book.find(asked.sessionId);
       const who = asking ? [label(this.library.folderName(asking.folder)), label(shortened(asking.name, NAME_CHARS))] : [];
       this.item.text = `$(question) ${[t("Permission needed"), ...who].join(" · ")}`;
-      this.item.tooltip = `${visible(asked.summary)}\n${t("Kore: click for actions")}`;
+      this.item.tooltip = `${visible(asked.summary)}\n${t("Kore: click to see the question")}`;
+      this.item.command = "kore.ui.question";
       this.item.backgroundColor = new vscode.ThemeColor("statusBarItem.warningBackground");
     }
     this.item.show();

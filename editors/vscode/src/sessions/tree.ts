@@ -22,6 +22,7 @@ export class SessionTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
   }
 
   getChildren(node?: Node): Node[] {
+    this.library.server.use(); // asked for by a view that is seen
     if (this.library.server.state !== "running" && this.library.server.state !== "starting") return [];
     const shelves = this.library.shelves;
     if (node) return node.kind === "folder" ? this.inFolder(node.folder) : [];

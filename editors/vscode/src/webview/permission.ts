@@ -10,6 +10,8 @@ const ORDER: readonly PermissionOption["kind"][] = ["rejectOnce", "allowOnce", "
 export class PermissionCards {
   readonly element = h("div", "permissions");
   private readonly cards = new Map<string, HTMLElement>();
+  /** What was written into cards: an answer that did not arrive brings its card back. */
+  private readonly written = new Map<string, string>();
 
   constructor(private readonly strings: ChatStrings) {
     this.element.setAttribute("role", "alert");
@@ -34,6 +36,8 @@ export class PermissionCards {
   private card(request: PermissionRequest): HTMLElement {
     const feedback = h("input", "feedback");
     feedback.placeholder = this.strings.feedback;
+    feedback.value = this.written.get(request.requestId) ?? "";
+    feedback.addEventListener("input", () => this.written.set(request.requestId, feedback.value));
     const answer = (option: PermissionOption): void =>
       say({ type: "answer", requestId: request.requestId, optionId: option.id, feedback: feedback.value });
     const options = [...request.options].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
