@@ -146,6 +146,19 @@ def test_the_transcript_can_not_be_changed_and_undo_concerns_the_prompt(chat: Nv
     chat.shows("text")
 
 
+@pytest.mark.parametrize("key", ["i", "a", "I", "A", "o", "O", "gi"])
+def test_whoever_begins_to_write_in_the_transcript_writes_into_the_prompt(chat: Nvim, key: str) -> None:
+    before = chat.lines()
+    chat.type("Gi12<Esc>gg")
+    chat.wait("return not vim.bo.modifiable")
+    chat.type(f"{key}34")
+    chat.chat("chat.doc:prompt() == '1234'")
+
+    assert chat.lines()[:-1] == before[:-1]
+    chat.type("<Esc>I0<Esc>a.")  # in the prompt they are what they are
+    chat.chat("chat.doc:prompt() == '0.1234'")
+
+
 def test_a_prompt_that_can_not_be_sent_comes_back(chat: Nvim) -> None:
     chat.kore("close")
     chat.lua("require('kore.chat').of().doc:set_prompt('keep me')")

@@ -180,6 +180,7 @@ local ZH = {
   ['the key of %s is forgotten'] = '已忘掉 %s 的密钥',
   ['nothing was decided in this session yet'] = '此会话还没有作出过决定',
 
+  ['Write; in the transcript: go to the prompt and write there'] = '输入；在记录中：跳到提问处再输入',
   ['An earlier prompt'] = '更早的提问',
   ['Have the session answered by the agent that is offered'] = '由所提示的代理回答此会话',
   ['A later prompt'] = '更晚的提问',

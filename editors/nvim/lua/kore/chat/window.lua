@@ -69,6 +69,20 @@ local function stop(chat)
   end)
 end
 
+---Whoever begins to write in the transcript means the prompt: it can be written nowhere else.
+---@param buf integer
+---@param chat kore.Chat
+local function lead(buf, chat)
+  for _, key in ipairs({ 'i', 'a', 'I', 'A', 'o', 'O', 'gi' }) do
+    vim.keymap.set('n', key, function()
+      if vim.api.nvim_win_get_cursor(0)[1] > chat.doc.rows then
+        return key
+      end
+      return "<Cmd>lua require('kore.chat').of().doc:to_prompt(vim.api.nvim_get_current_win())<CR>A"
+    end, { buffer = buf, expr = true, desc = require('kore.i18n').text('Write; in the transcript: go to the prompt and write there') })
+  end
+end
+
 ---@param buf integer
 ---@param chat kore.Chat
 function M.prepare(buf, chat)
@@ -101,6 +115,7 @@ function M.prepare(buf, chat)
     require('kore.chat.history').go(chat, 1)
   end, 'A later prompt')
   map('n', keys.answer, '<Cmd>Kore! agent<CR>', 'Have the session answered by the agent that is offered')
+  lead(buf, chat)
   vim.bo[buf].omnifunc = "v:lua.require'kore.chat.complete'.omni"
   local group = vim.api.nvim_create_augroup('kore.chat.' .. buf, { clear = true })
   vim.api.nvim_create_autocmd({ 'CursorMoved', 'CursorMovedI', 'WinEnter', 'BufEnter' }, {
