@@ -55,7 +55,7 @@ async def status(file: StoreFile) -> StoreStatus:
         path=file.path,
         exists=True,
         encrypted=opened.key is not None,
-        locked=opened.refused,
+        locked=bool(opened.refused),
         read_only=opened.read_only,
         journal_mode=opened.journal_mode,
         sessions=sessions,
@@ -112,7 +112,7 @@ async def _repair(file: StoreFile, now: int) -> list[str]:
 async def _key(file: StoreFile, now: int) -> tuple[StoreKey | None, int]:
     """The key of a damaged store, and the generation; as they were when it was opened, if it was."""
     opened = file.current
-    if opened is not None:
+    if opened is not None and (opened.key is not None or not opened.damaged):
         return opened.key, opened.generation
     from kore_ls.storage.repair import key_of
 

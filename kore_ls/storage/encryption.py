@@ -79,6 +79,8 @@ class Encryption:
             await asyncio.to_thread(open_key, wrapped, cipher)
         exists_plain = wrapped is None and await self._file.exists()
         wanted = evolve(before, plain=before.plain or plain)
+        if plain and wrapped is None:
+            self._file.meant_plain()
         if cipher is not None and not exists_plain:
             wanted = evolve(wanted, ciphers=(cipher,))
         if wanted != before:
@@ -121,6 +123,7 @@ class Encryption:
         async with self._one_at_a_time:
             if await self._wrapped() is not None:
                 await self._convert((cipher,), None, report)
+            self._file.meant_plain()
 
     async def rekey(
         self, cipher: Cipher, new: Cipher, report: Report | None = None, safe: SafeCopy | None = None
@@ -196,6 +199,8 @@ class Encryption:
         if wrapped is not None:
             for cipher in old:
                 await asyncio.to_thread(open_key, wrapped, cipher)
+        if new is None:
+            file.meant_plain()  # already now, for others who open it when it is; whoever unlocks it notes the contrary
         before = file.access
         after = evolve(before, ciphers=() if new is None else (new,), plain=new is None)
         # Whoever reopens the store while it is converted finds the one form or the other.

@@ -7,13 +7,14 @@ SQLite holds on it for another store object of this process.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import sys
 from contextlib import closing
 from pathlib import Path
 
-from kore_ls.errors import StoreDamaged, StoreForeign, StoreReadOnly, UnsupportedStore
+from kore_ls.errors import StoreBusy, StoreDamaged, StoreForeign, StoreReadOnly, UnsupportedStore
 from kore_ls.storage.faults import FAULTS, translated
 from kore_ls.storage.migrations import APPLICATION_ID
 from kore_ls.storage.private_files import make_private_directory
@@ -23,6 +24,7 @@ _ROLLBACK = bytes.fromhex("d9d505f920a163d7")
 """What a rollback journal that holds anything begins with (SQLite file format, section 3)."""
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 
+_COPY_TRIES = 5
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs", "fuse.sshfs", "fuse.rclone"})
 
 FileIdentity = tuple[int, int]
@@ -54,6 +56,20 @@ def signature(path: Path) -> Signature:
         return (status.st_size, status.st_mtime_ns)
 
     return tuple(of(beside(path, suffix)) for suffix in ("", *JOURNALS))
+
+
+def copy_unchanged(path: Path, target: Path) -> Signature:
+    """Copy the file and its journals as they were at one moment; their signature then. Raises OSError, StoreBusy."""
+    for _ in range(_COPY_TRIES):
+        seen = signature(path)
+        for suffix in ("", *JOURNALS):
+            try:
+                shutil.copyfile(beside(path, suffix), beside(target, suffix), follow_symlinks=False)
+            except FileNotFoundError:
+                beside(target, suffix).unlink(missing_ok=True)
+        if signature(path) == seen:
+            return seen
+    raise StoreBusy
 
 
 def check_openable(path: Path) -> bool:

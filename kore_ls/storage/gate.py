@@ -26,3 +26,9 @@ class Gate(Protocol):
 
     def unlocked(self, db: sqlite3.Connection, ciphers: Sequence[Cipher]) -> None:
         """One of the keys has opened the store; called in its connection's thread."""
+
+    def was_encrypted(self) -> bool:
+        """Whether a key has opened the store before, and its user has not said since that it is plain."""
+
+    def meant_plain(self) -> None:
+        """Its user says that the store is plain, or is to be."""

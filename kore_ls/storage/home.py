@@ -6,6 +6,7 @@ no repository can write to: a moved or copied folder stays its user's, a shipped
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -13,6 +14,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from kore_ls.errors import StoreForeign, StoreReadOnly
@@ -96,9 +98,35 @@ class StoreHome:
             each(db)
 
     def unlocked(self, db: sqlite3.Connection, ciphers: Sequence[Cipher]) -> None:
-        """Let `after_unlock` take away former copies of the store."""
+        """Note that the store is encrypted, and let `after_unlock` take away former copies of it."""
+        if not self.was_encrypted() and (mark := self._mark) is not None:
+            with suppress(OSError):
+                make_private_directory(mark.parent)
+                write_private(mark, b"")
         if self.after_unlock is not None:
             self.after_unlock(db, ciphers)
+
+    def was_encrypted(self) -> bool:
+        """Whether a key has opened the store before, in this place, and it was not meant to be plain since.
+
+        Whoever may write in the folder could take out the key, and what is written then would be plain.
+        """
+        return self._mark is not None and read_private(self._mark, most=1) is not None
+
+    def meant_plain(self) -> None:
+        """Forget that the store was encrypted."""
+        if (mark := self._mark) is not None:
+            with suppress(OSError):
+                mark.unlink(missing_ok=True)
+
+    @property
+    def _mark(self) -> Path | None:
+        """By id and place: where a folder was copied to, its store may have another form."""
+        store_id = store_id_in(self.directory)
+        if store_id is None:
+            return None
+        named = hashlib.sha256(store_id + b"\0" + os.fsencode(os.path.realpath(self.directory))).hexdigest()
+        return self._stores.with_name("encrypted") / named[:32]
 
     def _take(self) -> None:
         make_private_directory(self.directory)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sqlite3
 import tempfile
 import time
@@ -14,16 +13,15 @@ from typing import TypeVar
 
 from attrs import define, field
 
-from kore_ls.errors import StoreBusy, StoreDamaged, StoreReadOnly
+from kore_ls.errors import StoreDamaged, StoreReadOnly
 from kore_ls.storage.changes import newest_change
 from kore_ls.storage.codec import Codec
 from kore_ls.storage.database import BUSY_TIMEOUT_MS, Database, Stale
 from kore_ls.storage.faults import FAULTS, is_busy
 from kore_ls.storage.files import (
-    JOURNALS,
     FileIdentity,
     Signature,
-    beside,
+    copy_unchanged,
     create_private,
     has_journal,
     identity,
@@ -40,14 +38,13 @@ from kore_ls.storage.memory_index import MemoryIndex, attach_index
 from kore_ls.storage.migrations import APPLICATION_ID, SCHEMA_VERSION, check_schema, migrate, user_version
 from kore_ls.storage.sealing import install
 from kore_ls.storage.searcher import Searcher
-from kore_ls.storage.unlocking import Access, Budget, unlock
+from kore_ls.storage.unlocking import Access, Budget, holds_sealed, refusal, unlock
 from kore_ls.storage.writer import Writer
 
 T = TypeVar("T")
 
 _LOG_BYTES = 16 << 20
 _WAL_TRIES = 50
-_COPY_TRIES = 5
 
 
 @define
@@ -55,7 +52,7 @@ class OpenStore:
     """The open connections of one store and what was found on opening.
 
     `source` is the file that the connections have open: a private copy where the store is read-only and has a journal.
-    `generation`: how often its encryption had been changed. `refused`: it is plain where an encrypted one is wanted.
+    `generation`: how often its encryption had been changed. `refused`: why it may not be written as it is plain.
     `swept`: nothing of before its encryption is in the log.
     """
 
@@ -68,7 +65,7 @@ class OpenStore:
     key: StoreKey | None = None
     codec: Codec | None = None
     generation: int = 0
-    refused: bool = False
+    refused: str = ""
     swept: bool = True
     budget: Budget = field(factory=lambda: Budget(None))
     writing: Writer | None = None
@@ -189,7 +186,9 @@ async def open_store(
         opened.swept = swept
         opened.budget = Budget(codec, rotate_at=access.rotate_at)
         await writer.run(opened.budget.look)
-        opened.refused = key is None and access.wants_key
+        if key is None:
+            opened.refused = refusal(access, gate)
+            opened.damaged = await writer.run(lambda db: holds_sealed(db) and generation(db) == made)
         opened.writing = Writer(writer, name, _guard(opened), _entered(opened), opened.budget.spend)
         opened.searcher = _searcher(opened, access.indexed_messages)
         opened.seen_version, opened.seen_change = await writer.run(lambda db: (data_version(db), newest_change(db)))
@@ -263,7 +262,7 @@ async def _open_read_only(path: Path, access: Access) -> OpenStore:
         source, query = Path(scratch.name) / path.name, ""
     try:
         if scratch is not None:
-            seen = await asyncio.to_thread(_copy, path, source)
+            seen = await asyncio.to_thread(copy_unchanged, path, source)
         reader = await Database.connect(source, query=query)
         try:
             await reader.run(_check_readable)
@@ -285,20 +284,6 @@ async def _open_read_only(path: Path, access: Access) -> OpenStore:
     )
     opened.searcher = _searcher(opened, access.indexed_messages)
     return opened
-
-
-def _copy(path: Path, target: Path) -> Signature:
-    """Copy the file and its journals as they were at one moment; what they looked like then. Raises OSError."""
-    for _ in range(_COPY_TRIES):
-        seen = signature(path)
-        for suffix in ("", *JOURNALS):
-            try:
-                shutil.copyfile(beside(path, suffix), beside(target, suffix), follow_symlinks=False)
-            except FileNotFoundError:
-                beside(target, suffix).unlink(missing_ok=True)
-        if signature(path) == seen:
-            return seen
-    raise StoreBusy
 
 
 def _check_readable(db: sqlite3.Connection) -> None:

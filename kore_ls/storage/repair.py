@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from kore_ls.errors import StoreBusy, StoreDamaged, StoreFull
+from kore_ls.errors import StoreBusy, StoreDamaged, StoreFull, StoreLocked
 from kore_ls.storage.codec import StoreConnection
 from kore_ls.storage.database import BUSY_TIMEOUT_MS
 from kore_ls.storage.faults import FAULTS, is_busy, translated
@@ -27,7 +27,7 @@ from kore_ls.storage.maintenance import damage_in, problems_in
 from kore_ls.storage.migrations import APPLICATION_ID, migrate
 from kore_ls.storage.salvage import salvage
 from kore_ls.storage.sealing import install
-from kore_ls.storage.unlocking import ROTATE_AT, Access, note_generation, open_store_key
+from kore_ls.storage.unlocking import ROTATE_AT, Access, holds_sealed, note_generation, open_store_key
 
 _PAGE = 4096
 _PAGE_COUNT_AT = 28
@@ -39,7 +39,7 @@ _TREES = (b"\2", b"\5", b"\x0a", b"\x0d")
 def key_of(path: Path, access: Access, now: int) -> tuple[StoreKey | None, int]:
     """The key and the generation in a damaged file; where they are lost, and all with them, new ones.
 
-    Raises StoreLocked, WrongKey, StoreBusy.
+    Raises StoreLocked (also where a key is lost, and there is none to make the new one with), WrongKey, StoreBusy.
     """
     later = now // 1000  # than any number that counts changes: nobody who has the file open takes it for the same
     try:
@@ -52,9 +52,12 @@ def key_of(path: Path, access: Access, now: int) -> tuple[StoreKey | None, int]:
             return _unlocked(db, access, later)
     except (StoreDamaged, *FAULTS) as error:
         _only_damage(error)
-    if not access.ciphers:
-        return None, 0
-    return new_key(access.ciphers[0], later), later
+        lost = isinstance(error, StoreDamaged) and error.params.get("reason") == "key"
+    if access.ciphers:
+        return new_key(access.ciphers[0], later), later
+    if lost:  # what is written next must not be plain for that
+        raise StoreLocked("the store was encrypted, and its key is lost; unlock it, and a repair makes a new one")
+    return None, 0
 
 
 def _unlocked(db: sqlite3.Connection, access: Access, later: int) -> tuple[StoreKey | None, int]:
@@ -63,7 +66,10 @@ def _unlocked(db: sqlite3.Connection, access: Access, later: int) -> tuple[Store
         at = generation(db)
     except StoreDamaged:
         at = later
-    return open_store_key(db, access), at
+    key = open_store_key(db, access)
+    if key is None and holds_sealed(db):
+        raise StoreDamaged("the store's key was taken out", reason="key")
+    return key, at
 
 
 def _only_damage(error: Exception) -> None:

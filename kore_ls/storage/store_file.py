@@ -22,7 +22,7 @@ from kore_ls.storage.indexer import Report, is_index_damage
 from kore_ls.storage.maintenance import checkpoint, sweep
 from kore_ls.storage.opening import OpenStore, data_version, open_store
 from kore_ls.storage.search_index import outdate
-from kore_ls.storage.unlocking import Access
+from kore_ls.storage.unlocking import Access, refusal
 from kore_ls.storage.writer import Transaction
 
 T = TypeVar("T")
@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 
 _TRIES = 3
 _ALL = 1 << 62
-_PLAIN = "the store is not encrypted although there is a key for it; encrypt it, or say that it is meant to be plain"
-_UNUSABLE = "the key that is configured is none, so nothing is stored; mend it, or unlock the store with another"
 _CORRUPT = frozenset({"SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_CORRUPT_SEQUENCE", "SQLITE_NOTADB"})
 
 
@@ -92,8 +90,8 @@ class StoreFile:
         if not check_openable(self.path):
             if not create:
                 return
-            if self.access.wants_key and not self.access.ciphers:
-                raise StoreLocked(_UNUSABLE, plain=True)
+            if not self.access.ciphers and (why := refusal(self.access, self._gate)):
+                raise StoreLocked(why, plain=True)
             if self._gate is not None:
                 self._gate.prepare()
         opened = await open_store(
@@ -181,8 +179,8 @@ class StoreFile:
                 raise StoreReadOnly
             if opened.damaged:
                 raise StoreDamaged(reason="damaged")
-            if opened.refused:
-                raise StoreLocked(_PLAIN if self.access.ciphers else _UNUSABLE, plain=True)
+            if opened.refused and (why := refusal(self.access, self._gate)):  # looked at again: it may be meant by now
+                raise StoreLocked(why, plain=True)
             try:
                 outcome = await opened.writing.write(work, then)
                 opened.index_later()
@@ -317,6 +315,11 @@ class StoreFile:
             finally:
                 if not running.done():  # cancelled; the file must stay ours until the thread is through
                     await asyncio.wait([running])
+
+    def meant_plain(self) -> None:
+        """The user says that the store is plain, or is to be."""
+        if self._gate is not None:
+            self._gate.meant_plain()
 
     async def close(self) -> None:
         """Close for good; again is fine."""

@@ -10,6 +10,7 @@ from kore_ls.errors import StoreLocked, WrongKey
 from kore_ls.model.ids import now_ms
 from kore_ls.storage.cipher import Cipher, WrappedKey
 from kore_ls.storage.codec import NONCE_LIMIT, Codec
+from kore_ls.storage.gate import Gate
 from kore_ls.storage.keys import (
     GENERATION,
     StoreKey,
@@ -28,6 +29,12 @@ BLOCK = 1 << 10
 """For so many values at once the use of the key is noted."""
 ROTATE_AT = NONCE_LIMIT >> 1
 """When a key was used so often, it is time for another one; until there is, it can be used on up to the limit."""
+
+
+_PLAIN = "the store is not encrypted although there is a key for it; encrypt it, or say that it is meant to be plain"
+_UNUSABLE = "the key that is configured is none, so nothing is stored; mend it, or unlock the store with another"
+_WAS_ENCRYPTED = "the store was encrypted, and is not any more; encrypt it, or say that it is meant to be plain"
+_ENDS = 100
 
 
 @frozen
@@ -49,6 +56,23 @@ class Access:
     def wants_key(self) -> bool:
         """Whether a plain store is not to be written."""
         return (bool(self.ciphers) or self.unusable) and not self.plain
+
+
+def refusal(access: Access, gate: Gate | None) -> str:
+    """Why nothing may be written to a plain store; empty: it may."""
+    if access.wants_key:
+        return _PLAIN if access.ciphers else _UNUSABLE
+    return _WAS_ENCRYPTED if not access.plain and gate is not None and gate.was_encrypted() else ""
+
+
+def holds_sealed(db: sqlite3.Connection) -> bool:
+    """Whether there are encrypted values, as far as the first and last rows tell; without a key it was taken out."""
+    ends = [
+        f"SELECT * FROM (SELECT typeof({column}) AS kind FROM {table} ORDER BY {number} {order} LIMIT {_ENDS})"
+        for table, column, number in (("sessions", "name", "num"), ("messages", "content", "id"))
+        for order in ("ASC", "DESC")
+    ]
+    return db.execute(f"SELECT 1 FROM ({' UNION ALL '.join(ends)}) WHERE kind = 'blob' LIMIT 1").fetchone() is not None
 
 
 def unlock(db: sqlite3.Connection, access: Access, *, read_only: bool = False) -> tuple[StoreKey | None, int]:

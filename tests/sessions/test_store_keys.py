@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,46 @@ async def test_a_locked_store_lets_no_copy_go(folder: Path, state_home: Path) ->
             await locked.manager.storage.load_session(CANARY)
         assert len(locked.backups.shelf.backups()) == 1
         assert not (locked.directory / "view").exists()
+
+
+EMPTIED = (
+    "DELETE FROM keys; DELETE FROM messages; DELETE FROM sessions; DELETE FROM meta WHERE key = 'store_generation'"
+)
+
+
+@pytest.mark.parametrize("how", ["emptied", "lost"])
+async def test_a_store_that_was_encrypted_takes_nothing_plain_until_its_user_says_so(
+    folder: Path, state_home: Path, how: str
+) -> None:
+    """Whoever can write in the folder took out the key with all that shows it, and no key is configured here."""
+    store = folder / ".kore" / "sessions.db"
+    async with opened(state_home, folder, "word") as before:
+        await before.manager.storage.create_session(record("mine"))
+    if how == "emptied":
+        with closing(sqlite3.connect(store)) as db:
+            db.executescript(EMPTIED)
+    else:
+        store.unlink()
+    async with opened(state_home, folder) as after:
+        with pytest.raises(StoreLocked) as refused:
+            await after.manager.create_session("secret")
+        assert refused.value.params["plain"] is True
+        await store_keys.unlock(after, None, plain=True)
+        await after.manager.create_session("not secret")
+    async with opened(state_home, folder) as again:
+        await again.manager.create_session("not secret either")
+
+
+async def test_a_store_that_its_user_decrypted_is_written_by_every_server(folder: Path, state_home: Path) -> None:
+    async with opened(state_home, folder, "word") as here:
+        await here.manager.create_session("one")
+        async with opened(state_home, folder, "word") as there:
+            assert len(await there.manager.list_sessions()) == 1
+            cipher = cipher_of("word")
+            assert cipher is not None
+            await store_keys.decrypt(there, cipher)
+    async with opened(state_home, folder) as later:
+        await later.manager.create_session("two")
 
 
 async def test_a_change_that_fails_leaves_no_copy(folder: Path, state_home: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kore_ls.errors import StoreDamaged
+from kore_ls.errors import StoreDamaged, StoreLocked
 from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.search import SearchQuery
@@ -287,11 +287,31 @@ async def test_a_key_that_was_taken_out_makes_no_plain_store_of_it(filled: Path)
         try:
             with pytest.raises(StoreDamaged):
                 await store.load_session(A)
+            for write in (store.add_message(message(A, "new secret")), store.create_session(record("new secret"))):
+                with pytest.raises(StoreDamaged):
+                    await write
         finally:
             await store.close()
+    store = SQLiteStore(filled)
+    with pytest.raises(StoreLocked):
+        await store.repair()
+    await store.close()
+    assert b"new secret" not in b"".join(each.read_bytes() for each in filled.parent.glob("sessions.db*"))
     store = SQLiteStore(kept, CIPHER)
     assert (await store.load_session(A)).name == "name of a"
     await store.close()
+
+
+async def test_a_repair_with_a_key_at_hand_makes_another_for_the_one_that_was_taken_out(filled: Path) -> None:
+    tampered(filled, put("DELETE FROM keys"))
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        assert await store.repair()
+        assert (await store.status()).encrypted
+        await store.create_session(record("secret"))
+        assert await store.check() == []
+    finally:
+        await store.close()
 
 
 @pytest.mark.parametrize(
