@@ -68,6 +68,9 @@ class RunningTurn:
     text: str | None = None
     thinking: str | None = None
     open_tool_calls: tuple[ToolCall, ...]
+    """Those without an end; where the text is told, `result.text` is what they have printed so far."""
+    tool_calls: tuple[ToolCall, ...] | None = None
+    """All calls of the message that is being made, those that have ended too; left out as the text is."""
     pending_permissions: tuple[PermissionRequest, ...]
     queued: int
     """How many prompts wait."""
@@ -178,6 +181,7 @@ def _running_turn(opened: OpenFolder, session_id: SessionId, whole: bool) -> Run
     if run is None:
         return None
     draft = run.draft if whole else None
+    calls = draft.calls if draft else run.calls
     return RunningTurn(
         turn_id=run.begun.turn.turn_id,
         state=TurnState.RUNNING,
@@ -185,7 +189,8 @@ def _running_turn(opened: OpenFolder, session_id: SessionId, whole: bool) -> Run
         message_id=draft.message_id if draft else None,
         text=draft.text or None if draft else None,
         thinking=draft.thinking or None if draft else None,
-        open_tool_calls=tuple(call for call in run.calls if call.status in UNFINISHED),
+        open_tool_calls=tuple(call for call in calls if call.status in UNFINISHED),
+        tool_calls=(calls or None) if draft else None,
         pending_permissions=tuple(map(request_view, opened.manager.turns.requests(session_id))),
         queued=opened.manager.turns.queued(session_id),
     )

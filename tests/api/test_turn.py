@@ -11,6 +11,7 @@ import pytest
 from attrs import evolve
 
 from kore_ls.agents.agent import AnsweredTurn, AnswerEnded, StepEnded, ThinkingDelta, ToolReported, UsageReported
+from kore_ls.agents.toolbox import ToolOutput
 from kore_ls.api.application import Application
 from kore_ls.errors import AuthRequired
 from kore_ls.model.ids import MessageId
@@ -618,6 +619,28 @@ async def test_a_client_that_comes_back_finds_the_turn_as_it_is(
     talk.agent.do(None)
     await back.event("turn.finished")
     assert not {"turn", "lease"} & (await back.get(talk.id)).keys()
+    await back.workspace.close()
+
+
+async def test_a_client_that_comes_back_finds_calls_that_have_ended_and_what_a_running_one_has_printed(
+    talk: Talk, application: Application, folder: Path
+) -> None:
+    ended = evolve(CALL, id="c0", status=ToolStatus.COMPLETED, result={"text": "done"})
+    await talk.start()
+    talk.agent.do(ToolReported(call=ended), ToolReported(call=CALL))
+    talk.agent.do(ToolOutput(call_id="c1", offset=0, chunk="one\n"), ToolOutput(call_id="c1", offset=4, chunk="two"))
+    while (await talk.client.event("tool.output"))["data"]["offset"] < 4:
+        pass
+    back = await connected(application, folder)
+    turn = (await back.get(talk.id))["turn"]
+    results = [(call["id"], call["status"], call["result"]["text"]) for call in turn["toolCalls"]]
+    assert results == [("c0", "completed", "done"), ("c1", "inProgress", "one\ntwo")]
+    assert turn["openToolCalls"] == turn["toolCalls"][1:]
+    listed = (await back.call("kore/session/list"))["sessions"][0]["turn"]
+    assert "toolCalls" not in listed and "result" not in listed["openToolCalls"][0]
+    await talk.call("turn/cancel")
+    (message,) = [each for each in await talk.messages() if each["role"] == "assistant"]
+    assert [call["result"]["text"] for call in message["toolCalls"]] == ["done", "one\ntwo"]
     await back.workspace.close()
 
 

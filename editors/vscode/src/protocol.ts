@@ -545,7 +545,10 @@ export interface RunningTurn {
   messageId?: MessageId;
   text?: string;
   thinking?: string;
+  /** Those without an end; where the text is told, `result.text` is what they have printed so far. */
   openToolCalls: ToolCall[];
+  /** All calls of the message that is being made, those that have ended too; left out as the text is. */
+  toolCalls?: ToolCall[];
   pendingPermissions: PermissionRequest[];
   /** How many prompts wait. */
   queued: number;

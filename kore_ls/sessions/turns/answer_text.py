@@ -1,8 +1,14 @@
-"""The text of an answer while it is given: what of it was told, what is still to be told, and the draft of it all."""
+"""The text of an answer while it is given: what of it was told, what is still to be told, and the draft of it all.
+
+What its tools print meanwhile is kept with it.
+"""
 
 from __future__ import annotations
 
-from kore_ls.model.event import Speech, StreamedText
+from attrs import evolve
+
+from kore_ls.agents.toolbox import ToolOutput
+from kore_ls.model.event import Speech, StreamedOutput, StreamedText
 from kore_ls.model.ids import MessageId
 from kore_ls.model.json_value import valid
 from kore_ls.model.message import ToolCall
@@ -10,6 +16,8 @@ from kore_ls.model.turn import Draft
 
 MOST_CHARS = 4_000_000
 """An answer longer than this goes on in another message: none may have more than 16 MiB."""
+MOST_PRINTED = 256_000
+"""So many characters of what a running call prints are kept, from its beginning on."""
 
 
 class AnswerText:
@@ -20,6 +28,8 @@ class AnswerText:
         self._parts: dict[Speech, list[str]] = {speech: [] for speech in Speech}
         self._told: dict[Speech, int] = dict.fromkeys(Speech, 0)
         self._untold: list[tuple[Speech, list[str]]] = []
+        self._printed: dict[str, list[str]] = {}
+        self._room: dict[str, int] = {}
         self.chars = 0
 
     def add(self, speech: Speech, text: str) -> None:
@@ -42,13 +52,29 @@ class AnswerText:
             self._told[speech] += utf16_length(delta)
         return pieces
 
+    def printed(self, output: ToolOutput) -> StreamedOutput:
+        """Keep what a running call printed; the fact to be told."""
+        room = self._room.get(output.call_id, MOST_PRINTED)
+        self._printed.setdefault(output.call_id, []).append(output.chunk[:room])
+        self._room[output.call_id] = max(room - len(output.chunk), 0)
+        return StreamedOutput(tool_call_id=output.call_id, offset=output.offset, chunk=output.chunk)
+
+    def with_output(self, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+        """The step's calls; those without a result have what they have printed so far as its `text`."""
+        return tuple(
+            evolve(call, result={"text": "".join(self._printed[call.id])})
+            if call.result is None and call.id in self._printed
+            else call
+            for call in calls
+        )
+
     def draft(self, calls: tuple[ToolCall, ...]) -> Draft:
         """The whole step as it is now."""
         return Draft(
             message_id=self.message_id,
             text=self._whole(Speech.TEXT),
             thinking=self._whole(Speech.THINKING),
-            calls=calls,
+            calls=self.with_output(calls),
         )
 
     def _whole(self, speech: Speech) -> str:

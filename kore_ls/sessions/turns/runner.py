@@ -15,7 +15,6 @@ from kore_ls.model.event import (
     AgentFault,
     AgentStatus,
     EventType,
-    StreamedOutput,
     ToolCallChanged,
     TurnFinished,
     TurnStarted,
@@ -189,8 +188,8 @@ class RunningTurn:
                     call = evolve(call, message_id=self._text.message_id)
                     self._host.tell(self, kind, ToolCallChanged(tool_call=call))
                 case machine.ShowOutput(output=output):
-                    part = StreamedOutput(tool_call_id=output.call_id, offset=output.offset, chunk=output.chunk)
-                    self._host.tell(self, EventType.TOOL_OUTPUT, part)
+                    self._unsaved.set()
+                    self._host.tell(self, EventType.TOOL_OUTPUT, self._text.printed(output))
                 case machine.StoreStep(calls=calls, note=note):
                     await self._store_step(calls, note)
                 case machine.AddUsage(usage=usage):

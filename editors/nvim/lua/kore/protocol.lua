@@ -448,7 +448,8 @@
 ---@field messageId? kore.MessageId Which message the text below becomes; left out in lists and events, as the texts are.
 ---@field text? string
 ---@field thinking? string
----@field openToolCalls kore.ToolCall[]
+---@field openToolCalls kore.ToolCall[] Those without an end; where the text is told, `result.text` is what they have printed so far.
+---@field toolCalls? kore.ToolCall[] All calls of the message that is being made, those that have ended too; left out as the text is.
 ---@field pendingPermissions kore.PermissionRequest[]
 ---@field queued integer How many prompts wait.
 

@@ -80,7 +80,7 @@ export class Conversation {
       running: session.status === "running" || turn?.state === "running",
       queued: this.queued,
       ...(turn?.messageId ? { draft: { messageId: turn.messageId, text: turn.text ?? "", thinking: turn.thinking ?? "" } } : {}),
-      openCalls: (turn?.openToolCalls ?? []).map(shownCall),
+      openCalls: (turn?.toolCalls ?? turn?.openToolCalls ?? []).map(shownCall),
       changes: turns.turns.flatMap((each) => this.changes(each.turnId, each.lastSeq ?? each.firstSeq, each.changedFiles)),
       answers: this.answers,
       again,

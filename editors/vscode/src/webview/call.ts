@@ -30,6 +30,7 @@ export class CallElement {
     this.element.dataset["status"] = call.status;
     this.input.textContent = visibleLines(call.input);
     if (call.output || call.status === "completed") this.put(call.output);
+    if (call.status === "inProgress") this.streamed = Math.max(this.streamed, call.output.length);
     this.hideEmpty();
   }
 

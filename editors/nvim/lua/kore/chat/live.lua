@@ -86,6 +86,19 @@ function Live:tool(call)
   self:later()
 end
 
+---Take a tool call of a turn that was joined: a running one has for its result what it printed so far.
+---@param call kore.ToolCall
+function Live:resume(call)
+  local text = type(call.result) == 'table' and call.result.text
+  if (call.status == 'inProgress' or call.status == 'pending') and type(text) == 'string' then
+    call.result = nil
+    self:tool(call)
+    call.output = text
+    return self:later()
+  end
+  self:tool(call)
+end
+
 ---Take a stretch of a running tool's output.
 ---@param id string
 ---@param chunk string

@@ -236,8 +236,8 @@ function Chat:show_turn(turn)
   end
   local live = self:writing(turn.messageId)
   live:reset(turn.text, turn.thinking)
-  for _, call in ipairs(turn.openToolCalls or {}) do
-    live:tool(call)
+  for _, call in ipairs(turn.toolCalls or turn.openToolCalls or {}) do
+    live:resume(call)
   end
 end
 
