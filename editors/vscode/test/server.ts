@@ -26,6 +26,8 @@ export class Served {
     return this.state === "running";
   }
 
+  use(): void {}
+
   async request(method: string, params: unknown): Promise<unknown> {
     this.sent.push([method, params]);
     return this.answers[method]?.() ?? { sessions: [], requests: [] };

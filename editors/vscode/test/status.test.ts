@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { PermissionRequest } from "../src/protocol";
 import { Library } from "../src/sessions/library";
+import { items as found } from "../src/sessions/search";
 import { StatusBar } from "../src/sessions/statusBar";
 import { SessionTree } from "../src/sessions/tree";
 import { FOLDER, Served, settled } from "./server";
@@ -46,4 +47,18 @@ test("a click leads to the question that waits, and to what can be done when non
   asked = undefined;
   changed.fire();
   assert.equal(item.command, "kore.ui.actions");
+});
+
+test("sessions that can't be read are counted where they are missed, each once, and a click checks the store", async () => {
+  const pages = [{ sessions: [], damaged: ["a", "b"], nextCursor: "c" }, { sessions: [] }, { sessions: [], damaged: ["b", "c"] }];
+  server.answers["kore/session/list"] = () => pages.shift() ?? { sessions: [] };
+  server.become("running");
+  await settled();
+  await library.more(FOLDER);
+  const tree = new SessionTree(library);
+  const node = tree.getChildren({ kind: "folder", folder: FOLDER })[0]!;
+  const row = tree.getTreeItem(node);
+  assert.deepEqual([row.label, row.command], ["Sessions that can't be read: 3", { command: "kore.ui.check", title: "", arguments: [node] }]);
+  const rows = found({ hits: [], truncated: false, damaged: ["a"] }, "x");
+  assert.deepEqual(rows.map(({ label, command }) => [label, command]).at(-1), ["$(info) Sessions that can't be read: 1", "kore.ui.check"]);
 });

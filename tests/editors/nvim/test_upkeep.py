@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.client import connected, served
 from tests.editors.nvim.editor import Nvim, Start
 from tests.sessions.importers.tools import TALK, claude_code
+from tests.storage.searching import raw
 
 
 async def test_sessions_that_are_gone_are_told_of_once_and_come_back(
@@ -36,6 +37,29 @@ async def test_sessions_that_are_gone_are_told_of_once_and_come_back(
     again.kore("check")
     again.tells("nothing is wrong with the sessions")
     assert not again.lua("return table.concat(all, '\\n')").count(":Kore recover")
+
+
+async def test_sessions_that_can_not_be_read_are_counted_where_they_are_missed(
+    start: Start, project: Path, tmp_path: Path
+) -> None:
+    application = served(tmp_path / "state" / "kore")
+    client = await connected(application, project)
+    sound, spoiled = [await client.call("kore/session/create", {"name": name}) for name in ("sound", "spoiled")]
+    for session in (spoiled, sound):
+        await client.add(session["id"], "canary")
+    await client.call("kore/session/save")
+    await client.workspace.close()
+    await application.close()
+    raw(project / ".kore" / "sessions.db", "UPDATE sessions SET tags = x'00ff' WHERE id = ?", spoiled["id"])
+
+    nvim = start(project)
+    for command in ("sessions", "search canary"):
+        nvim.answer(1)
+        nvim.kore(command)
+        nvim.tells("1 sessions can't be read and are left out; :Kore check says more")
+        nvim.chat("#chat.messages == 1")
+    nvim.kore("check")
+    nvim.tells("(:Kore! check repairs)")
 
 
 def test_conversations_of_other_tools_are_told_of_once_and_brought_in(

@@ -59,19 +59,35 @@ end
 ---@class kore.MoreItem
 ---@field more string A cursor.
 
+---Say how many sessions are left out, as they can't be read.
+---@param damaged table<string, true>
+---@param page {damaged?: string[]}
+local function tell_damage(damaged, page)
+  local before = vim.tbl_count(damaged)
+  for _, id in ipairs(page.damaged or {}) do
+    damaged[id] = true
+  end
+  local count = vim.tbl_count(damaged)
+  if count > before then
+    local words = require('kore.i18n').text("%d sessions can't be read and are left out; :Kore check says more", count)
+    require('kore.say').warn(words)
+  end
+end
+
 ---Let the user pick a session.
 ---@param filters? table Of `kore/session/list`.
 ---@param prompt? string
 ---@return kore.Session?
 function M.session(filters, prompt)
   local text = require('kore.i18n').text
-  local items = {}
+  local items, damaged = {}, {}
   local cursor
   repeat
     local page = client.call('kore/session/list', vim.tbl_extend('force', { limit = 100, cursor = cursor }, filters or {}))
     for _, folder in ipairs(page.lockedFolders or {}) do
       require('kore.say').warn(text('%s is locked; :Kore unlock', safe.line(vim.uri_to_fname(folder))))
     end
+    tell_damage(damaged, page)
     vim.list_extend(items, page.sessions)
     cursor = page.nextCursor
     if #items == 0 and not cursor then
@@ -145,12 +161,13 @@ end
 ---@return kore.Hit?
 function M.search(query, filters)
   local text = require('kore.i18n').text
-  local items, cursor = {}, nil
+  local items, damaged, cursor = {}, {}, nil
   repeat
     local result = client.call(
       'kore/session/search',
       vim.tbl_extend('force', { query = query, limit = 50, cursor = cursor }, filters or {})
     )
+    tell_damage(damaged, result)
     vim.list_extend(items, flat(result))
     cursor = result.nextCursor
     if #items == 0 and not cursor then

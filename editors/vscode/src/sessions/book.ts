@@ -6,6 +6,8 @@ export interface Shelf {
   folder: string;
   sessions: Session[];
   nextCursor?: string;
+  /** Sessions that are not among these, as they can't be read: their ids. */
+  damaged: readonly string[];
   /** Why the folder's sessions can't be read. */
   trouble?: KoreErrorKind;
 }
@@ -32,23 +34,24 @@ export class Book {
   }
 
   /** A folder's first page, in place of what was known of it. */
-  read(folder: string, sessions: readonly Session[], nextCursor?: string): void {
-    this.shelves.set(folder, { folder, sessions: sorted(sessions), ...(nextCursor ? { nextCursor } : {}) });
+  read(folder: string, sessions: readonly Session[], nextCursor?: string, damaged: readonly string[] = []): void {
+    this.shelves.set(folder, { folder, sessions: sorted(sessions), damaged: [...new Set(damaged)], ...(nextCursor ? { nextCursor } : {}) });
     const missed = this.heard.get(folder) ?? [];
     this.heard.delete(folder);
     for (const event of missed) this.apply(event);
   }
 
   /** A further page. */
-  readMore(folder: string, sessions: readonly Session[], nextCursor?: string): void {
-    const known = new Map(this.shelf(folder)?.sessions.map((each) => [each.id, each]));
+  readMore(folder: string, sessions: readonly Session[], nextCursor?: string, damaged: readonly string[] = []): void {
+    const shelf = this.shelf(folder);
+    const known = new Map(shelf?.sessions.map((each) => [each.id, each]));
     for (const each of sessions) known.set(each.id, each);
-    this.read(folder, [...known.values()], nextCursor);
+    this.read(folder, [...known.values()], nextCursor, [...(shelf?.damaged ?? []), ...damaged]);
   }
 
   trouble(folder: string, kind: KoreErrorKind): void {
     this.heard.delete(folder);
-    this.shelves.set(folder, { folder, sessions: [], trouble: kind });
+    this.shelves.set(folder, { folder, sessions: [], damaged: [], trouble: kind });
   }
 
   /** Forget the folders that are not among these. */

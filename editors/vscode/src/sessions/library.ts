@@ -81,7 +81,7 @@ export class Library implements vscode.Disposable {
     if (!cursor) return;
     this.book.expect(folder);
     const page = await this.server.request("kore/session/list", { folder, limit: PAGE, cursor });
-    this.book.readMore(folder, page.sessions, page.nextCursor);
+    this.book.readMore(folder, page.sessions, page.nextCursor, page.damaged);
     this.changes.fire();
   }
 
@@ -103,12 +103,13 @@ export class Library implements vscode.Disposable {
   private async read(folder: string, shown: number): Promise<void> {
     this.book.expect(folder);
     let page = await this.server.request("kore/session/list", { folder, limit: PAGE });
-    const sessions = [...page.sessions];
+    const [sessions, damaged] = [[...page.sessions], [...(page.damaged ?? [])]];
     while (page.nextCursor && sessions.length < shown) {
       page = await this.server.request("kore/session/list", { folder, limit: PAGE, cursor: page.nextCursor });
       sessions.push(...page.sessions);
+      damaged.push(...(page.damaged ?? []));
     }
-    this.book.read(folder, sessions, page.nextCursor);
+    this.book.read(folder, sessions, page.nextCursor, damaged);
   }
 
   private follow(editor: vscode.TextEditor | undefined): void {

@@ -32,11 +32,11 @@ export class Offers implements vscode.Disposable {
   private look(): void {
     const { server, shelves } = this.library;
     if (!vscode.workspace.isTrusted || !server.has("kore/store/restore") || !server.has("kore/history/scan")) return;
-    for (const { folder, sessions, trouble } of shelves) {
+    for (const { folder, sessions, damaged, trouble } of shelves) {
       if (this.seen.has(folder)) continue;
       this.seen.add(folder);
       // Whoever asked for nothing is told of nothing: what can't be found out here is not offered.
-      if (!trouble && !sessions.length) void this.offer(folder).catch(() => undefined);
+      if (!trouble && !sessions.length && !damaged.length) void this.offer(folder).catch(() => undefined);
     }
   }
 

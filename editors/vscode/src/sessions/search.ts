@@ -6,11 +6,12 @@ import { label, shortened } from "../text";
 import { hitRows, type HitRow } from "./hits";
 import { Latest } from "./latest";
 import type { Library } from "./library";
+import { damagedText } from "./words";
 
 const PAUSE_MS = 120;
 const NAME_CHARS = 30;
 
-type Item = vscode.QuickPickItem & { row?: HitRow };
+type Item = vscode.QuickPickItem & { row?: HitRow; command?: string };
 export type Jump = (session: { id: string; folder: string }, seq?: number) => Promise<void>;
 
 export function searchSessions(library: Library, jump: Jump): void {
@@ -42,9 +43,10 @@ export function searchSessions(library: Library, jump: Jump): void {
     }
   });
   picker.onDidAccept(() => {
-    const row = picker.selectedItems[0]?.row;
+    const { row, command } = picker.selectedItems[0] ?? {};
+    if (row || command) picker.hide();
+    if (command) void vscode.commands.executeCommand(command);
     if (!row) return;
-    picker.hide();
     jump(row.session, row.kind === "message" ? row.seq : undefined).catch(showFailure);
   });
   picker.onDidHide(() => {
@@ -54,7 +56,8 @@ export function searchSessions(library: Library, jump: Jump): void {
   picker.show();
 }
 
-function items(result: SearchResult, query: string): Item[] {
+/** The rows of a result: its hits, and what is to be said about it. */
+export function items(result: SearchResult, query: string): Item[] {
   const rows = hitRows(result).map((row): Item => {
     if (row.kind === "session") {
       return { label: `$(comment-discussion) ${row.label}`, row, alwaysShow: true };
@@ -65,6 +68,9 @@ function items(result: SearchResult, query: string): Item[] {
   if (!rows.length) rows.push(notice(vscode.l10n.t("Nothing found for “{0}”", query)));
   if (result.truncated || result.nextCursor) rows.push(notice(vscode.l10n.t("There may be more: add a word to narrow it down")));
   if (result.lockedFolders?.length) rows.push(notice(vscode.l10n.t("Some folders are locked and were not searched")));
+  if (result.damaged?.length) {
+    rows.push({ ...notice(damagedText(result.damaged.length)), description: vscode.l10n.t("Check the stored sessions"), command: "kore.ui.check" });
+  }
   return rows;
 }
 

@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import type { KoreErrorKind, Session } from "../protocol";
 import { visible } from "../text";
-import { modeHere, statusName, troubleName, troubleText } from "./words";
+import { damagedText, modeHere, statusName, troubleName, troubleText } from "./words";
 import type { Library } from "./library";
 import { lookOf, troubleIcon } from "./look";
 
@@ -10,6 +10,7 @@ export type Node =
   | { kind: "folder"; folder: string }
   | { kind: "session"; folder: string; session: Session }
   | { kind: "trouble"; folder: string; trouble: KoreErrorKind }
+  | { kind: "damaged"; folder: string; count: number }
   | { kind: "more"; folder: string };
 
 export class SessionTree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
@@ -35,6 +36,7 @@ export class SessionTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
     if (!shelf) return [];
     if (shelf.trouble) return [{ kind: "trouble", folder, trouble: shelf.trouble }];
     const nodes: Node[] = shelf.sessions.map((session) => ({ kind: "session", folder, session }));
+    if (shelf.damaged.length) nodes.unshift({ kind: "damaged", folder, count: shelf.damaged.length });
     if (shelf.nextCursor) nodes.push({ kind: "more", folder });
     return nodes;
   }
@@ -44,6 +46,7 @@ export class SessionTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
       case "folder": return this.folderItem(node.folder);
       case "session": return this.sessionItem(node.session);
       case "trouble": return this.troubleItem(node);
+      case "damaged": return this.damagedItem(node);
       case "more": return this.moreItem(node);
     }
   }
@@ -92,6 +95,16 @@ export class SessionTree implements vscode.TreeDataProvider<Node>, vscode.Dispos
     const foreign = node.trouble === "storeForeign";
     item.contextValue = locked ? "locked" : foreign ? "foreign" : "trouble";
     if (locked || foreign) item.command = { command: locked ? "kore.ui.unlock" : "kore.ui.adopt", title: "", arguments: [node] };
+    return item;
+  }
+
+  private damagedItem(node: Node & { kind: "damaged" }): vscode.TreeItem {
+    const item = new vscode.TreeItem(damagedText(node.count));
+    item.tooltip = vscode.l10n.t("Something in the store was damaged. Click to check the stored sessions, and to repair what can be repaired");
+    item.id = `${node.folder}#damaged`;
+    item.iconPath = new vscode.ThemeIcon("warning", new vscode.ThemeColor("list.warningForeground"));
+    item.contextValue = "damaged";
+    item.command = { command: "kore.ui.check", title: "", arguments: [node] };
     return item;
   }
 

@@ -34,6 +34,11 @@ export function callStatusName({ status }: Pick<ToolCall, "status">): string {
   }[status];
 }
 
+/** Sessions that are left out of a list. */
+export function damagedText(count: number): string {
+  return t("Sessions that can't be read: {0}", count);
+}
+
 /** Short enough for a row. */
 export function troubleName(kind: KoreErrorKind): string {
   if (kind === "storeLocked") return t("Encrypted and locked");
