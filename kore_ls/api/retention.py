@@ -30,7 +30,10 @@ class StoreRetentionParams:
 
 @frozen(kw_only=True)
 class ExpiredSession:
-    """A session beyond the limits; `updatedAt` is Unix milliseconds, `bytes` all that was said and done in it."""
+    """A session beyond the limits; `updatedAt` is Unix milliseconds, `bytes` what would go with it.
+
+    That is all that was said and done in it, but for long results of tools that other sessions have as well.
+    """
 
     id: SessionId
     name: str

@@ -9,7 +9,7 @@ from kore_ls.model.session import SessionRecord
 
 @frozen(kw_only=True)
 class SizedSession:
-    """A session and the bytes of all that was said and done in it."""
+    """A session and the bytes of all that was said and done in it, but for what it shares with others that stay."""
 
     record: SessionRecord
     bytes: int

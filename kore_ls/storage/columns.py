@@ -47,6 +47,7 @@ SEALED: Mapping[str, SealedTable] = {
         columns=("id", "name", "title", "arguments", "result"),
         uid="m.uid",
         session_id="m.session_id",
+        role="ifnull(t.output, '')",
         seq="t.position",
         join="CROSS JOIN messages m ON m.id = t.message_id",
     ),
@@ -59,6 +60,7 @@ SEALED: Mapping[str, SealedTable] = {
         role="t.agent_mode || ' ' || t.decision || ' ' || ifnull(t.outcome, '')",
         seq="t.timestamp",
     ),
+    "outputs": SealedTable(columns=("content",), uid="t.name", session_id="''"),
     "file_contents": SealedTable(columns=("content",), uid="t.name", session_id="''"),
     "agent_notes": SealedTable(columns=("content",), uid="t.name", session_id="t.session_id"),
     "file_snapshots": SealedTable(
@@ -74,6 +76,8 @@ SEALED: Mapping[str, SealedTable] = {
 """What users and agents wrote, by table."""
 
 HIDDEN_NAMES: Mapping[str, tuple[str, ...]] = {
+    "outputs": ("name",),
+    "tool_calls": ("output",),
     "file_contents": ("name",),
     "file_snapshots": ("before", "after"),
     "history_files": ("name", "state"),

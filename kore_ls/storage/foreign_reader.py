@@ -37,6 +37,7 @@ _MESSAGE_COLUMNS = (
 )  # fmt: skip
 _TOOL_CALL_COLUMNS = (
     "message_id", "position", "id", "name", "kind", "title", "arguments", "status", "result", "started_at", "ended_at",
+    "output",
 )  # fmt: skip
 _KEY_COLUMNS = ("key_id", "kdf", "cost", "salt", "wrapped")
 _MOST_KEYS = 100
@@ -220,6 +221,7 @@ def _attach_messages(
 
 
 def _attach_tool_calls(database: ForeignDatabase, messages: dict[Any, tuple[str, Row]], codec: Codec | None) -> None:
+    apart: list[tuple[Any, str, Row]] = []
     for row in database.rows("tool_calls", _TOOL_CALL_COLUMNS, most=IMPORT_MESSAGES):
         place, message = messages.get(row.pop("message_id", None), ("", None))
         if message is None:
@@ -228,13 +230,42 @@ def _attach_tool_calls(database: ForeignDatabase, messages: dict[Any, tuple[str,
         at = f"{place}.tool_calls[{len(calls)}]"
         if codec is not None:
             owner = str(message.get("session_id"))
-            bound = codec.place("tool_calls", str(message.get("id")), owner, "", str(row.get("position")))
+            role = str(row.get("output") or "")
+            bound = codec.place("tool_calls", str(message.get("id")), owner, role, str(row.get("position")))
             row = _opened(database, codec, "tool_calls", row, at, bound)
-        calls.append(_plain(row, at, database.problems))
+        call = _plain(row, at, database.problems)
+        if (output := call.pop("output", None)) is not None:
+            apart.append((output, at, call))
+        calls.append(call)
+    _attach_outputs(database, apart, codec)
     for _, message in messages.values():
         calls = message.get("tool_calls", [])
         if all(isinstance(call.get("position"), int) for call in calls):
             calls.sort(key=lambda call: int(call["position"]))
+
+
+def _attach_outputs(database: ForeignDatabase, calls: list[tuple[Any, str, Row]], codec: Codec | None) -> None:
+    """Give calls the results that are kept apart. Many may share one, so all together have a limit, too."""
+    places: dict[Any, list[tuple[str, Row]]] = {}
+    for name, at, call in calls:
+        places.setdefault(name, []).append((at, call))
+    left = IMPORT_FILE_BYTES
+    for row in database.rows("outputs", ("name", "content"), most=IMPORT_MESSAGES) if places else ():
+        sharing = places.pop(_text(row.get("name")), [])
+        left -= len(row.get("content") or b"") * len(sharing)
+        if left < 0:
+            database.problems.note("outputs: the results together are too large; some are left out")
+            return
+        if not sharing:
+            continue
+        at = sharing[0][0]
+        if codec is not None:
+            row = _opened(database, codec, "outputs", row, at, codec.place("outputs", str(row.get("name")), ""))
+        result = _plain({"result": row.get("content")}, at, database.problems)
+        for _, call in sharing:
+            call.update(result)
+    for at in (at for sharing in places.values() for at, _ in sharing):
+        database.problems.note(f"{at}.result: can't be read")
 
 
 def _plain(row: Row, place: str, problems: Problems) -> Row:
@@ -242,7 +273,7 @@ def _plain(row: Row, place: str, problems: Problems) -> Row:
     plain = {name: _text(value) for name, value in row.items() if value is not None}
     for name in _JSON_COLUMNS:
         text = plain.get(name)
-        if text is None:
+        if text is None or isinstance(text, int | float):  # SQLite makes a number of JSON that is one
             continue
         try:
             plain[name] = json.loads(text, parse_constant=_refuse)

@@ -14,16 +14,15 @@ from kore_ls.model.limits import PAGE_BYTES
 from kore_ls.model.message import UNFINISHED, Message
 from kore_ls.model.session import SessionStatus, preview_of
 from kore_ls.storage.codec import codec_of
+from kore_ls.storage.outputs import calls_of, stored_call
 from kore_ls.storage.rows import (
     MESSAGE_COLUMNS,
-    TOOL_CALL_COLUMNS,
+    STORED_CALL_COLUMNS,
     Row,
     marks,
     message_of,
     message_row,
     sealed_preview,
-    tool_call_of,
-    tool_call_row,
     unreadable_row,
 )
 from kore_ls.storage.sealing import moved
@@ -32,13 +31,13 @@ _STORED = MESSAGE_COLUMNS.removeprefix("id, ")
 _STATE = "SELECT status, deleted_at, hidden, last_seq FROM sessions WHERE id = ?"
 _INSERT = f"INSERT INTO messages ({_STORED}) VALUES ({marks(_STORED)})"
 INSERT_IF_NEW = f"{_INSERT} ON CONFLICT (session_id, uid) DO NOTHING"
-_INSERT_TOOL_CALL = f"INSERT INTO tool_calls ({TOOL_CALL_COLUMNS}) VALUES ({marks(TOOL_CALL_COLUMNS)})"
+_INSERT_TOOL_CALL = f"INSERT INTO tool_calls ({STORED_CALL_COLUMNS}) VALUES ({marks(STORED_CALL_COLUMNS)})"
 _UNFINISHED = ", ".join(sorted(repr(status.value) for status in UNFINISHED))
 _COUNT = (
     "UPDATE sessions SET message_count = message_count + ?, last_seq = ?, last_role = ?, last_preview = ?, "
     "last_timestamp = ?, updated_at = max(updated_at, ?) WHERE id = ?"
 )
-_COPIED_CALL = TOOL_CALL_COLUMNS.removeprefix("message_id, ")
+_COPIED_CALL = STORED_CALL_COLUMNS.removeprefix("message_id, ")
 
 
 def _copy_calls(columns: str) -> str:
@@ -126,10 +125,8 @@ def insert_messages(db: sqlite3.Connection, messages: Iterable[Message]) -> None
 
 def insert_tool_calls(db: sqlite3.Connection, row_id: int, message: Message) -> None:
     """Store the tool calls of the message, which is in row `row_id`."""
-    calls, codec = message.tool_calls or (), codec_of(db)
-    db.executemany(
-        _INSERT_TOOL_CALL, [tool_call_row(row_id, at, call, message, codec) for at, call in enumerate(calls)]
-    )
+    calls = enumerate(message.tool_calls or ())
+    db.executemany(_INSERT_TOOL_CALL, [stored_call(db, row_id, at, call, message) for at, call in calls])
 
 
 def count_messages(db: sqlite3.Connection, added: int, last: Message, now: int) -> None:
@@ -217,11 +214,7 @@ def _whole_message(db: sqlite3.Connection, row: Row) -> Message:
     codec = codec_of(db)
     if not row[11]:
         return message_of(row, None, codec)
-    rows = db.execute(
-        f"SELECT {TOOL_CALL_COLUMNS} FROM tool_calls WHERE message_id = ? ORDER BY position", (row[0],)
-    ).fetchall()
-    calls = tuple(tool_call_of(each, MessageId(row[6]), SessionId(row[1]), codec) for each in rows)
-    return message_of(row, calls, codec)
+    return message_of(row, calls_of(db, row[0], MessageId(row[6]), SessionId(row[1])), codec)
 
 
 def _size(message: Message) -> int:

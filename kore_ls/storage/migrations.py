@@ -203,6 +203,15 @@ _HISTORY_FILES = (
     ) WITHOUT ROWID""",
 )
 
+_OUTPUTS = (
+    """CREATE TABLE outputs (
+        name TEXT PRIMARY KEY,
+        content BLOB NOT NULL
+    )""",
+    "ALTER TABLE tool_calls ADD COLUMN output TEXT REFERENCES outputs (name)",
+    "CREATE INDEX idx_tool_calls_output ON tool_calls (output) WHERE output IS NOT NULL",
+)
+
 SHADOWS = {
     "config": "(k PRIMARY KEY, v) WITHOUT ROWID",
     "data": "(id INTEGER PRIMARY KEY, block BLOB)",
@@ -216,7 +225,9 @@ SEARCH_TABLES = {
 }
 """The search index; it may be missing, as it is made and filled after the fact and never holds the only copy."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS, _TURNS, _FILE_MODES, _AGENT_NOTES, _WAITING, _HISTORY_FILES)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    *(_FIRST, _KEYS, _TURNS, _FILE_MODES, _AGENT_NOTES, _WAITING, _HISTORY_FILES, _OUTPUTS),
+)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

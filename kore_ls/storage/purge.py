@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from kore_ls.errors import KoreError
@@ -12,6 +14,7 @@ from kore_ls.model.ids import Clock
 from kore_ls.storage.import_rows import ABANDONED_MS
 from kore_ls.storage.index_merge import merge_step
 from kore_ls.storage.maintenance import sweep
+from kore_ls.storage.outputs import purge_outputs
 from kore_ls.storage.search_index import MESSAGES, SESSIONS
 from kore_ls.storage.session_rows import hide_long_deleted, purge_step, read_meta, write_meta
 from kore_ls.storage.store_file import StoreFile
@@ -61,20 +64,30 @@ class Purge:
         try:
             while await self._file.write(self._step):
                 removed = True
-            if removed:
+            if await self._outputs() or removed:
                 await self._tidy(unasked=True)
         except (KoreError, ValueError) as error:  # what is left is out of sight, and has time
             log.info("the purge of removed sessions waits: %s", getattr(error, "kind", "closed"))
 
     def _step(self, transaction: Transaction) -> bool:
         db, now = transaction.db, self._clock()
-        secure = db.execute("PRAGMA secure_delete").fetchone()[0]
-        db.execute("PRAGMA secure_delete = ON").fetchall()
-        try:
+        with _overwriting(db):
             hide_long_deleted(db, now - KEPT_MS, now)
             return purge_step(db, now - ABANDONED_MS, _ROWS)
-        finally:
-            db.execute(f"PRAGMA secure_delete = {secure}").fetchall()
+
+    async def _outputs(self) -> bool:
+        """Remove what tools answered to calls that are gone; whether there was any."""
+
+        def step(transaction: Transaction) -> tuple[str | None, bool]:
+            with _overwriting(transaction.db):
+                return purge_outputs(transaction.db, at or "")
+
+        at: str | None = ""
+        removed = False
+        while at is not None:
+            at, some = await self._file.write(step)
+            removed = removed or some
+        return removed
 
     async def claim_day(self) -> bool:
         """Whether what is done once a day falls to the caller: it does for the first who asks, for 24 hours."""
@@ -109,6 +122,16 @@ class Purge:
         await opened.writing.idle()
         await opened.writer.run(partial(_give_back, unasked=unasked))
         await opened.writer.run(sweep)
+
+
+@contextmanager
+def _overwriting(db: sqlite3.Connection) -> Iterator[None]:
+    secure = db.execute("PRAGMA secure_delete").fetchone()[0]
+    db.execute("PRAGMA secure_delete = ON").fetchall()
+    try:
+        yield
+    finally:
+        db.execute(f"PRAGMA secure_delete = {secure}").fetchall()
 
 
 def _give_back(db: sqlite3.Connection, *, unasked: bool) -> None:

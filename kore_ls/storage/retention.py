@@ -22,9 +22,13 @@ _TOOL_CALLS = (
     "+ ifnull(length(CAST(t.result AS BLOB)), 0)) FROM tool_calls t "
     "CROSS JOIN messages m ON m.id = t.message_id GROUP BY m.session_id"
 )
+_OUTPUTS = (
+    "SELECT DISTINCT m.session_id, t.output, length(o.content) FROM tool_calls t "
+    "CROSS JOIN messages m ON m.id = t.message_id CROSS JOIN outputs o ON o.name = t.output WHERE t.output IS NOT NULL"
+)
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "messages": ("messages", "idx_messages", "sqlite_autoindex_messages"),
-    "tool_calls": ("tool_calls", "sqlite_autoindex_tool_calls", "idx_tool_calls"),
+    "tool_calls": ("tool_calls", "idx_tool_calls", "outputs", "sqlite_autoindex_outputs"),
     "search": ("messages_fts", "sessions_fts"),
     "files": ("file_", "sqlite_autoindex_file_", "idx_file_"),
 }
@@ -45,7 +49,8 @@ def expired(db: sqlite3.Connection, keep_days: int | None, keep_bytes: int | Non
         "SELECT id, updated_at, pinned, status FROM sessions WHERE hidden = 0 AND deleted_at IS NULL "
         "ORDER BY updated_at, id"
     ).fetchall()
-    total = sum(sizes.get(row[0], 0) for row in rows)
+    shared = _Shared(db, {row[0] for row in rows})
+    total = sum(sizes.get(row[0], 0) for row in rows) + shared.bytes
     active = read_meta(db, "active_session")
     found: list[SizedSession] = []
     for id_, updated_at, pinned, status in rows:
@@ -55,13 +60,38 @@ def expired(db: sqlite3.Connection, keep_days: int | None, keep_bytes: int | Non
         session_id = SessionId(id_)
         if pinned or id_ == active or status == SessionStatus.RUNNING.value or held_lease(db, session_id) is not None:
             continue
-        size = sizes.get(id_, 0)
+        size = sizes.get(id_, 0) + shared.alone(id_)
         try:
             found.append(SizedSession(record=load_session(db, session_id), bytes=size))
         except StoreDamaged:  # it stays until the store is mended
             continue
+        shared.go(id_)
         total -= size
     return found
+
+
+class _Shared:
+    """The long results of tools, each stored once for all sessions that have it. `bytes`: of all together."""
+
+    def __init__(self, db: sqlite3.Connection, sessions: set[str]) -> None:
+        self._held: dict[str, dict[str, int]] = {}
+        self._holders: dict[str, int] = {}
+        self.bytes = 0
+        for session_id, name, size in db.execute(_OUTPUTS):
+            if session_id in sessions:
+                self._held.setdefault(session_id, {})[name] = size
+                self.bytes += 0 if name in self._holders else size
+                self._holders[name] = self._holders.get(name, 0) + 1
+
+    def alone(self, session_id: str) -> int:
+        """The bytes of those that no other session has."""
+        held = self._held.get(session_id, {})
+        return sum(size for name, size in held.items() if self._holders[name] == 1)
+
+    def go(self, session_id: str) -> None:
+        """A session goes: what it shared is left to the others."""
+        for name in self._held.pop(session_id, ()):
+            self._holders[name] -= 1
 
 
 def space(db: sqlite3.Connection) -> Space | None:

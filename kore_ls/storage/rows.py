@@ -29,6 +29,10 @@ EDITABLE_COLUMNS = (
 )
 MESSAGE_COLUMNS = "id, session_id, role, content, timestamp, metadata, uid, seq, turn_id, state, thinking, tool_calls"
 TOOL_CALL_COLUMNS = "message_id, position, id, name, kind, title, arguments, status, result, started_at, ended_at"
+RESULT = 8
+"""Where among them the result is."""
+STORED_CALL_COLUMNS = f"{TOOL_CALL_COLUMNS}, output"
+"""A long result is kept apart, under the name `output`; see `outputs`."""
 
 Row = tuple[Any, ...]
 _decode = json.JSONDecoder().raw_decode
@@ -272,19 +276,16 @@ def message_of(row: Row, tool_calls: tuple[ToolCall, ...] | None, codec: Codec |
     )
 
 
-def tool_call_row(
-    message_row_id: int, position: int, call: ToolCall, message: Message, codec: Codec | None = None
-) -> Row:
-    """The values of TOOL_CALL_COLUMNS for a call made in `message`."""
-    row = tool_call_values(message_row_id, position, call)
+def sealed_call(row: Row, message: Message, codec: Codec | None) -> Row:
+    """Values of STORED_CALL_COLUMNS as they stand in the file."""
     if codec is None:
         return row
-    place = codec.place("tool_calls", message.id, message.session_id, "", position)
+    place = codec.place("tool_calls", message.id, message.session_id, row[11] or "", row[1])
     return sealed_row(codec, place, row, _TOOL_CALL_SEALED)
 
 
 def tool_call_values(message_row_id: int, position: int, call: ToolCall) -> Row:
-    """The same, not encrypted."""
+    """The values of TOOL_CALL_COLUMNS, not encrypted."""
     return (
         message_row_id,
         position,
@@ -302,11 +303,15 @@ def tool_call_values(message_row_id: int, position: int, call: ToolCall) -> Row:
 
 @damage_named
 def tool_call_of(
-    row: Row, message_id: MessageId, session_id: SessionId | None = None, codec: Codec | None = None
+    row: Row,
+    message_id: MessageId,
+    session_id: SessionId | None = None,
+    codec: Codec | None = None,
+    output: bytes | None = None,
 ) -> ToolCall:
-    """A row of TOOL_CALL_COLUMNS as a value."""
+    """A row of STORED_CALL_COLUMNS, or in a draft of TOOL_CALL_COLUMNS, as a value; `output`: what is kept apart."""
     if codec is not None:
-        place = codec.place("tool_calls", message_id, session_id or "", "", row[1])
+        place = codec.place("tool_calls", message_id, session_id or "", row[11] or "", row[1])
         row = opened_row(codec, place, row, _TOOL_CALL_SEALED)
     return ToolCall(
         id=as_text(row[2]),
@@ -316,7 +321,7 @@ def tool_call_of(
         title=as_text(row[5]),
         arguments=json_object(as_text(row[6])) or {},
         status=ToolStatus(row[7]),
-        result=from_json(row[8]),
+        result=from_json(row[RESULT] if output is None else output.decode()),
         started_at=row[9],
         ended_at=row[10],
     )

@@ -22,6 +22,7 @@ from kore_ls.storage.message_rows import INSERT_IF_NEW, insert_tool_calls
 from kore_ls.storage.rows import (
     MESSAGE_COLUMNS,
     SESSION_COLUMNS,
+    STORED_CALL_COLUMNS,
     TOOL_CALL_COLUMNS,
     Row,
     message_of,
@@ -30,6 +31,7 @@ from kore_ls.storage.rows import (
     tool_call_of,
 )
 from kore_ls.storage.salvage_turns import TurnSalvage
+from kore_ls.storage.saved_contents import SavedContents
 from kore_ls.storage.session_rows import insert_session, write_meta
 
 _CHUNK = 200
@@ -46,6 +48,7 @@ class Salvage:
     lost_sessions: int = 0
     lost_messages: int = 0
     lost_tool_calls: int = 0
+    lost_results: int = 0
     further: list[str] = field(factory=list)
     """What of turns and their like was lost, in sentences."""
     made_up: list[SessionId] = field(factory=list)
@@ -58,6 +61,7 @@ class Salvage:
             (self.lost_sessions, "sessions"),
             (self.lost_messages, "messages"),
             (self.lost_tool_calls, "tool calls"),
+            (self.lost_results, "results of tools"),
         ):
             if number:
                 texts.append(f"up to {number} {what} could not be read")
@@ -109,6 +113,7 @@ def _save_messages(
     source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage, hidden: set[str], now: int
 ) -> None:
     known = {row[0] for row in target.execute("SELECT id FROM sessions")}
+    outputs = SavedContents(source, "outputs", _rows)
     top = _number(source, "SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
     for row in _rows(source, "messages", MESSAGE_COLUMNS, top):
         if row is None:
@@ -124,15 +129,20 @@ def _save_messages(
                 insert_session(target, _made_up(message, now))
                 known.add(message.session_id)
                 found.made_up.append(message.session_id)
-            _save_message(source, target, found, row, message)
+            _save_message(source, target, found, row, message, outputs)
         except (StoreDamaged, *FAULTS):
             found.lost_messages += 1
 
 
 def _save_message(
-    source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage, row: Row, message: Message
+    source: sqlite3.Connection,
+    target: sqlite3.Connection,
+    found: Salvage,
+    row: Row,
+    message: Message,
+    outputs: SavedContents,
 ) -> None:
-    calls = _tool_calls(source, row, message, found) if row[11] else None
+    calls = _tool_calls(source, row, message, found, outputs) if row[11] else None
     message = evolve(message, tool_calls=calls or None)
     cursor = target.execute(INSERT_IF_NEW, message_row(message, codec_of(target)))
     if not cursor.rowcount:  # the same row, reached twice
@@ -142,16 +152,29 @@ def _save_message(
     found.messages += 1
 
 
-def _tool_calls(source: sqlite3.Connection, row: Row, message: Message, found: Salvage) -> tuple[ToolCall, ...]:
+def _tool_calls(
+    source: sqlite3.Connection, row: Row, message: Message, found: Salvage, outputs: SavedContents
+) -> tuple[ToolCall, ...]:
     calls: list[ToolCall] = []
-    query = f"SELECT {TOOL_CALL_COLUMNS} FROM tool_calls WHERE message_id = ? AND position = ?"
+    query = f"SELECT {_call_columns(source)} FROM tool_calls WHERE message_id = ? AND position = ?"
     for position in range(min(row[11], 10_000) if isinstance(row[11], int) else 0):
         try:
             call = source.execute(query, (row[0], position)).fetchone()
-            calls.append(tool_call_of(call, message.id, message.session_id, codec_of(source)))
+            output = None if call is None or call[11] is None else outputs.find(call[11])
+            calls.append(tool_call_of(call, message.id, message.session_id, codec_of(source), output))
+            found.lost_results += output is None and call[11] is not None
         except (StoreDamaged, *FAULTS):
             found.lost_tool_calls += 1
     return tuple(calls)
+
+
+def _call_columns(source: sqlite3.Connection) -> str:
+    """Of a store from before long results were kept apart, too, as what is damaged was not brought up to date."""
+    try:
+        source.execute("SELECT output FROM tool_calls LIMIT 0")
+    except FAULTS:
+        return f"{TOOL_CALL_COLUMNS}, NULL"
+    return STORED_CALL_COLUMNS
 
 
 def _made_up(message: Message, now: int) -> SessionRecord:

@@ -6,8 +6,7 @@ Each row is read as a value and written anew; one that is not valid, or belongs 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve
@@ -15,11 +14,12 @@ from attrs import evolve
 from kore_ls.errors import StoreDamaged
 from kore_ls.model.ids import SessionId, TurnId, is_id
 from kore_ls.storage.codec import codec_of
+from kore_ls.storage.contents import keep_content
 from kore_ls.storage.draft_rows import save_draft
 from kore_ls.storage.faults import FAULTS
 from kore_ls.storage.note_rows import save_note
 from kore_ls.storage.rows import Row, marks
-from kore_ls.storage.snapshot_rows import content_name, keep_content
+from kore_ls.storage.saved_contents import Rows, SavedContents
 from kore_ls.storage.turn_values import (
     AUDIT_COLUMNS,
     DRAFT_COLUMNS,
@@ -39,8 +39,6 @@ from kore_ls.storage.turn_values import (
     turn_row,
 )
 
-Rows = Callable[[sqlite3.Connection, str, str, int], Iterator[Row | None]]
-"""Every row of a table that can be reached, None for each that can't be read: table, columns, a last row id."""
 _PROCESS = "owner, host, boot_id, pid, started, queued_at"
 
 
@@ -49,6 +47,7 @@ class TurnSalvage:
 
     def __init__(self, source: sqlite3.Connection, target: sqlite3.Connection, rows: Rows) -> None:
         self._source, self._target, self._rows = source, target, rows
+        self._contents = SavedContents(source, "file_contents", rows)
         self._sessions = {row[0] for row in target.execute("SELECT id FROM sessions")}
         self._turns: set[str] = set()
         self.lost: dict[str, int] = {}
@@ -132,28 +131,11 @@ class TurnSalvage:
     def _content(self, name: str) -> bool:
         """Copy a file's earlier content; whether it is there, and what it was."""
         codec = codec_of(self._source)
-        stored = name if codec is None else codec.hide(name) or ""
-        try:
-            row = self._source.execute(
-                "SELECT content FROM file_contents WHERE rowid = ?", (self._places.get(stored),)
-            ).fetchone()
-            content = row and (
-                bytes(row[0])
-                if codec is None
-                else codec.open_bytes(codec.place("file_contents", stored, ""), "content", row[0])
-            )
-        except (StoreDamaged, TypeError, *FAULTS):
+        content = self._contents.find(name if codec is None else codec.hide(name) or "")
+        if content is None:
             return False
-        if content is None or content_name(content) != name:
-            return False
-        keep_content(self._target, content)
+        keep_content(self._target, "file_contents", content)
         return True
-
-    @cached_property
-    def _places(self) -> dict[object, object]:
-        """Where each content is: the index by their names may be what is damaged."""
-        found = self._rows(self._source, "file_contents", "name, rowid", 0)
-        return dict(row[:2] for row in found if row is not None)
 
     def _prompt(self, row: Row) -> None:
         columns = row[1:5]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 
 from attrs import evolve
@@ -10,16 +9,12 @@ from attrs import evolve
 from kore_ls.model.ids import TurnId
 from kore_ls.model.turn import FileSnapshot
 from kore_ls.storage.codec import codec_of
+from kore_ls.storage.contents import content_name, keep_content
 from kore_ls.storage.turn_values import SNAPSHOT_COLUMNS, snapshot_of, snapshot_row
 
 MOST_BYTES = 10 << 20
 KEPT_MS = 30 * 24 * 3600 * 1000
 _PURGE_ROWS = 200
-
-
-def content_name(content: bytes | None) -> str | None:
-    """What a content is called, the same for equal ones; None for no file."""
-    return None if content is None else hashlib.sha256(content).hexdigest()
 
 
 def keep_snapshot(
@@ -46,21 +41,12 @@ def keep_snapshot(
         return
     kept = not lost and (before is None or len(before) <= MOST_BYTES)
     if before is not None and kept:
-        keep_content(db, before)
+        keep_content(db, "file_contents", before)
     snapshot = FileSnapshot(path=path, before=content_name(before), after=content_name(after), kept=kept, mode=mode)
     db.execute(
         f"INSERT INTO file_snapshots ({SNAPSHOT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         snapshot_row(turn_id, snapshot, now, codec),
     )
-
-
-def keep_content(db: sqlite3.Connection, content: bytes) -> None:
-    """Store a content once."""
-    name, codec = content_name(content), codec_of(db)
-    if codec is not None:
-        name = codec.hide(name) or ""
-        content = codec.seal_bytes(codec.place("file_contents", name, ""), "content", content)
-    db.execute("INSERT INTO file_contents (name, content) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, content))
 
 
 def _find(db: sqlite3.Connection, turn_id: TurnId, path: str) -> tuple[int, int, FileSnapshot] | None:
@@ -78,20 +64,6 @@ def list_snapshots(db: sqlite3.Connection, turn_id: TurnId) -> list[FileSnapshot
         f"SELECT {SNAPSHOT_COLUMNS} FROM file_snapshots WHERE turn_id = ? ORDER BY id", (turn_id,)
     ).fetchall()
     return [snapshot_of(row, codec_of(db)) for row in rows]
-
-
-def find_content(db: sqlite3.Connection, name: str) -> bytes | None:
-    """A content by its name; None where it is not kept any more."""
-    codec = codec_of(db)
-    stored = name if codec is None else codec.hide(name) or ""
-    row = db.execute("SELECT content FROM file_contents WHERE name = ?", (stored,)).fetchone()
-    if row is None:
-        return None
-    return (
-        bytes(row[0])
-        if codec is None
-        else codec.open_bytes(codec.place("file_contents", stored, ""), "content", row[0])
-    )
 
 
 def purge_snapshots(db: sqlite3.Connection, now: int) -> None:

@@ -268,7 +268,7 @@ class SQLiteStore(Storage):
         except BaseException:
             await asyncio.shield(self._discard(staged))
             raise
-        if late:
+        if late or on_conflict is OnConflict.REPLACE:
             self.purge.start()
         return ImportOutcome(records=tuple(records), skipped=(*skipped, *late))
 

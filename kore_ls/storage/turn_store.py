@@ -16,6 +16,7 @@ from kore_ls.model.session import Usage
 from kore_ls.model.turn import AuditEntry, Draft, FileSnapshot, Lease, StopReason, Turn
 from kore_ls.storage import (
     audit_rows,
+    contents,
     draft_rows,
     lease_rows,
     note_rows,
@@ -293,7 +294,7 @@ class TurnStore:
 
     async def content(self, name: str) -> bytes | None:
         """A kept content; None where it is not kept any more."""
-        return await self._file.read(lambda db: snapshot_rows.find_content(db, name), None)
+        return await self._file.read(lambda db: contents.find_content(db, "file_contents", name), None)
 
     @property
     def can_purge(self) -> bool:

@@ -16,8 +16,8 @@ from kore_ls.model.secret import Secret
 from kore_ls.sessions.backups import DAY_MS, FolderBackups
 from kore_ls.storage import backups as shelves
 from kore_ls.storage.backups import Backup, BackupShelf
-from kore_ls.storage.migrations import MIGRATIONS, SCHEMA_VERSION
 from tests.client import Client, Connect
+from tests.storage.earlier import BEFORE, take_back
 
 
 def kept(client: Client) -> FolderBackups:
@@ -171,18 +171,14 @@ async def test_a_store_of_an_older_version_is_copied_before_it_is_changed(
     await client.create(name="one")
     await client.workspace.close()
     path = folder / ".kore" / "sessions.db"
-    with closing(sqlite3.connect(path)) as db:  # as the version before would have left it
-        for table in {s.split()[2] for s in MIGRATIONS[-1] if s.startswith("CREATE TABLE")}:
-            db.execute(f"DROP TABLE {table}")
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
-        db.commit()
+    take_back(path)
     client = await connect(folder)
     assert await client.names() == ["one"]
     await client.create(name="two")
     (copy,) = files(state_home)
     assert "-migration-" in copy.name
     with closing(sqlite3.connect(copy)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION - 1,)
+        assert db.execute("PRAGMA user_version").fetchone() == (BEFORE,)
 
 
 async def test_a_copy_is_made_before_old_sessions_go_for_good(client: Client, state_home: Path) -> None:

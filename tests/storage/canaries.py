@@ -27,6 +27,7 @@ WORDS = (
         "kanarienfrueher",
         "kanarienanhang",
         "kanarienruf",
+        "kanarienausgabe",
     ),
 )
 """Each stands in another column; the shorter ones are what the search index makes of the longer ones."""
@@ -52,6 +53,7 @@ async def plant(store: SQLiteStore, session_id: str = "canary", count: int = 20)
         arguments={"a": "kanarienargument"},
         result="kanarienresultat",
     )
+    long = tool_call("kanarienruf", result="kanarienausgabe " * 500)
     for number in range(count):
         await store.add_message(
             message(
@@ -59,7 +61,7 @@ async def plant(store: SQLiteStore, session_id: str = "canary", count: int = 20)
                 f"kanarieninhalt 金丝雀内容 {number}",
                 thinking="kanariengedanke",
                 metadata={"k": "kanarienmeta"},
-                tool_calls=(call,),
+                tool_calls=(call, long),
             )
         )
     first = MessageId(f"{session_id}-first")

@@ -16,15 +16,14 @@ from kore_ls.model.limits import IMPORT_FILE_BYTES
 from kore_ls.sessions.documents.export_document import document_of
 from kore_ls.sessions.documents.import_document import parse, parse_rows
 from kore_ls.storage.foreign_reader import ForeignContent, read_foreign
+from kore_ls.storage.message_rows import insert_tool_calls
 from kore_ls.storage.migrations import migrate
 from kore_ls.storage.rows import (
     MESSAGE_COLUMNS,
     SESSION_COLUMNS,
-    TOOL_CALL_COLUMNS,
     marks,
     message_row,
     session_row,
-    tool_call_row,
 )
 from tests.transcripts import START, real_transcript, write_seed_database
 
@@ -67,10 +66,7 @@ def write_own_database(path: Path, document: dict[str, Any], **changes: Any) -> 
             row_id = db.execute(
                 f"INSERT INTO messages ({columns}) VALUES ({marks(columns)})", message_row(message)
             ).lastrowid
-            db.executemany(
-                f"INSERT INTO tool_calls ({TOOL_CALL_COLUMNS}) VALUES ({marks(TOOL_CALL_COLUMNS)})",
-                [tool_call_row(row_id or 0, n, call, message) for n, call in enumerate(message.tool_calls or ())],
-            )
+            insert_tool_calls(db, row_id or 0, message)
         db.execute("COMMIT")
 
 

@@ -138,7 +138,11 @@ export interface EventSubscribed {
 /** Every kind of fact a client can subscribe to. */
 export type EventType = "session.created" | "session.updated" | "session.switched" | "session.closed" | "session.deleted" | "session.restored" | "session.rewound" | "message.added" | "message.streaming" | "agent.thinking" | "agent.idle" | "agent.error" | "turn.started" | "turn.finished" | "tool.start" | "tool.update" | "tool.output" | "tool.complete" | "tool.error" | "permission.asked" | "permission.resolved" | "store.changed" | "store.locked" | "store.error";
 
-/** A session beyond the limits; `updatedAt` is Unix milliseconds, `bytes` all that was said and done in it. */
+/**
+ * A session beyond the limits; `updatedAt` is Unix milliseconds, `bytes` what would go with it.
+ *
+ * That is all that was said and done in it, but for long results of tools that other sessions have as well.
+ */
 export interface ExpiredSession {
   id: SessionId;
   name: string;

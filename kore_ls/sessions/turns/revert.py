@@ -16,7 +16,8 @@ from kore_ls.model.document import EditResult
 from kore_ls.model.ids import TurnId
 from kore_ls.model.turn import FileSnapshot, TurnState
 from kore_ls.sessions.turns.folder_workbench import FolderWorkbench
-from kore_ls.storage.snapshot_rows import MOST_BYTES, content_name
+from kore_ls.storage.contents import content_name
+from kore_ls.storage.snapshot_rows import MOST_BYTES
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 

@@ -127,7 +127,9 @@
 ---| "store.locked"
 ---| "store.error"
 
----A session beyond the limits; `updatedAt` is Unix milliseconds, `bytes` all that was said and done in it.
+---A session beyond the limits; `updatedAt` is Unix milliseconds, `bytes` what would go with it.
+---
+---That is all that was said and done in it, but for long results of tools that other sessions have as well.
 ---@class kore.ExpiredSession
 ---@field id kore.SessionId
 ---@field name string
