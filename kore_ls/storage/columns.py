@@ -84,6 +84,9 @@ HIDDEN_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """Names made of what they name, by table; encrypted so that equal ones stay equal, see `Codec.hide`."""
 
+CONTENTS = ("file_contents", "outputs")
+"""Tables of bytes, each under a name made of them."""
+
 PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {
     "meta": frozenset({"key", "value"}),
     "keys": frozenset({"kdf", "cost", "salt", "wrapped"}),

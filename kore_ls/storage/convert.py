@@ -21,7 +21,7 @@ from kore_ls.model.ids import now_ms
 from kore_ls.storage.changes import append_changes
 from kore_ls.storage.cipher import Cipher, WrappedKey
 from kore_ls.storage.codec import Codec, StoreConnection
-from kore_ls.storage.columns import HIDDEN_NAMES, SEALED
+from kore_ls.storage.columns import CONTENTS, HIDDEN_NAMES, SEALED
 from kore_ls.storage.database import BUSY_TIMEOUT_MS, prepare
 from kore_ls.storage.faults import FAULTS, is_busy, translated
 from kore_ls.storage.files import create_private
@@ -58,9 +58,6 @@ _MARKS = {"messages": ("id, session_id, uid", "id, session_id, seq"), "tool_call
 
 All of each stands in an index, so that no row need be read for it. Other tables are copied once more.
 """
-
-_CONTENTS = ("file_contents", "outputs")
-"""Tables of bytes, each under a name made of them."""
 
 Step = Callable[[str, int], None]
 """Told what is being done and how many per cent of it are; what it raises before "switched" ends all unchanged."""
@@ -247,7 +244,7 @@ class _Conversion:
             raise StoreDamaged("the store holds a row that can't be read", reason="row")
         if self._new is not None:
             return self._new.seal_bytes(self._new.place(table, *places[4:]), column, value)
-        return value if table in _CONTENTS else value.decode()
+        return value if table in CONTENTS else value.decode()
 
     def _renamed(self, name: str | None) -> str | None:
         if self._old is not None:
@@ -261,7 +258,7 @@ class _Conversion:
             raise StoreBusy("another process encrypts, decrypts or rekeys the store")
         fresh.execute("BEGIN")
         for table in _tables(fresh):
-            if table in _MARKS or table in _CONTENTS:
+            if table in _MARKS or table in CONTENTS:
                 self._catch_up_rows(fresh, table)
             else:
                 fresh.execute(f"DELETE FROM main.{table}")
@@ -275,7 +272,7 @@ class _Conversion:
 
     def _catch_up_rows(self, fresh: sqlite3.Connection, table: str) -> None:
         """Rows whose encrypted values never change by themselves: those that are gone, new, or moved."""
-        if table in _CONTENTS:
+        if table in CONTENTS:
             self._insert(fresh, table, f"WHERE renamed(t.name) NOT IN (SELECT name FROM main.{table})")
             return
         keys = _KEYS[table]
