@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from kore_ls.agents.agent import AgentEvent, AnsweredTurn, TextDelta
+from kore_ls.agents.toolbox import ToolOutput
 from kore_ls.model.ids import SessionId
 from kore_ls.model.session import SessionRecord
 
-Deed = AgentEvent | BaseException | Callable[[AnsweredTurn], Awaitable[Any]] | None
+Deed = AgentEvent | ToolOutput | BaseException | Callable[[AnsweredTurn], Awaitable[Any]] | None
 """Say this, raise this, do this with the turn at hand, or (None) return."""
 
 
@@ -37,7 +38,7 @@ class ScriptedAgent:
                 if callable(deed):
                     await deed(turn)
                 else:
-                    yield deed
+                    yield cast(AgentEvent, deed)  # a tool prints by way of the turn, which hears it all the same
         except asyncio.CancelledError:
             self.stopped.set()
             raise

@@ -30,6 +30,8 @@ __all__ = ["OnUpdate", "Surroundings", "ToolOutput", "Toolbox"]
 log = logging.getLogger(__name__)
 
 _TITLE_CHARS = 300
+_PRINTED_CHARS = 256_000
+"""So much of what a tool prints is kept for a result that is cut off."""
 
 
 @frozen(kw_only=True)
@@ -134,6 +136,7 @@ class _Use:
         self.call, self.on_update, self.declared = call, on_update, declared
         self.asking: Asking = Asking(around, budget)
         self.told = 0
+        self.printed = ""
 
     async def whole(self, kind: type[Tool] | None) -> ToolOutcome:
         """From pending to its last state."""
@@ -141,7 +144,8 @@ class _Use:
             await self.on_update(self.call)
             return await self.through_gate(kind)
         except asyncio.CancelledError:
-            await asyncio.shield(asyncio.ensure_future(self.end(ToolStatus.CANCELLED, "Cancelled.")))
+            text = "\n".join([*([self.printed.rstrip("\n")] if self.printed else []), "Cancelled."])
+            await asyncio.shield(asyncio.ensure_future(self.end(ToolStatus.CANCELLED, text)))
             raise
         except ToolProblem as problem:
             return await self.end(ToolStatus.FAILED, str(problem))
@@ -220,6 +224,7 @@ class _Use:
     async def tell(self, chunk: str) -> None:
         """Pass output on, whole characters at a time."""
         chunk = valid(chunk)
+        self.printed += chunk[: _PRINTED_CHARS - len(self.printed)]
         offset, self.told = self.told, self.told + len(chunk.encode("utf-16-le")) // 2
         await self.on_update(ToolOutput(call_id=self.call.id, offset=offset, chunk=chunk))
 

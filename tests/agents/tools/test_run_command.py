@@ -248,6 +248,20 @@ async def test_a_repository_that_a_command_makes_has_no_settings_of_its_own(conf
     assert sorted(outcome.call.result["putAside"]) == ["config", "half/commondir", "hooks", "nb/config", "nb/hooks"]
 
 
+async def test_a_cancelled_command_s_result_keeps_what_it_printed(scene: Scene) -> None:
+    going = asyncio.ensure_future(scene.use("run_command", argv=["sh", "-c", "seq 1 20000; echo ready; sleep 60"]))
+    while not scene.outputs or "ready" not in scene.outputs[-1].chunk:
+        scene.printed.clear()
+        await scene.printed.wait()
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+    assert scene.calls[-1].status is ToolStatus.CANCELLED
+    text = scene.calls[-1].result["text"]
+    assert text.startswith("1\n2\n") and text.endswith("ready\nCancelled.")
+    assert len(text) < 70_000
+
+
 async def test_a_cancelled_command_leaves_no_file_that_runs_code(confined: Scene) -> None:
     line = "mkdir .vscode; echo {} > .vscode/tasks.json; echo ready; sleep 60"
     going = asyncio.ensure_future(confined.use("run_command", argv=["sh", "-c", line]))
