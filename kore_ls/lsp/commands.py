@@ -48,9 +48,9 @@ class Commands:
         name, argument = _read(params)
         if self.errands is not None and name in COMMANDS:
             return self._errand(self.errands, name, argument)
-        method = self._table.commands.get(name)
-        if method is None:
+        if name not in self._table.commands:
             raise InvalidParams(["params.command: is unknown"])
+        method = self._table[self._table.commands[name]]
         if isinstance(argument, dict):
             return self._connection.call(method, argument)
         return self._bare(method, argument)

@@ -90,7 +90,7 @@ class Connection:
         self.context: Any = None
         self.phase = Phase.NEW
         self.shutdown_seen = False
-        self._methods = dict(table)
+        self._methods = table
         self._codec = Codec()
         self._channel = channel
         self._work = Work(self._regulate)

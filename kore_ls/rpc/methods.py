@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar, get_type_hints
 
@@ -78,7 +79,7 @@ def method(
             handler=handler,
             doc=inspect.cleandoc(handler.__doc__ or ""),
             raises=tuple(raises),
-            command=name.replace("/", ".") if command else None,
+            command=_command_of(name) if command else None,
             confirm=confirm,
         )
         setattr(handler, _MARK, declared)
@@ -91,24 +92,57 @@ class MethodTable(Mapping[str, Method]):
     """All methods a server offers, by name, in order of declaration."""
 
     def __init__(self, methods: Iterable[Method]) -> None:
-        self._methods: dict[str, Method] = {}
+        self._methods: dict[str, Method | str] = {}
         for each in methods:
-            if each.name in self._methods:
-                raise ValueError(f"declared twice: {each.name}")
-            self._methods[each.name] = each
-        self.commands: Mapping[str, Method] = {m.command: m for m in self._methods.values() if m.command}
+            self._declare(each.name, each)
+        self._set_commands(each.name for each in self.values() if each.command)
+
+    def _declare(self, name: str, where: Method | str) -> None:
+        if name in self._methods:
+            raise ValueError(f"declared twice: {name}")
+        self._methods[name] = where
+
+    def _set_commands(self, names: Iterable[str]) -> None:
+        self.commands: Mapping[str, str] = {_command_of(name): name for name in names}
+        """The names of the methods that are workspace commands, by that command."""
 
     @classmethod
     def of(cls, *modules: ModuleType) -> MethodTable:
         """The methods declared in these modules."""
-        declared = (getattr(value, _MARK, None) for module in modules for value in vars(module).values())
-        return cls(each for each in declared if each is not None)
+        return cls(each for module in modules for each in _declared_in(module))
+
+    @classmethod
+    def late(cls, modules: Mapping[str, Sequence[str]], *, no_commands: Collection[str] = ()) -> MethodTable:
+        """The methods of these names in modules that are imported when one of theirs is first asked for.
+
+        `no_commands` are those that are declared with `command=False`.
+        """
+        table = cls(())
+        for module, names in modules.items():
+            for name in names:
+                table._declare(name, module)
+        table._set_commands(name for name in table if name not in no_commands)
+        return table
 
     def __getitem__(self, name: str) -> Method:
-        return self._methods[name]
+        found = self._methods[name]
+        if isinstance(found, str):
+            self._methods.update((each.name, each) for each in _declared_in(import_module(found)))
+            found = self._methods[name]
+            assert isinstance(found, Method), name
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._methods)
 
     def __len__(self) -> int:
         return len(self._methods)
+
+
+def _declared_in(module: ModuleType) -> Iterator[Method]:
+    declared = (getattr(value, _MARK, None) for value in vars(module).values())
+    return (each for each in declared if each is not None)
+
+
+def _command_of(name: str) -> str:
+    return name.replace("/", ".")

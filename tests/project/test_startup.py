@@ -29,6 +29,8 @@ SERVING = "kore_ls.api, kore_ls.lsp.serving, kore_ls.rpc.stdio, kore_ls.sessions
 LATE = {
     *(HEAVY - {"aiosqlite", "sqlite3"}),
     "http.client",
+    "kore_ls.api.session",
+    "kore_ls.api.store_keys",
     "kore_ls.lsp.server",
     "kore_ls.rpc.tcp",
     "kore_ls.sessions.adopt",

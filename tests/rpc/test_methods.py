@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import types
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import fields, frozen, has
 
+import kore_ls.api
 from kore_ls.api import TABLE as REAL
 from kore_ls.errors import SessionNotFound
 from kore_ls.rpc.methods import MethodTable, NoParams, method
@@ -62,7 +66,7 @@ def test_a_table_keeps_the_order_of_declaration() -> None:
 def test_a_method_is_a_command_unless_it_says_otherwise() -> None:
     table = MethodTable.of(module(first=first, second=second, third=third))
     assert list(table.commands) == ["kore.a.first", "kore.b.third"]
-    assert table.commands["kore.b.third"].confirm == "Sure?"
+    assert table[table.commands["kore.b.third"]].confirm == "Sure?"
 
 
 def test_a_handler_is_still_a_function() -> None:
@@ -76,6 +80,26 @@ async def test_a_declared_handler_can_be_called() -> None:
 def test_two_methods_of_one_name_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="kore/a/first"):
         MethodTable.of(module(first=first), module(again=first))
+
+
+def test_a_late_table_imports_a_module_when_one_of_its_methods_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "late_methods.py").write_bytes(Path(__file__).read_bytes())
+    table = MethodTable.late({"late_methods": ["kore/a/first", "kore/a/second"]}, no_commands=["kore/a/second"])
+    assert (list(table), dict(table.commands)) == (["kore/a/first", "kore/a/second"], {"kore.a.first": "kore/a/first"})
+    assert "late_methods" not in sys.modules
+    assert table["kore/a/second"].name == "kore/a/second"
+    assert "late_methods" in sys.modules
+
+
+def test_the_server_s_table_names_every_method_where_it_is_declared() -> None:
+    modules = [import_module(f"kore_ls.api.{each.stem}") for each in Path(kore_ls.api.__path__[0]).glob("[a-z]*.py")]
+    declared = MethodTable.of(*modules)
+    assert {name: declared[name] for name in declared} == {name: REAL[name] for name in REAL}
+    assert dict(REAL.commands) == {name.replace("/", "."): name for name in REAL if REAL[name].command}
+    assert [name for name in REAL if REAL[name].command] == list(REAL.commands.values())
 
 
 @pytest.mark.parametrize("name", REAL)
