@@ -91,6 +91,15 @@ def locate(folder: Path, text: str, access: Access, *, follow: bool = True, inte
     )
 
 
+def unlocated(folder: Path, text: str, access: Access) -> Place | None:
+    """A path that could not be looked at, as it is written, where that is outside of the folder; None inside of it."""
+    path = Path(os.path.normpath(folder / text)) if "\0" not in text else folder
+    if path == folder or folder in path.parents:
+        return None
+    guards = guards_of(names_of(folder, path))
+    return Place(path=path, relative=str(path), inside=False, guards=guards, access=access, identity=None)
+
+
 def entry_of(path: Path) -> Place:
     """Something found inside of a directory that the gate has let pass: its identity alone, nothing is judged.
 

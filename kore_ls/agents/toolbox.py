@@ -23,6 +23,7 @@ from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
 if TYPE_CHECKING:
     from kore_ls.agents.asking import Asking
     from kore_ls.agents.gate import Action
+    from kore_ls.agents.paths import Place
     from kore_ls.agents.tools.tool import Aim, Tool, ToolResult
 
 __all__ = ["OnUpdate", "Surroundings", "ToolOutput", "Toolbox"]
@@ -118,6 +119,10 @@ class Toolbox:
         return Leave(allowed=ruling.allowed, reason=ruling.reason)
 
 
+class _Refused(Exception):
+    """A call wants to look where it may not."""
+
+
 class _Use:
     """One call on its way through the gate."""
 
@@ -136,6 +141,8 @@ class _Use:
         self.call, self.on_update, self.declared = call, on_update, declared
         self.asking: Asking = Asking(around, budget)
         self.told = 0
+        self.aimed = False
+        self.outside: list[Place] = []
         self.printed = ""
 
     async def whole(self, kind: type[Tool] | None) -> ToolOutcome:
@@ -162,9 +169,19 @@ class _Use:
         self.budget.call(self.turn_id)
         if kind is None:
             raise ToolProblem("There is no such tool.")
-        tool = kind(self.call.arguments, self.desk())
-        aim = await tool.aim()
-        self.call = evolve(self.call, title=visible(aim.title)[:_TITLE_CHARS])
+        tool = kind(self.call.arguments, self.desk(kind))
+        try:
+            aim = await tool.aim()
+        except _Refused:
+            return await self.end(ToolStatus.DENIED, await self.leave_to_look(tool) or "Not allowed.")
+        except ToolProblem:
+            # what is the matter outside of the folder is told to nobody who may not go there
+            refusal = await self.leave_to_look(tool) if self.outside else None
+            if refusal is not None:
+                return await self.end(ToolStatus.DENIED, refusal)
+            raise
+        self.aimed = True
+        self.call = self.titled(tool.title_as_given() if self.outside else aim.title)
         action = evolve(await self.as_linked(aim.action), declared=self.declared)
         refusal, feedback = await self.ruling(tool, aim, action)
         if refusal is not None:
@@ -174,6 +191,38 @@ class _Use:
         result = await tool.run()
         text = f"{result.text}\n\nThe user allowed this and says: {feedback}" if feedback else result.text
         return await self.end(ToolStatus.FAILED if result.failed else ToolStatus.COMPLETED, text, result)
+
+    def located(self, kind: type[Tool], place: Place) -> None:
+        """Before a call is aimed: nothing is learned of what lies outside and is denied."""
+        if self.aimed or place.inside:
+            return
+        self.outside.append(place)
+        if self.asking.verdict(self.outwards(kind), sandboxed=True).answer is Answer.DENY:
+            raise _Refused
+
+    def outwards(self, kind: type[Tool]) -> Action:
+        """What is known of a call that is not aimed yet: where it wants to go outside of the folder."""
+        from kore_ls.agents.gate import Action
+
+        places = tuple(dict.fromkeys(self.outside))
+        return Action(tool=kind.name, kind=kind.kind, places=places, declared=self.declared)
+
+    def titled(self, title: str) -> ToolCall:
+        """The call with its title."""
+        return evolve(self.call, title=visible(title)[:_TITLE_CHARS])
+
+    async def leave_to_look(self, tool: Tool) -> str | None:
+        """Why the call may not even be aimed, if so."""
+        from kore_ls.agents.question import Question
+
+        self.call = self.titled(tool.title_as_given())
+        action = self.outwards(type(tool))
+        verdict = self.asking.verdict(action, sandboxed=True)
+        if verdict.answer is Answer.ASK:
+            await self.on_update(self.call)
+        question = Question(turn_id=self.turn_id, call=self.call, action=action, sandboxed=True)
+        ruling = await self.asking.rule(question, verdict)
+        return None if ruling.allowed else ruling.reason
 
     async def as_linked(self, action: Action) -> Action:
         """The action on what its paths really are, whatever links lead to them."""
@@ -209,7 +258,7 @@ class _Use:
         ruling = await self.asking.rule(question, verdict)
         return (None, ruling.reason) if ruling.allowed else (ruling.reason, "")
 
-    def desk(self) -> Any:
+    def desk(self, kind: type[Tool]) -> Any:
         """What the tool has at hand."""
         from kore_ls.agents.tools.tool import Desk
 
@@ -219,6 +268,7 @@ class _Use:
             budget=self.budget,
             tell=self.tell,
             may=self.may,
+            located=lambda place: self.located(kind, place),
         )
 
     async def tell(self, chunk: str) -> None:

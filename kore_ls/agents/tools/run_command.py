@@ -18,7 +18,7 @@ from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, git_identity, toolchain_homes
 from kore_ls.agents.gate import Action
 from kore_ls.agents.named_secrets import named_secrets
-from kore_ls.agents.paths import Access, Place
+from kore_ls.agents.paths import Access, Place, unlocated
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard
 from kore_ls.agents.sandbox.confine import can_confine, confine
@@ -64,7 +64,10 @@ class RunCommand(Tool):
         self.argv = self.given["argv"]
         if not self.argv[0] or sum(len(word.encode()) for word in self.argv) > _MOST_BYTES:
             raise ToolProblem("This is not a command that can be run.")
-        self.cwd = self.desk.place(self.given.get("cwd", "."), Access.READ)
+        cwd = self.given.get("cwd", ".")
+        if unlocated(self.desk.folder, cwd, Access.READ) is not None:
+            raise ToolProblem("Commands run inside of the workspace folder.")
+        self.cwd = self.desk.place(cwd, Access.READ)
         if not self.cwd.is_folder or not self.cwd.inside:
             raise ToolProblem("There is no such directory.")
         self.network = self.given.get("network", False)
@@ -80,8 +83,7 @@ class RunCommand(Tool):
         self.secrets = tuple(self._named_secrets())
         places = (self.cwd, *self.secrets)
         action = self.action(*places, argv=tuple(self.argv), network=self.network, unsandboxed=unsandboxed)
-        words = " ".join(quoted(word) for word in self.argv)
-        return Aim(action=action, title=self.title(argv=words), remarks=self._remarks(sandboxed), sandboxed=sandboxed)
+        return Aim(action=action, title=self.title_as_given(), remarks=self._remarks(sandboxed), sandboxed=sandboxed)
 
     def _named_secrets(self) -> Iterator[Place]:
         """What git would show of its history: no sandbox can hide it there."""
@@ -91,6 +93,10 @@ class RunCommand(Tool):
             with suppress(ToolProblem):
                 place = self.desk.place(name, Access.READ, follow=False)
                 yield evolve(place, guards=place.guards | {Guard.SECRET})
+
+    def title_as_given(self) -> str:
+        """The words."""
+        return self.title(argv=" ".join(quoted(word) for word in self.given["argv"]))
 
     def _program(self) -> str:
         name = self.argv[0]

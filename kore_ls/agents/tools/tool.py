@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from kore_ls.agents.budget import Budget
 from kore_ls.agents.gate import Action
-from kore_ls.agents.paths import Access, Place, locate
+from kore_ls.agents.paths import Access, Place, locate, unlocated
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.surroundings import Surroundings
 from kore_ls.agents.words import say
@@ -68,13 +68,16 @@ class Aim:
 
 @frozen(kw_only=True)
 class Desk:
-    """What a running tool has at hand. `tell` passes output on; `may` asks the gate (and the user) for more."""
+    """What a running tool has at hand. `tell` passes output on; `may` asks the gate (and the user) for more; `located`
+    hears each place that the tool looks at, and what it raises keeps the tool from learning more of it.
+    """
 
     around: Surroundings
     turn_id: TurnId
     budget: Budget
     tell: Callable[[str], Awaitable[None]]
     may: Callable[[Action, str], Awaitable[bool]]
+    located: Callable[[Place], None] = lambda place: None
 
     @property
     def folder(self) -> Path:
@@ -83,7 +86,15 @@ class Desk:
 
     def place(self, text: str, access: Access, *, follow: bool = True) -> Place:
         """What a path of the agent is. Raises ToolProblem."""
-        return locate(self.folder, text, access, follow=follow, internal=self.around.internal)
+        try:
+            place = locate(self.folder, text, access, follow=follow, internal=self.around.internal)
+        except ToolProblem:
+            outside = unlocated(self.folder, text, access)
+            if outside is not None:
+                self.located(outside)
+            raise
+        self.located(place)
+        return place
 
 
 class Tool(ABC):
@@ -114,6 +125,11 @@ class Tool(ABC):
     def title(self, **values: object) -> str:
         """What the call is called, in the user's language."""
         return say(f"title.{self.name}", self.desk.around.locale, **values)
+
+    def title_as_given(self) -> str:
+        """The title in the agent's own words, which tells nothing of what is there."""
+        path = self.given.get("path", self.given.get("source", "."))
+        return self.title(path=path, target=self.given.get("target", ""))
 
     def action(self, *places: Place, **more: Any) -> Action:
         """This call as the gate sees it."""
