@@ -111,8 +111,13 @@ class Snapshots(Protocol):
     async def keep(self, turn_id: TurnId, path: Path, *, before: bytes | None, after: bytes | None) -> None:
         """Remember a change just before it happens: None is "no such file". At most 10 MiB each.
 
+        Of a document with unsaved changes it is the text in the editor that counts, as bytes.
+
         What it raises keeps the change from happening.
         """
+
+    async def unchanged(self, turn_id: TurnId, path: Path, *, content: bytes | None) -> None:
+        """Take back what `keep` said last: the change did not happen, and the file still is `content`."""
 
     async def lose(self, turn_id: TurnId, path: Path, *, link: str | None = None) -> None:
         """Remember that something goes that has no before-image: too big, or no file. A symlink's target is one.

@@ -49,6 +49,20 @@ def keep_snapshot(
     )
 
 
+def take_back(db: sqlite3.Connection, turn_id: TurnId, path: str, content: bytes | None) -> None:
+    """The last change of a file in a turn did not happen: it still is `content`; forget a file that never changed."""
+    known = _find(db, turn_id, path)
+    if known is None:
+        return
+    row_id, taken_at, snapshot = known
+    name = content_name(content)
+    if name == snapshot.before:
+        db.execute("DELETE FROM file_snapshots WHERE id = ?", (row_id,))
+        return
+    row = snapshot_row(turn_id, evolve(snapshot, after=name), taken_at, codec_of(db))
+    db.execute("UPDATE file_snapshots SET path = ?, after = ? WHERE id = ?", (row[1], row[3], row_id))
+
+
 def _find(db: sqlite3.Connection, turn_id: TurnId, path: str) -> tuple[int, int, FileSnapshot] | None:
     """The row's id, when it was taken, and what it says."""
     rows = db.execute(

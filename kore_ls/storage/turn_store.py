@@ -288,6 +288,15 @@ class TurnStore:
 
         await self._file.write(work)
 
+    async def unchanged(self, fence: Fence, path: str, content: bytes | None) -> None:
+        """The last change of a file that was remembered did not happen: it still is `content`."""
+
+        def work(transaction: Transaction) -> None:
+            lease_rows.check_epoch(transaction.db, fence.session_id, fence.owner, fence.epoch)
+            snapshot_rows.take_back(transaction.db, fence.turn_id, path, content)
+
+        await self._file.write(work)
+
     async def snapshots(self, turn_id: TurnId) -> Sequence[FileSnapshot]:
         """The files that a turn changed, in the order of their first change."""
         return await self._file.read(lambda db: snapshot_rows.list_snapshots(db, turn_id), [])

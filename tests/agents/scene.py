@@ -127,6 +127,10 @@ class Scene:
     async def keep(self, turn_id: TurnId, path: Path, *, before: bytes | None, after: bytes | None) -> None:
         self.images.append((path, before, after))
 
+    async def unchanged(self, turn_id: TurnId, path: Path, *, content: bytes | None) -> None:
+        assert self.images and self.images[-1][0] == path
+        assert self.images.pop()[1] == content
+
     async def lose(self, turn_id: TurnId, path: Path, *, link: str | None = None) -> None:
         self.lost.append((path, link))
 

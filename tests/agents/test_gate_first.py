@@ -50,7 +50,9 @@ async def test_what_is_there_and_what_is_not_get_the_same_answer(
     answers = set()
     for name in NAMES:
         path = f"{tmp_path.resolve()}/outside/{name}"
-        given = {key: value.format(path) if isinstance(value, str) else value for key, value in arguments.items()}
+        given: dict[str, Any] = {
+            key: value.format(path) if isinstance(value, str) else value for key, value in arguments.items()
+        }
         before = len(scene.decisions)
         outcome = await scene.use(tool, **given)
         titles = {call.title.replace(path, "PATH") for call in scene.calls if call.id == outcome.call.id}

@@ -139,6 +139,33 @@ async def test_unsaved_changes_stay_unsaved_and_are_kept(editor: ToolEditor, wor
     assert answer["toolCalls"][0]["status"] == "completed"
     assert editor.open[uri][1] == "typed by both\n"
     assert path.read_text() == TEXT
+    turn = {"turnId": answer["turnId"]}
+    assert await editor.kore("kore/turn/revert", turn) == {"reverted": ["dirty.txt"], "conflicts": []}
+    assert editor.open[uri][1] == "typed by hand\n"
+    assert path.read_text() == TEXT
+
+
+async def test_unsaved_changes_that_came_after_the_turn_are_a_conflict(editor: ToolEditor, work: Path) -> None:
+    path = work / "later.txt"
+    path.write_text(TEXT)
+    uri = editor.show(path)
+    editor.say(uri, 2, "typed by hand\n")
+    answer = await editor.turn("/edit later.txt\n<<<<<<< SEARCH\nby hand\n=======\nby both\n>>>>>>> REPLACE")
+    editor.say(uri, editor.open[uri][0] + 1, "typed again\n")
+    turn = {"turnId": answer["turnId"]}
+    assert await editor.kore("kore/turn/revert", turn) == {"reverted": [], "conflicts": ["later.txt"]}
+    assert editor.open[uri][1] == "typed again\n"
+
+
+async def test_an_edit_that_the_editor_refuses_is_no_change_of_the_turn(editor: ToolEditor, work: Path) -> None:
+    path = work / "refused.txt"
+    path.write_text(TEXT)
+    uri = editor.show(path)
+    editor.open[uri] = (7, TEXT)  # the editor has gone on, and has not said so yet
+    answer = await editor.turn("/write refused.txt other")
+    assert answer["toolCalls"][0]["status"] == "failed"
+    dry = {"turnId": answer["turnId"], "dryRun": True}
+    assert await editor.kore("kore/turn/revert", dry) == {"reverted": [], "conflicts": []}
 
 
 async def test_the_editor_s_language_servers_are_asked_in_its_own_units(editor: ToolEditor, work: Path) -> None:

@@ -73,17 +73,25 @@ async def change_text(desk: Desk, place: Place, before: Current, after: str) -> 
     document = desk.around.editor.document(place.path)
     if document is None and before.document is None:
         await desk.around.snapshots.keep(desk.turn_id, place.path, before=before.content, after=encoded)
-        await finished(anchored.replace_bytes, place, encoded, expected=before.content)
+        await _replace(desk, place, encoded, before.content)
         return
     if document is None or before.document is None or document.version != before.document.version:
         raise ToolProblem(anchored.CHANGED)
     await _change_document(desk, place, document, before, after)
 
 
+async def _replace(desk: Desk, place: Place, content: bytes, expected: bytes | None) -> None:
+    try:
+        await finished(anchored.replace_bytes, place, content, expected=expected)
+    except ToolProblem:
+        await desk.around.snapshots.unchanged(desk.turn_id, place.path, content=expected)
+        raise
+
+
 async def _change_document(desk: Desk, place: Place, document: Document, before: Current, after: str) -> None:
     """An open document: its editor changes it. What the editor can't change is written only if nothing is lost."""
-    if not document.dirty:
-        await desk.around.snapshots.keep(desk.turn_id, place.path, before=before.content, after=after.encode())
+    content = document.text.encode() if document.dirty else before.content
+    await desk.around.snapshots.keep(desk.turn_id, place.path, before=content, after=after.encode())
     edited = asyncio.ensure_future(
         desk.around.editor.edit(place.path, before=document.text, after=after, version=document.version)
     )
@@ -91,8 +99,11 @@ async def _change_document(desk: Desk, place: Place, document: Document, before:
     if result is EditResult.APPLIED:
         return
     if result is EditResult.UNAVAILABLE and not document.dirty:
-        await finished(anchored.replace_bytes, place, after.encode(), expected=before.content)
+        await _replace(desk, place, after.encode(), before.content)
         return
+    now = desk.around.editor.document(place.path)
+    if now is not None and now.text == document.text:  # else it may have come about in part: a revert will see
+        await desk.around.snapshots.unchanged(desk.turn_id, place.path, content=content)
     raise ToolProblem(
         {
             EditResult.REFUSED: "The editor refused the change.",

@@ -212,6 +212,11 @@ class _SessionPorts:
         mode = None if before is None else await asyncio.to_thread(_permissions, path)
         await self._keep(path, before, after, mode=mode)
 
+    async def unchanged(self, turn_id: TurnId, path: Path, *, content: bytes | None) -> None:
+        """See `Snapshots`."""
+        fence = self._bench.run(self._session_id).begun.fence
+        await self._bench.manager.storage.turns.unchanged(fence, stored_path(self._bench.folder, path), content)
+
     async def lose(self, turn_id: TurnId, path: Path, *, link: str | None = None) -> None:
         """See `Snapshots`."""
         lost = link is None

@@ -12,7 +12,7 @@ from pathlib import Path
 from attrs import frozen
 
 from kore_ls.errors import SessionBusy
-from kore_ls.model.document import EditResult
+from kore_ls.model.document import Document, EditResult
 from kore_ls.model.ids import TurnId
 from kore_ls.model.turn import FileSnapshot, TurnState
 from kore_ls.sessions.turns.folder_workbench import FolderWorkbench
@@ -67,11 +67,13 @@ async def _revert(
     now = await asyncio.to_thread(_content, path)
     if now is _UNREADABLE:
         return False
+    document = bench.clients.document(path, starter)
+    if document is not None and document.dirty:
+        return await _revert_unsaved(bench, snapshot, content, document, now, dry_run=dry_run, starter=starter)
     name = content_name(now)
     if name == snapshot.before:
         return True
-    document = bench.clients.document(path, starter)
-    if name != snapshot.after or (document is not None and document.dirty):
+    if name != snapshot.after:
         return False
     if dry_run:
         return True
@@ -80,6 +82,36 @@ async def _revert(
         if done in (EditResult.REFUSED, EditResult.STALE):
             return False
     return await asyncio.to_thread(_put, path, snapshot.after, content, snapshot.mode)
+
+
+async def _revert_unsaved(
+    bench: FolderWorkbench,
+    snapshot: FileSnapshot,
+    content: bytes | None,
+    document: Document,
+    now: bytes | None,
+    *,
+    dry_run: bool,
+    starter: object,
+) -> bool:
+    """A document with unsaved changes: its text is what counts, and what is on disk stays what it is.
+
+    Only what the turn itself has left on disk goes, too.
+    """
+    name = content_name(document.text.encode())
+    if name == snapshot.before:
+        return True
+    text = None if content is None else _text(content)
+    if name != snapshot.after or text is None:
+        return False
+    if dry_run:
+        return True
+    path = bench.folder / snapshot.path
+    done = await bench.clients.edit(path, starter, before=document.text, after=text, version=document.version)
+    if done is not EditResult.APPLIED:
+        return False
+    on_disk = content_name(now) == snapshot.after
+    return not on_disk or await asyncio.to_thread(_put, path, snapshot.after, content, snapshot.mode)
 
 
 _UNREADABLE = b"\0unreadable"

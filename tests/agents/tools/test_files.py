@@ -148,6 +148,7 @@ async def test_unsaved_changes_are_edited_in_the_editor_and_never_lost(scene: Sc
     await scene.use("edit_file", path="src/a.py", edits=[{"search": "mine", "replace": "ours"}])
     assert scene.documents[path].text == "ours\n"
     assert path.read_text() == "one\ntwo\nthree\n"
+    assert scene.images == [(path, b"mine\n", b"ours\n")]
     scene.editing = EditResult.UNAVAILABLE
     assert "unsaved" in await failing(scene, "write_file", path="src/a.py", content="x")
     assert path.read_text() == "one\ntwo\nthree\n"
@@ -160,6 +161,7 @@ async def test_what_the_editor_refuses_does_not_happen(result: EditResult, scene
     scene.editing = result
     await failing(scene, "write_file", path="src/a.py", content="x")
     assert path.read_text() == "one\ntwo\nthree\n"
+    assert scene.images == []
 
 
 async def test_an_editor_that_can_t_edit_leaves_clean_files_to_us(scene: Scene) -> None:
