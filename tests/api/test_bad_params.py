@@ -43,10 +43,10 @@ async def test_a_bad_param_is_named_and_nothing_is_stored(client: Client, method
 
 
 @pytest.mark.parametrize("method", TABLE)
-@pytest.mark.parametrize("params", ["x", 7, True, False, 1.5, [1], [{}], ["x"], 0, ""])
-async def test_params_that_are_no_object_are_refused(client: Client, method: str, params: object) -> None:
-    error = await client.refused(method, params)
-    assert error.problems == ["params: must be an object"]
+async def test_params_that_are_no_object_are_refused(client: Client, method: str) -> None:
+    for params in ("x", 7, True, False, 1.5, [1], [{}], ["x"], 0, ""):
+        error = await client.refused(method, params)
+        assert error.problems == ["params: must be an object"], params
 
 
 @pytest.mark.parametrize("method", [method for method in TABLE if not any(f.required for f in fields_of(method))])
