@@ -44,7 +44,8 @@ async def test_a_bad_param_is_named_and_nothing_is_stored(client: Client, method
 
 @pytest.mark.parametrize("method", TABLE)
 async def test_params_that_are_no_object_are_refused(client: Client, method: str) -> None:
-    for params in ("x", 7, True, False, 1.5, [1], [{}], ["x"], 0, ""):
+    values: list[object] = ["x", 7, True, False, 1.5, [1], [{}], ["x"], 0, ""]
+    for params in values:
         error = await client.refused(method, params)
         assert error.problems == ["params: must be an object"], params
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from kore_ls.agents.links import way_of
 from kore_ls.agents.protection import ProtectedFiles
 
 SYSTEM = (
@@ -20,12 +21,20 @@ SYSTEM_SECRETS = (
     *("/etc/ssl/private", "/etc/krb5.keytab", "/etc/NetworkManager/system-connections", "/etc/wireguard"),
     *(f"/etc/ssh/ssh_host_{kind}_key" for kind in ("rsa", "dsa", "ecdsa", "ed25519")),
 )
+_CONDAS = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda")
+_OF_CONDA = ("bin", "condabin", "lib", "libexec", "include", "share", "ssl", "envs", "pkgs", "conda-meta", "etc/conda")
 _TOOLCHAINS = (
     *(".cargo/bin", ".cargo/registry", ".rustup", ".nvm/versions", ".pyenv", ".volta", ".bun/bin", ".deno/bin"),
     *(".local/bin", ".local/share/uv/python", ".local/share/uv/tools", ".local/share/mise/installs"),
     *(".local/share/fnm", ".asdf/installs", ".asdf/shims", ".sdkman/candidates", "go/bin", "go/pkg", ".ghcup/bin"),
-    *(".juliaup", ".gradle/wrapper"),
+    *(".juliaup", ".gradle/wrapper", ".local/lib", ".local/pipx/venvs", ".local/pipx/shared"),
+    *(".local/share/pipx/venvs", ".local/share/pipx/shared", ".local/share/pypoetry/venv", ".local/share/virtualenvs"),
+    *(".local/share/hatch/env", ".local/share/pdm/venv", ".local/share/pnpm", ".npm-global/bin", ".npm-global/lib"),
+    *(".yarn/bin", ".rbenv", ".rvm/rubies", ".rvm/gems", ".rvm/bin", ".gem/ruby", ".goenv", ".nodenv", ".opam/default"),
+    *(".elan", ".pixi/bin", ".pixi/envs", ".foundry/bin", ".dotnet/tools", ".stack/programs", ".nix-profile"),
+    *(f"{conda}/{part}" for conda in _CONDAS for part in _OF_CONDA),
 )
+"""None of them is a place for credentials: of a directory that may hold some (`.cargo`, conda) only parts are here."""
 
 
 @frozen(kw_only=True)
@@ -45,6 +54,13 @@ class Profile:
     writable_too: tuple[Path, ...] = ()
     scratch: Path | None = None
     stand_ins: tuple[tuple[Path, Path], ...] = ()
+
+    def shows(self, program: Path) -> bool:
+        """Whether the child finds a program by this path, through all links on its way."""
+        roots = [self.folder, *map(Path, SYSTEM), *self.readable, *self.writable_too]
+        roots += [Path(os.path.realpath(each)) for each in SYSTEM]
+        passed, end = way_of(Path(os.path.realpath(program.parent)) / program.name)
+        return all(any(root == each or root in each.parents for root in roots) for each in (*passed, end))
 
 
 def command_profile(

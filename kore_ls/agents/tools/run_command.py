@@ -17,6 +17,7 @@ from kore_ls.agents.anchored import CHANGED
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, git_identity, toolchain_homes
 from kore_ls.agents.gate import Action
+from kore_ls.agents.hidden_programs import hidden_programs
 from kore_ls.agents.named_secrets import named_secrets
 from kore_ls.agents.paths import Access, Place, unlocated
 from kore_ls.agents.problem import ToolProblem
@@ -43,6 +44,8 @@ _DENIALS = (
     "Network is unreachable",
     "resolve",
 )
+
+_NOT_FOUND = ("not found", "No such file or directory")
 
 
 class RunCommand(Tool):
@@ -137,7 +140,15 @@ class RunCommand(Tool):
         made = await asyncio.to_thread(self._end, noted)
         if made and await self._kept(made):
             await asyncio.to_thread(self.watch.take_back)
-        return self._result(done, seconds, self.watch.aside)
+        unseen = await asyncio.to_thread(self._unseen, done)
+        return self._result(done, seconds, self.watch.aside, unseen)
+
+    def _unseen(self, done: CommandResult) -> list[str]:
+        """The programs that this may have failed for, as the sandbox hides them."""
+        failed = done.code in (126, 127) or any(word in done.output[-4000:] for word in _NOT_FOUND)
+        if self.sandbox.kind is SandboxKind.NONE or done.code == 0 or not failed:
+            return []
+        return hidden_programs(self.argv, self.env["PATH"], self.profile)
 
     def _note(self) -> str | None:
         """Note what is there, so that what the command makes is found even if this process is killed meanwhile."""
@@ -180,11 +191,12 @@ class RunCommand(Tool):
                 stand_ins=instead,
             )
             confined = confine(self.sandbox, [self.program, *self.argv[1:]], profile, self.cwd.path)
+            self.profile = profile
             return await run_command(
                 confined, cwd=self.cwd.path, env=env, limits=limits, on_output=self.desk.tell, mark=self.mark
             )
 
-    def _result(self, done: CommandResult, seconds: int, aside: list[str]) -> ToolResult:
+    def _result(self, done: CommandResult, seconds: int, aside: list[str], unseen: list[str]) -> ToolResult:
         watch = self.watch
         end = f"[stopped after {seconds} s]" if done.timed_out else f"[exit code {done.code}]"
         notes = [f"[{visible(each)}: the user has not allowed this file; it was renamed]" for each in aside]
@@ -192,8 +204,14 @@ class RunCommand(Tool):
         notes += [f"[{visible(each)}: this link belongs to a secret; it was put back]" for each in watch.restored]
         if watch.overlooked:
             notes.append("[there is too much here now to be looked through: what editors or git run may be among it]")
+        if unseen:
+            names = ", ".join(quoted(each) for each in unseen)
+            notes.append(
+                f"[{names}: installed where the sandbox hides it; ask for `unsandboxed`, or for a copy in the folder]"
+            )
         if (
-            self.sandbox.kind is not SandboxKind.NONE
+            not unseen
+            and self.sandbox.kind is not SandboxKind.NONE
             and done.code != 0
             and any(word in done.output[-4000:] for word in _DENIALS)
         ):
