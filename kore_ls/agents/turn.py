@@ -16,7 +16,7 @@ from kore_ls.agents.agent import (
     UsageReported,
 )
 from kore_ls.agents.toolbox import ToolOutput
-from kore_ls.model.event import EventType, Speech
+from kore_ls.model.event import AgentFault, EventType, Speech
 from kore_ls.model.message import UNFINISHED, MessageState, ToolCall, ToolStatus
 from kore_ls.model.session import Usage
 from kore_ls.model.turn import StopReason
@@ -31,10 +31,9 @@ class AnswerReturned:
 
 @frozen(kw_only=True)
 class AnswerFailed:
-    """The agent raised an error, told by its kind and its text."""
+    """The agent raised an error."""
 
-    kind: str
-    message: str
+    fault: AgentFault
 
 
 @frozen(kw_only=True)

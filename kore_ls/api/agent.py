@@ -6,6 +6,7 @@ from typing import Annotated
 
 from attrs import asdict, frozen
 
+from kore_ls.model.event import AgentFault
 from kore_ls.model.limits import one_of
 from kore_ls.model.provider import PROVIDERS
 from kore_ls.rpc.codec import Checked
@@ -33,7 +34,9 @@ class AgentBackend:
     preset: str | None = None
     available: bool
     reason: str | None = None
-    """Why it is not available."""
+    """Why it is not available, in English."""
+    fault: AgentFault | None = None
+    """The same, to be worded in the user's language."""
     default: bool
     """Whether sessions have it that chose none."""
 
@@ -79,7 +82,7 @@ async def list_(workspace: Workspace, params: NoParams) -> AgentList:
         AgentProvider(provider=name, has_key=has_key(provider, keys)) for name, provider in PROVIDERS.items()
     )
     found = backends(workspace.app.agent_settings(workspace.settings), keys)
-    return AgentList(backends=tuple(AgentBackend(**asdict(each)) for each in found), providers=providers)
+    return AgentList(backends=tuple(AgentBackend(**asdict(each, recurse=False)) for each in found), providers=providers)
 
 
 @method("kore/agent/setKey", command=False)

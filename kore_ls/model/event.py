@@ -6,7 +6,9 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from kore_ls.errors import KoreError
 from kore_ls.model.ids import MessageId, SessionId, TurnId
+from kore_ls.model.limits import JsonObject
 from kore_ls.model.message import Message, ToolCall
 from kore_ls.model.session import SessionRecord, Usage
 from kore_ls.model.turn import StopReason
@@ -83,10 +85,20 @@ class AgentStatus:
 
 @frozen(kw_only=True)
 class AgentFault:
-    """Why an agent failed: the kind of an error, and its text."""
+    """Why an agent failed: the kind of an error, its text, and the facts to word it in the user's language.
+
+    These are the error's `data.params`: `reason` (a word of a fixed set), and where known `provider`, `variable`,
+    `status`, `install` and `retryAfter`, in how many seconds the provider wants to be asked again.
+    """
 
     kind: str
     message: str
+    params: JsonObject = field(factory=dict)
+
+
+def fault_of(error: KoreError) -> AgentFault:
+    """What is told of an error that ended a turn, or would."""
+    return AgentFault(kind=error.kind, message=error.message, params=error.params)
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ from kore_ls.agents.endpoint import Endpoint, key_of
 from kore_ls.agents.keys import ProviderKeys
 from kore_ls.errors import KoreError
 from kore_ls.model.agent_settings import AgentSettings
+from kore_ls.model.event import AgentFault, fault_of
 from kore_ls.model.provider import PROVIDERS, Provider
 
 
@@ -25,6 +26,7 @@ class Backend:
     preset: str | None = None
     available: bool = True
     reason: str | None = None
+    fault: AgentFault | None = None
     default: bool = False
 
 
@@ -59,7 +61,7 @@ def _model(settings: AgentSettings, keys: ProviderKeys, environ: Mapping[str, st
     try:
         usable_endpoint(settings, keys, environ, model)
     except KoreError as error:
-        return Backend(backend="model", model=model, available=False, reason=error.message)
+        return Backend(backend="model", model=model, available=False, reason=error.message, fault=fault_of(error))
     return Backend(backend="model", model=model)
 
 
@@ -74,7 +76,8 @@ def _external(settings: AgentSettings, environ: Mapping[str, str]) -> list[Backe
             check_installed()
             program_of(settings, preset, environ)
         except KoreError as error:
-            found.append(Backend(backend="acp", preset=preset, available=False, reason=error.message))
+            fault = fault_of(error)
+            found.append(Backend(backend="acp", preset=preset, available=False, reason=fault.message, fault=fault))
         else:
             found.append(Backend(backend="acp", preset=preset))
     return found

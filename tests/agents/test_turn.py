@@ -36,7 +36,8 @@ from kore_ls.agents.turn import (
     StoreStep,
     TurnMachine,
 )
-from kore_ls.model.event import EventType, Speech
+from kore_ls.errors import AgentFailed
+from kore_ls.model.event import EventType, Speech, fault_of
 from kore_ls.model.ids import MessageId
 from kore_ls.model.message import MessageState, ToolCall, ToolKind, ToolStatus
 from kore_ls.model.session import Usage
@@ -64,7 +65,7 @@ WORKS, DONE, FAILED, DENIED, CANCELLED = (
 TEXT, THOUGHT = TextDelta(text="a"), ThinkingDelta(text="b")
 SAY, THINK = Say(speech=Speech.TEXT, text="a"), Say(speech=Speech.THINKING, text="b")
 STEP, RETURNED, STOPPED = StepEnded(), AnswerReturned(), AnswerStopped()
-FAULT = AnswerFailed(kind="agentFailed", message="the agent failed")
+FAULT = AnswerFailed(fault=fault_of(AgentFailed()))
 CANCEL, INTERRUPT = StopAsked(reason=StopReason.CANCELLED), StopAsked(reason=StopReason.INTERRUPTED)
 OUTPUT = ToolOutput(call_id="c", offset=0, chunk="x")
 USED = Usage(input_tokens=1)

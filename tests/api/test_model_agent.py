@@ -394,18 +394,29 @@ async def test_a_session_that_its_user_named_keeps_its_name(
 
 
 FAILURES = [
-    (Reply(status=401), "authRequired", "does not accept the key"),
-    (Reply(status=404, code="model_not_found"), "agentUnavailable", "does not know this model"),
-    (Reply(status=429, retry_after=30), "agentFailed", "try again in 30 s"),
-    (Reply(status=400, code="context_length_exceeded"), "agentFailed", "too long"),
-    (Reply(text=("half",), cut=True), "agentFailed", "broke off"),
+    (Reply(status=401), "authRequired", "does not accept the key", {"reason": "refusedKey"}),
+    (
+        Reply(status=404, code="model_not_found"),
+        "agentUnavailable",
+        "does not know this model",
+        {"reason": "unknownModel"},
+    ),
+    (
+        Reply(status=429, retry_after=30),
+        "agentFailed",
+        "try again in 30 s",
+        {"reason": "rateLimit", "retryAfter": 30},
+    ),
+    (Reply(status=429), "agentFailed", "no more requests now", {"reason": "rateLimit"}),
+    (Reply(status=400, code="context_length_exceeded"), "agentFailed", "too long", {"reason": "contextOverflow"}),
+    (Reply(text=("half",), cut=True), "agentFailed", "broke off", {"reason": "brokenOff"}),
 ]
 
 
 @pytest.mark.parametrize(
     "wire", ["chat", *(pytest.param(wire, marks=pytest.mark.slow) for wire in WIRES if wire != "chat")]
 )
-@pytest.mark.parametrize(("reply", "kind", "words"), FAILURES)
+@pytest.mark.parametrize(("reply", "kind", "words", "facts"), FAILURES)
 async def test_each_failure_says_what_is_wrong_in_our_words(
     application: Application,
     folder: Path,
@@ -415,6 +426,7 @@ async def test_each_failure_says_what_is_wrong_in_our_words(
     reply: Reply,
     kind: str,
     words: str,
+    facts: dict[str, object],
 ) -> None:
     caplog.set_level(0, "kore_ls")
     client, _ = await user(application, folder, agent=agent(server, wire))
@@ -423,6 +435,8 @@ async def test_each_failure_says_what_is_wrong_in_our_words(
     await client.call("kore/turn/start", {"sessionId": session["id"], "prompt": "my prompt"})
     error = (await client.event("agent.error"))["data"]["error"]
     assert (error["kind"], words in error["message"]) == (kind, True), error
+    provider = {} if "contextOverflow" in facts.values() else {"provider": "custom" if wire == "chat" else {"responses": "openai"}.get(wire, wire)}
+    assert error["params"] == facts | provider
     assert (await client.event("turn.finished"))["data"]["stopReason"] == "error"
     assert "secret words" not in str(error) + caplog.text and KEY not in str(error) + caplog.text
     if reply.cut:
@@ -451,6 +465,7 @@ async def test_a_dead_endpoint_is_told_as_one(application: Application, folder: 
     await client.call("kore/turn/start", {"sessionId": session["id"], "prompt": "hello"})
     error = (await client.event("agent.error"))["data"]["error"]
     assert error["kind"] == "agentFailed" and "can't be reached" in error["message"]
+    assert error["params"] == {"reason": "unreachable", "provider": "custom"}
 
 
 async def test_without_a_key_the_user_is_told_how_to_give_one_and_it_then_works(
@@ -464,6 +479,8 @@ async def test_without_a_key_the_user_is_told_how_to_give_one_and_it_then_works(
     await client.call("kore/turn/start", {"sessionId": session["id"], "prompt": "hello"})
     error = (await client.event("agent.error"))["data"]["error"]
     assert error["kind"] == "authRequired" and "OPENAI_API_KEY" in error["message"]
+    facts = {"reason": "noKey", "provider": "openai", "variable": "OPENAI_API_KEY"}
+    assert (error["params"], model["fault"]) == (facts, error)
     await client.event("turn.finished")
     await client.call("kore/agent/setKey", {"provider": "openai", "key": "sk-given"})
     assert (await ask(client, "hello", session))["stopReason"] == "endTurn"

@@ -13,8 +13,10 @@ export interface AgentBackend {
   model?: string;
   preset?: string;
   available: boolean;
-  /** Why it is not available. */
+  /** Why it is not available, in English. */
   reason?: string;
+  /** The same, to be worded in the user's language. */
+  fault?: AgentFault;
   /** Whether sessions have it that chose none. */
   default: boolean;
 }
@@ -31,10 +33,16 @@ export interface AgentError {
   error: AgentFault;
 }
 
-/** Why an agent failed: the kind of an error, and its text. */
+/**
+ * Why an agent failed: the kind of an error, its text, and the facts to word it in the user's language.
+ *
+ * These are the error's `data.params`: `reason` (a word of a fixed set), and where known `provider`, `variable`,
+ * `status`, `install` and `retryAfter`, in how many seconds the provider wants to be asked again.
+ */
 export interface AgentFault {
   kind: string;
   message: string;
+  params: Record<string, unknown>;
 }
 
 /** Whose key was set or forgotten. */

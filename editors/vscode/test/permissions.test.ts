@@ -94,6 +94,16 @@ test("every kind of failure has words of its own", () => {
   assert.ok(!texts.includes("raw"));
 });
 
+test("an agent's failure is worded by its reason and facts, in the user's language; an unknown reason by its kind", () => {
+  const fault = (kind: string, params: object) => agentFailureText({ kind, message: "raw", params } as never);
+  assert.equal(fault("agentFailed", { reason: "rateLimit", provider: "openai", retryAfter: 30 }), "openai allows no more requests now; try again in 30 s.");
+  assert.equal(fault("agentFailed", { reason: "rateLimit", provider: "openai" }), "openai allows no more requests now.");
+  assert.equal(fault("agentFailed", { reason: "new" }), "The agent stopped with an error. raw");
+  assert.equal(fault("agentUnavailable", { reason: "extra", install: "[run](command:x)" }), "The server lacks an extra for this agent: [run] (command:x)");
+  const error = Object.assign(new Error("raw"), { data: { kind: "storeReadOnly", params: { reason: "start" } } });
+  assert.equal(failureText(error), "The sessions can be read but not changed.");
+});
+
 test("why an agent failed is told in its words where only it knows; nothing in them is obeyed", () => {
   assert.equal(agentFailureText({ kind: "agentFailed", message: "status 429 \u202e" } as never), "The agent stopped with an error. status 429 \ufffd");
   assert.equal(agentFailureText({ kind: "authRequired", message: "raw" } as never), "The agent needs a key or a login.");

@@ -154,7 +154,7 @@ async def start(program: Program, given: Start, place: Workplace) -> Child:
                 pass_fds=() if confined.grants is None else (grants.fileno(),),
             )
         except (OSError, ValueError) as error:
-            raise AgentFailed("the agent's program can't be started") from error
+            raise AgentFailed("the agent's program can't be started", reason="start") from error
     return Child(process)
 
 

@@ -69,7 +69,7 @@ class Link:
                 text = await self._in_session(turn, place, program)
         except TimeoutError:
             await self.close()
-            raise AgentFailed("the agent did not start in time") from None
+            raise AgentFailed("the agent did not start in time", reason="start") from None
         except (acp.RequestError, ConnectionError) as error:
             raise await self._failure(error) from None
         client = self._client
@@ -139,12 +139,13 @@ class Link:
             for line in await self._child.last_words():
                 log.error("the external agent said before its end: %s", visible(line))
             await self.close()
-            return AgentFailed("the agent's program ended unexpectedly; Kore's log has its last words")
+            text = "the agent's program ended unexpectedly; Kore's log has its last words"
+            return AgentFailed(text, reason="ended")
         if isinstance(error, acp.RequestError):
             if error.code == _AUTH_REQUIRED:
-                return AuthRequired("the agent needs a key or a login; start it once in a terminal")
-            return AgentFailed(f"the agent answered with an error ({error.code})")
-        return AgentFailed("the agent can't be talked to any more")
+                return AuthRequired("the agent needs a key or a login; start it once in a terminal", reason="login")
+            return AgentFailed(f"the agent answered with an error ({error.code})", reason="error", status=error.code)
+        return AgentFailed("the agent can't be talked to any more", reason="ended")
 
     async def close(self) -> None:
         """End the process."""

@@ -93,7 +93,7 @@ def program_of(
     for command, *rest in lines:
         if (found := _found(command, environ, folder)) is not None:
             return Program(name=name or command, argv=(found, *rest), preset=known)
-    raise AgentUnavailable("its program is not on the PATH", reason="command")
+    raise AgentUnavailable("its program is not on the PATH", reason="program")
 
 
 def _found(command: str, environ: Mapping[str, str], folder: Path) -> str | None:

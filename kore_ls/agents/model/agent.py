@@ -46,7 +46,10 @@ def usable_endpoint(
         variable = endpoint.api_key_env or endpoint.provider.variables[0]
         name = endpoint.provider.name
         raise AuthRequired(
-            f"no key for {name}: set {variable}, or set the key in your editor", provider=name, variable=variable
+            f"no key for {name}: set {variable}, or set the key in your editor",
+            reason="noKey",
+            provider=name,
+            variable=variable,
         )
     return endpoint, key or NO_KEY
 

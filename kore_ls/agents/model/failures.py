@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from pydantic_ai.exceptions import (
     AgentRunError,
     ModelAPIError,
@@ -25,6 +27,7 @@ FAILURES = (AgentRunError, UserError)
 """What the library raises."""
 _OVERFLOWS = ("context_length", "context length", "exceed_context", "prompt is too long", "input token count")
 _SHORT_WAIT_S = 5.0
+_MOST_WAIT_S = 1_000_000.0
 _WAITS_S = (0.5, 1.5)
 
 
@@ -54,23 +57,31 @@ def told(error: Exception, endpoint: Endpoint) -> KoreError:
     name = endpoint.provider.name
     status = getattr(error, "status_code", None)
     if isinstance(error, ModelAuthenticationError) or status in (401, 403):
-        return AuthRequired(f"{name} does not accept the key", provider=name)
+        return AuthRequired(f"{name} does not accept the key", reason="refusedKey", provider=name)
     if is_overflow(error):
         return AgentFailed("the conversation is too long for this model", reason="contextOverflow")
     if isinstance(error, ModelNotFoundError) or status == 404:
-        return AgentUnavailable(f"{name} does not know this model, or its address is wrong", reason="unknownModel")
+        return AgentUnavailable(
+            f"{name} does not know this model, or its address is wrong", reason="unknownModel", provider=name
+        )
     if isinstance(error, ModelQuotaExceededError) or status == 402:
-        return AgentFailed(f"the account at {name} has no credit left", reason="quota")
+        return AgentFailed(f"the account at {name} has no credit left", reason="quota", provider=name)
     if isinstance(error, ModelRateLimitError) or status == 429:
-        after = getattr(error, "retry_after", None)
-        when = "" if after is None else f"; try again in {max(1, round(after))} s"
-        return AgentFailed(f"{name} allows no more requests now{when}", reason="rateLimit", retryAfter=after)
+        after = _whole_seconds(getattr(error, "retry_after", None))
+        when = "" if after is None else f"; try again in {after} s"
+        text = f"{name} allows no more requests now{when}"
+        return AgentFailed(text, reason="rateLimit", provider=name, retryAfter=after)
     if isinstance(error, ModelConnectionError):
         if error.phase == "read" or error.in_stream:
-            return AgentFailed(f"the connection to {name} broke off in mid-answer", reason="connection")
-        return AgentFailed(f"{name} can't be reached; check the address and the network", reason="connection")
+            return AgentFailed(f"the connection to {name} broke off in mid-answer", reason="brokenOff", provider=name)
+        text = f"{name} can't be reached; check the address and the network"
+        return AgentFailed(text, reason="unreachable", provider=name)
     if isinstance(error, ModelAPIError) and isinstance(error, ModelHTTPError):
-        return AgentFailed(
-            f"{name} answered with status {error.status_code}", reason="server", status=error.status_code
-        )
-    return AgentFailed(f"{name} gave no usable answer ({type(error).__name__})", reason="answer")
+        status = error.status_code
+        return AgentFailed(f"{name} answered with status {status}", reason="server", provider=name, status=status)
+    return AgentFailed(f"{name} gave no usable answer ({type(error).__name__})", reason="answer", provider=name)
+
+
+def _whole_seconds(after: float | None) -> int | None:
+    """A wait that a server asked for, rounded up; None for what is no time to wait."""
+    return None if after is None or not 0 <= after < _MOST_WAIT_S else max(1, ceil(after))

@@ -7,7 +7,7 @@ from attrs import evolve
 from kore_ls.agents.agent import Agent
 from kore_ls.errors import KoreError, LeaseHeld
 from kore_ls.model import limits
-from kore_ls.model.event import AgentFault, Event, EventType, TurnFinished
+from kore_ls.model.event import Event, EventType, TurnFinished, fault_of
 from kore_ls.model.ids import MessageId, SessionId, TurnId
 from kore_ls.model.message import Message
 from kore_ls.model.session import LastMessage, SessionRecord, Usage, preview_of
@@ -153,9 +153,8 @@ class TurnManagement(SessionLifecycle):
 
     def turn_refused(self, session_id: SessionId, turn_id: TurnId, error: KoreError) -> None:
         """A prompt that waited can't become a turn: tell it."""
-        fault = AgentFault(kind=error.kind, message=error.message)
         for kind, data in (
-            (EventType.AGENT_ERROR, fault),
+            (EventType.AGENT_ERROR, fault_of(error)),
             (EventType.TURN_FINISHED, TurnFinished(stop_reason=StopReason.ERROR)),
         ):
             self.events.publish(

@@ -12,12 +12,12 @@ from kore_ls.agents.agent import StepEnded
 from kore_ls.errors import AgentFailed, KoreError, LeaseHeld, SessionNotFound, TurnNotFound
 from kore_ls.model.event import (
     AgentActivity,
-    AgentFault,
     AgentStatus,
     EventType,
     ToolCallChanged,
     TurnFinished,
     TurnStarted,
+    fault_of,
 )
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.message import Message, MessageState, ToolCall
@@ -165,12 +165,12 @@ class RunningTurn:
         except LeaseHeld:
             self._lose()
         except KoreError as error:
-            await self.happened(machine.AnswerFailed(kind=error.kind, message=error.message))
+            await self.happened(machine.AnswerFailed(fault=fault_of(error)))
         except GeneratorExit:  # this coroutine itself is thrown away
             raise
         except BaseException as error:  # the boundary to code that is not ours: its SystemExit is its own, too
             log.error("an agent failed: %s", type(error).__name__)
-            await self.happened(machine.AnswerFailed(kind=AgentFailed.kind, message=AgentFailed.text))
+            await self.happened(machine.AnswerFailed(fault=fault_of(AgentFailed())))
 
     async def happened(self, happening: machine.Happening) -> None:
         """Something happened: do what is to be done about it."""
@@ -298,8 +298,7 @@ class RunningTurn:
             self._host.message_stored(ended.message)
         self._host.ended(self)
         if end is not None and end.error is not None:
-            fault = AgentFault(kind=end.error.kind, message=end.error.message)
-            self._host.tell(self, EventType.AGENT_ERROR, fault)
+            self._host.tell(self, EventType.AGENT_ERROR, end.error.fault)
         self._tell_end(end.reason if end is not None and ended is not None else StopReason.INTERRUPTED, ended)
         if ended is not None:
             self._host.stored(ended.session)

@@ -85,7 +85,7 @@ class _NoTools:
         pass
 
     def workplace(self) -> Workplace:
-        raise AgentUnavailable("there is no folder that an external agent could work in")
+        raise AgentUnavailable("there is no folder that an external agent could work in", reason="folder")
 
     async def permit(self, call: ToolCall, **asked: Any) -> Leave:
         return Leave(allowed=False, reason="There is no folder here.")

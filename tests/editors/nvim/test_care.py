@@ -60,6 +60,26 @@ def test_who_could_answer_is_offered_once_and_taken_by_one_key(bare: Nvim) -> No
     assert "answered by" not in nvim.text()
 
 
+def test_why_an_agent_failed_is_told_in_the_user_s_language(start: Start, project: Path) -> None:
+    nvim = start(project)
+    nvim.lua("vim.g.kore = vim.tbl_extend('force', vim.g.kore or {}, { locale = 'zh-CN' })")
+
+    def told(kind: str, **params: object) -> object:
+        return nvim.lua(
+            "return require('kore.say').agent(...)", {"kind": kind, "message": "raw\u202e", "params": params}
+        )
+
+    assert told("agentFailed", reason="rateLimit", provider="openai", retryAfter=30) == (
+        "openai 目前不再接受请求；请在 30 秒后重试"
+    )
+    assert told("agentFailed", reason="rateLimit", provider="openai") == "openai 目前不再接受请求"
+    assert told("authRequired", reason="noKey", provider="openai", variable="V\u202e") == (
+        "没有设置 openai 的密钥。用 :Kore key，或环境变量 V<202E>"
+    )
+    assert told("agentUnavailable", reason="new") == "代理未安装或未配置；见 kore-ls doctor"
+    assert told("agentFailed", reason="new") == "raw<202E>"
+
+
 def test_where_nobody_could_answer_nobody_is_offered(bare: Nvim) -> None:
     bare.kore("new talk")
     bare.send("hello")

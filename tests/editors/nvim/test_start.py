@@ -141,7 +141,8 @@ def test_every_text_has_its_chinese_form(nvim: Nvim) -> None:
         nvim.lua(
             "local i = require('kore.i18n')\n"
             "local modes = { 'build', 'plan', 'general' }\n"
-            "local tables = vim.tbl_map(vim.tbl_values, { i.faults, i.options, i.reasons, modes })\n"
+            "local causes = vim.tbl_map(function(each) return each[1] end, i.causes)\n"
+            "local tables = vim.tbl_map(vim.tbl_values, { i.faults, i.options, i.reasons, causes, modes })\n"
             "return vim.iter(tables):flatten():totable()"
         )
     )

@@ -18,7 +18,7 @@ end
 ---@return string
 function M.line(agent)
   local name = agent.model or agent.preset or ''
-  local usable = agent.available and '' or ('  — ' .. safe.line(agent.reason or t('not available')))
+  local usable = agent.available and '' or ('  — ' .. (agent.fault and require('kore.say').agent(agent.fault) or t('not available')))
   local default = agent.default and '  (' .. t('default') .. ')' or ''
   return ('%s %s%s%s'):format(safe.column(agent.backend, 8), safe.line(name), default, usable)
 end

@@ -30,6 +30,33 @@ M.faults = {
   leaseHeld = 'another editor is at work in this session',
 }
 
+---Why an agent can not answer, by the reason that the server names, and the facts to fill in.
+---@type table<string, string[]>
+M.causes = {
+  noKey = { 'no key for %s is set. :Kore key, or the variable %s', 'provider', 'variable' },
+  refusedKey = { '%s does not accept the key', 'provider' },
+  login = { 'the agent needs a key or a login; start it once in a terminal' },
+  contextOverflow = { 'the conversation is too long for this model' },
+  quota = { 'the account at %s has no credit left', 'provider' },
+  rateLimit = { '%s allows no more requests now', 'provider' },
+  rateLimitFor = { '%s allows no more requests now; try again in %s s', 'provider', 'retryAfter' },
+  unreachable = { "%s can't be reached; check the address and the network", 'provider' },
+  brokenOff = { 'the connection to %s broke off in mid-answer', 'provider' },
+  server = { '%s answered with status %s', 'provider', 'status' },
+  answer = { '%s gave no usable answer', 'provider' },
+  unknownModel = { '%s does not know this model, or its address is wrong', 'provider' },
+  model = { 'no usable model is configured: name it as provider:model, or set the address as well' },
+  extra = { 'the server lacks an extra for this agent: %s', 'install' },
+  preset = { 'there is no such preset for external agents' },
+  command = { 'no external agent is configured' },
+  program = { "the agent's program is not installed, or not on the PATH" },
+  untrusted = { 'external agents are not started in a folder that is not trusted' },
+  folder = { 'there is no folder that an external agent could work in' },
+  start = { "the agent's program could not be started" },
+  ended = { "the agent's program ended unexpectedly; the log has its last words" },
+  error = { 'the agent answered with an error (%s)', 'status' },
+}
+
 ---What the answers to a permission question mean.
 ---@type table<string, string>
 M.options = {
@@ -73,6 +100,29 @@ local ZH = {
   ['the agent needs a key or a login'] = '代理需要密钥或登录',
   ['the agent stopped with an error'] = '代理出错停止',
   ['another editor is at work in this session'] = '另一个编辑器正在此会话中工作',
+
+  ['no key for %s is set. :Kore key, or the variable %s'] = '没有设置 %s 的密钥。用 :Kore key，或环境变量 %s',
+  ['%s does not accept the key'] = '%s 不接受此密钥',
+  ['the agent needs a key or a login; start it once in a terminal'] = '代理需要密钥或登录；请先在终端中启动它一次',
+  ['the conversation is too long for this model'] = '对话对此模型来说太长了',
+  ['the account at %s has no credit left'] = '%s 账户的额度已用完',
+  ['%s allows no more requests now'] = '%s 目前不再接受请求',
+  ['%s allows no more requests now; try again in %s s'] = '%s 目前不再接受请求；请在 %s 秒后重试',
+  ["%s can't be reached; check the address and the network"] = '无法连接 %s；请检查地址和网络',
+  ['the connection to %s broke off in mid-answer'] = '与 %s 的连接在回答途中断开',
+  ['%s answered with status %s'] = '%s 返回了状态 %s',
+  ['%s gave no usable answer'] = '%s 没有给出可用的回答',
+  ['%s does not know this model, or its address is wrong'] = '%s 没有这个模型，或地址不对',
+  ['no usable model is configured: name it as provider:model, or set the address as well'] = '没有配置可用的模型：请写成 provider:model，或同时设置地址',
+  ['the server lacks an extra for this agent: %s'] = '服务器缺少此代理所需的扩展：%s',
+  ['there is no such preset for external agents'] = '没有这个外部代理预设',
+  ['no external agent is configured'] = '没有配置外部代理',
+  ["the agent's program is not installed, or not on the PATH"] = '代理的程序未安装，或不在 PATH 中',
+  ['external agents are not started in a folder that is not trusted'] = '不在未受信任的文件夹中启动外部代理',
+  ['there is no folder that an external agent could work in'] = '没有可供外部代理工作的文件夹',
+  ["the agent's program could not be started"] = '代理的程序无法启动',
+  ["the agent's program ended unexpectedly; the log has its last words"] = '代理的程序意外结束；日志中有它最后的输出',
+  ['the agent answered with an error (%s)'] = '代理返回了错误（%s）',
 
   ['the answer reached the limit of its length'] = '回答达到长度上限',
   ['the agent reached the limit of its steps'] = '代理达到步数上限',

@@ -12,7 +12,8 @@
 ---@field model? string `provider:model`, for `kore/session/update`.
 ---@field preset? string
 ---@field available boolean
----@field reason? string Why it is not available.
+---@field reason? string Why it is not available, in English.
+---@field fault? kore.AgentFault The same, to be worded in the user's language.
 ---@field default boolean Whether sessions have it that chose none.
 
 ---Which agent a session wants; commands, addresses and keys never live here.
@@ -25,10 +26,14 @@
 ---@class kore.AgentError
 ---@field error kore.AgentFault
 
----Why an agent failed: the kind of an error, and its text.
+---Why an agent failed: the kind of an error, its text, and the facts to word it in the user's language.
+---
+---These are the error's `data.params`: `reason` (a word of a fixed set), and where known `provider`, `variable`,
+---`status`, `install` and `retryAfter`, in how many seconds the provider wants to be asked again.
 ---@class kore.AgentFault
 ---@field kind string
 ---@field message string
+---@field params table<string, any>
 
 ---Whose key was set or forgotten.
 ---@class kore.AgentKeySet

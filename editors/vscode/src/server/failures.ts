@@ -5,9 +5,44 @@ import { errorData } from "./contract";
 import { plain, visible } from "../text";
 
 const { t } = vscode.l10n;
+const AGENT_KINDS = new Set(["agentUnavailable", "authRequired", "agentFailed"]);
+
+/** Why an agent can't answer, as far as its reason is one of those that the server names. */
+function reasonText(params: Readonly<Record<string, unknown>> = {}): string | undefined {
+  const fact = (name: string): string => plain(String(params[name] ?? "?"));
+  switch (params["reason"]) {
+    case "noKey": return t("No key for {0} is set. Use Kore: Set API Key, or the variable {1}.", fact("provider"), fact("variable"));
+    case "refusedKey": return t("{0} does not accept the key.", fact("provider"));
+    case "login": return t("The agent needs a key or a login; start it once in a terminal.");
+    case "contextOverflow": return t("The conversation is too long for this model.");
+    case "quota": return t("The account at {0} has no credit left.", fact("provider"));
+    case "rateLimit":
+      return "retryAfter" in params ? t("{0} allows no more requests now; try again in {1} s.", fact("provider"), fact("retryAfter")) : t("{0} allows no more requests now.", fact("provider"));
+    case "unreachable": return t("{0} can't be reached; check the address and the network.", fact("provider"));
+    case "brokenOff": return t("The connection to {0} broke off in mid-answer.", fact("provider"));
+    case "server": return t("{0} answered with status {1}.", fact("provider"), fact("status"));
+    case "answer": return t("{0} gave no usable answer.", fact("provider"));
+    case "unknownModel": return t("{0} does not know this model, or its address is wrong.", fact("provider"));
+    case "model": return t("No usable model is configured: name it as provider:model, or set the address as well.");
+    case "extra": return t("The server lacks an extra for this agent: {0}", fact("install"));
+    case "preset": return t("There is no such preset for external agents.");
+    case "command": return t("No external agent is configured.");
+    case "program": return t("The agent's program is not installed, or not on the PATH.");
+    case "untrusted": return t("External agents are not started in a folder that is not trusted.");
+    case "folder": return t("There is no folder that an external agent could work in.");
+    case "start": return t("The agent's program could not be started.");
+    case "ended": return t("The agent's program ended unexpectedly; the log has its last words.");
+    case "error": return t("The agent answered with an error ({0}).", fact("status"));
+    default: return undefined;
+  }
+}
 
 export function failureText(error: unknown): string {
   const data = errorData(error);
+  if (data && AGENT_KINDS.has(data.kind)) {
+    const reason = reasonText(data.params);
+    if (reason) return reason;
+  }
   switch (data?.kind) {
     case "sessionNotFound": return t("The session is gone.");
     case "messageNotFound": return t("The message is gone.");
@@ -39,11 +74,11 @@ export function failureText(error: unknown): string {
   }
 }
 
-/** Why an agent failed; its own words where its kind says only that it did. */
-export function agentFailureText({ kind, message }: AgentFault): string {
+/** Why an agent failed; its own words where its kind and reason say only that it did. */
+export function agentFailureText({ kind, message, params }: AgentFault): string {
   if (kind === "internal") return visible(message);
-  const text = failureText(Object.assign(new Error(message), { data: { kind } }));
-  return kind === "agentFailed" && message ? `${text} ${visible(message)}` : text;
+  const text = failureText(Object.assign(new Error(message), { data: { kind, params } }));
+  return kind === "agentFailed" && !reasonText(params) && message ? `${text} ${visible(message)}` : text;
 }
 
 /** Show a failure, with the log a click away. */

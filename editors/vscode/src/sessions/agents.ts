@@ -1,8 +1,8 @@
 // Which agent answers in a session: a list of those that the server knows, of which the user picks one.
 import * as vscode from "vscode";
 import type { AgentBackend } from "../protocol";
-import { showFailure } from "../server/failures";
-import { label, plain } from "../text";
+import { agentFailureText, showFailure } from "../server/failures";
+import { label } from "../text";
 import { chosen, isCurrent } from "./backends";
 import { keyOf, type Meant, type Target } from "./commands";
 import type { Library } from "./library";
@@ -27,7 +27,7 @@ export class AgentCommands {
     const picked = await pickOne(t("Which agent answers?"), backends.map((each) => this.row(each, isCurrent(each, session.agent))));
     if (!picked) return;
     if (!picked.available) {
-      void vscode.window.showWarningMessage(t("This agent is not available: {0}", plain(picked.reason ?? "–")));
+      void vscode.window.showWarningMessage(t("This agent is not available: {0}", whyNot(picked)));
       return;
     }
     await this.library.server.request("kore/session/update", { ...keyOf(session), agent: chosen(picked) });
@@ -38,8 +38,12 @@ export class AgentCommands {
     return {
       label: current ? `$(check) ${name}` : name,
       description: label(backend.model ?? backend.preset ?? ""),
-      ...(backend.available ? {} : { detail: `$(circle-slash) ${label(backend.reason ?? t("not available"))}` }),
+      ...(backend.available ? {} : { detail: `$(circle-slash) ${label(whyNot(backend))}` }),
       value: backend,
     };
   }
+}
+
+function whyNot({ fault }: AgentBackend): string {
+  return fault ? agentFailureText(fault) : t("not available");
 }

@@ -307,7 +307,7 @@ function Chat:heard(event)
   elseif event.type == 'turn.finished' then
     self:turn_finished(data)
   elseif event.type == 'agent.error' and data.error then
-    self:notice(data.error.message or data.error.kind)
+    self:notice(require('kore.say').agent(data.error))
   elseif event.type == 'session.deleted' then
     self:notice(require('kore.i18n').text('this session is deleted; :Kore restore brings it back'))
   elseif event.type == 'session.restored' then
