@@ -435,8 +435,8 @@ async def test_each_failure_says_what_is_wrong_in_our_words(
     await client.call("kore/turn/start", {"sessionId": session["id"], "prompt": "my prompt"})
     error = (await client.event("agent.error"))["data"]["error"]
     assert (error["kind"], words in error["message"]) == (kind, True), error
-    provider = {} if "contextOverflow" in facts.values() else {"provider": "custom" if wire == "chat" else {"responses": "openai"}.get(wire, wire)}
-    assert error["params"] == facts | provider
+    provider = {"chat": "custom", "responses": "openai"}.get(wire, wire)
+    assert error["params"] == facts | ({} if facts["reason"] == "contextOverflow" else {"provider": provider})
     assert (await client.event("turn.finished"))["data"]["stopReason"] == "error"
     assert "secret words" not in str(error) + caplog.text and KEY not in str(error) + caplog.text
     if reply.cut:
