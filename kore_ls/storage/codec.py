@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import os
 import sqlite3
+from collections.abc import Callable
 
 from kore_ls.errors import StoreDamaged
 
@@ -17,6 +18,7 @@ NONCE_LIMIT = 1 << 31
 _FORMAT = 1
 _NONCE_BYTES = 12
 _HEAD_BYTES = 5
+_TEXT_AT = _HEAD_BYTES + _NONCE_BYTES
 OVERHEAD_BYTES = _HEAD_BYTES + _NONCE_BYTES + 16
 """By how much an encrypted value is longer than its text in UTF-8."""
 
@@ -62,11 +64,33 @@ class Codec:
         """The same as bytes."""
         if not isinstance(value, bytes) or value[:_HEAD_BYTES] != self._head:
             raise unreadable()
-        nonce = value[_HEAD_BYTES : _HEAD_BYTES + _NONCE_BYTES]
         try:
-            return self._aes.decrypt(nonce, value[_HEAD_BYTES + _NONCE_BYTES :], (place + column).encode())
+            return self._aes.decrypt(value[_HEAD_BYTES:_TEXT_AT], value[_TEXT_AT:], (place + column).encode())
         except (self._invalid, ValueError) as error:
             raise unreadable() from error
+
+    def opener(self, table: str, column: str) -> Callable[[bytes, bytes, bytes, int, object], bytes | None]:
+        """What opens many values of one column, given the words of each one's place as UTF-8; None: it can't be opened.
+
+        It does what `open_bytes` does, in half the time.
+        """
+        decrypt, head, invalid = self._aes.decrypt, self._head, self._invalid
+        ends: dict[tuple[bytes, bytes], bytes] = {}
+        start, end = f"{_FORMAT}\0{self.key_id}\0{table}\0".encode(), f"\0{column}".encode()
+
+        def opened(uid: bytes, session_id: bytes, role: bytes, seq: int, value: object) -> bytes | None:
+            try:
+                if not isinstance(value, bytes) or value[:_HEAD_BYTES] != head:
+                    return None
+                if (known := ends.get((session_id, role))) is None:
+                    known = ends[session_id, role] = b"\0%d\0%b\0%b\0" % (len(session_id.decode()), session_id, role)
+                length = len(uid) if uid.isascii() else len(uid.decode())
+                place = b"%b%d\0%b%b%d%b" % (start, length, uid, known, seq, end)
+                return decrypt(value[_HEAD_BYTES:_TEXT_AT], value[_TEXT_AT:], place)
+            except (invalid, ValueError, TypeError, AttributeError):
+                return None
+
+        return opened
 
     def hide(self, name: str | None) -> str | None:
         """A name that is a SHA-256 in hex, as another such name: equal ones stay equal, and nothing can be guessed.

@@ -14,8 +14,9 @@ from kore_ls.model.ids import SessionId
 from kore_ls.model.search import SearchQuery
 from kore_ls.storage.query import ParsedQuery, Term
 from kore_ls.storage.rows import from_json
-from kore_ls.storage.sealing import searched_text, text_of
+from kore_ls.storage.sealing import searched_messages, text_of
 from kore_ls.storage.search_filters import conditions
+from kore_ls.storage.sieve import Sieve
 from kore_ls.storage.term_places import SearchedText
 
 BY_SESSION = "INDEXED BY idx_messages_session_id"
@@ -37,6 +38,7 @@ class MessageReader:
         self._to_check = parsed
         if indexed and query.session_id is None and parsed.closed.wanted:  # what the index is good at, it does
             self._rest, self._to_check = parsed.closed, parsed.open
+        self._sieve = Sieve(self._to_check.wanted)
 
     def read(self, below: int, lowest: int, enough: Callable[[int, int], bool]) -> tuple[list[Found], int]:
         """From below a row down to `lowest`, or until `enough(found, read)`; what matches, and down to which row."""
@@ -45,9 +47,9 @@ class MessageReader:
         while at > lowest:
             ids = self._next_ids(lowest, at)
             found += (
-                (row_id, session_id)
+                (row_id, SessionId(session_id))
                 for row_id, session_id, content in self._contents(ids)
-                if self._matches(text_of(content))
+                if self._sieve.passes(content) and self._matches(text_of(content))
             )
             read += len(ids)
             at = lowest if len(ids) < CHUNK else ids[-1]
@@ -74,14 +76,9 @@ class MessageReader:
             sql = "SELECT id FROM messages WHERE id >= ? AND id < ? ORDER BY id"
         return [row[0] for row in self._db.execute(f"{sql} DESC LIMIT {CHUNK}", values)]
 
-    def _contents(self, ids: Sequence[int]) -> list[tuple[int, SessionId, bytes]]:
+    def _contents(self, ids: Sequence[int]) -> list[tuple[int, str, bytes]]:
         where, values = conditions(self._query)
-        text = searched_text(self._db)
-        return self._db.execute(
-            f"SELECT m.id, m.session_id, {text} FROM messages m CROSS JOIN sessions s ON s.id = m.session_id "
-            f"WHERE m.id IN ({', '.join('?' * len(ids))}) AND {where} ORDER BY m.id DESC",
-            (*ids, *values),
-        ).fetchall()
+        return searched_messages(self._db, f"m.id IN ({', '.join('?' * len(ids))}) AND {where}", (*ids, *values))
 
 
 def is_named(parsed: ParsedQuery, name: str | None, description: str | None, tags: str | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from operator import methodcaller
-from typing import cast
+from typing import Any, cast
 
 from kore_ls.errors import KoreError
 from kore_ls.storage.codec import Codec, StoreConnection, codec_of
@@ -100,6 +100,27 @@ def reseal(db: sqlite3.Connection, table: str, rows: str, places: Sequence[str |
 def searched_text(db: sqlite3.Connection) -> str:
     """What of a message `m` is searched, in SQL; as bytes, which even a text that has rotted is. See `text_of`."""
     return _SEARCHED if codec_of(db) is None else _SEARCHED_SEALED
+
+
+def searched_messages(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[tuple[int, str, bytes]]:
+    """Of messages `m` with their sessions `s`, newest first: row id, session id, and what `searched_text` yields."""
+    codec = codec_of(db)
+    joined = f"FROM messages m CROSS JOIN sessions s ON s.id = m.session_id WHERE {where} ORDER BY m.id DESC"
+    if codec is None:
+        return db.execute(f"SELECT m.id, m.session_id, {_SEARCHED} {joined}", values).fetchall()
+    opened = codec.opener("messages", "content")
+    before, db.text_factory = db.text_factory, bytes  # of most rows no word is ever needed as text
+    try:
+        rows = db.execute(
+            f"SELECT m.id, m.session_id, m.uid, m.role, m.seq, {sealed_value('m.content')} {joined}", values
+        ).fetchall()
+    finally:
+        db.text_factory = before
+    found = ((row[0], row[1], opened(row[2], row[1], row[3], row[4], row[5])) for row in rows)
+    # A row that can't be read is not found; reading it says why.
+    return [
+        (row_id, _TOLERANT(session), content[:INDEXED_BYTES] if content else b"") for row_id, session, content in found
+    ]
 
 
 def unsealed(table: str, column: str) -> str:
