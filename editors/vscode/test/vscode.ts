@@ -54,8 +54,12 @@ export const StatusBarAlignment = { Left: 1 };
 export class CancellationError extends Error {}
 
 const never = new EventEmitter<never>().event;
+/** What the user has set, by name without `kore.`. */
+export const settings: Record<string, unknown> = {};
+
 export const workspace = {
   isTrusted: true,
+  getConfiguration: () => ({ get: (name: string, otherwise: unknown) => settings[name] ?? otherwise }),
   workspaceFolders: [] as { uri: string; name: string }[],
   onDidChangeWorkspaceFolders: never,
 };

@@ -62,5 +62,7 @@ test("the manifest declares every command that it shows, under an id of its own"
 
 test("settings that give authority can't be set by a workspace", () => {
   const { properties } = JSON.parse(readFileSync("package.json", "utf8")).contributes.configuration;
-  for (const name of ["path", "agent", "rules", "lspBridge", "defaultMode", "trace.server"]) assert.equal(properties[`kore.${name}`].scope, "machine", name);
+  for (const name of ["path", "agent", "rules", "lspBridge", "defaultMode", "trace.server", "keepDays", "keepBytes", "backups"]) {
+    assert.equal(properties[`kore.${name}`].scope, "machine", name);
+  }
 });

@@ -163,3 +163,19 @@ def test_a_chinese_user_reads_chinese(start: Start, project: Path) -> None:
     nvim.shows("回合结束：回答达到长度上限")
     nvim.kore("close")
     nvim.tells("已关闭：会话 1")
+
+
+def test_limits_of_what_is_kept_are_told_at_the_server_s_start(nvim: Nvim) -> None:
+    limits = {"keepDays": 365, "keepBytes": 2_000_000_000, "backups": False}
+
+    told = nvim.lua(
+        "vim.g.kore = vim.tbl_extend('force', vim.g.kore, { server = ... })\n"
+        "local params = {}\n"
+        "require('kore.client').before_init(params)\n"
+        "return params.initializationOptions.kore",
+        limits,
+    )
+
+    assert told == limits | {name: told[name] for name in ("locale", "lspBridge")}
+    docs = [(PLUGIN / "doc" / name).read_text(encoding="utf-8") for name in ("kore.txt", "kore.cnx")]
+    assert all(f"server.{name}" in each for each in docs for name in limits)

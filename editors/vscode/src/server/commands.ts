@@ -28,7 +28,10 @@ export class ServerCommands {
         if (state === "failed") void this.install();
       }),
       vscode.workspace.onDidChangeConfiguration((event) => {
-        const ours = ["path", "agent", "rules", "lspBridge", "defaultMode", "sessionNamePrefix", "maxSessions"];
+        const ours = [
+          ...["path", "agent", "rules", "lspBridge", "defaultMode", "sessionNamePrefix", "maxSessions"],
+          ...["keepDays", "keepBytes", "backups"],
+        ];
         if (ours.some((name) => event.affectsConfiguration(`kore.${name}`))) this.startAnew();
       }),
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.startAnew()),

@@ -6,6 +6,10 @@ export function initializationOptions(): Record<string, unknown> {
   const settings = vscode.workspace.getConfiguration("kore");
   const agent = settings.get<Record<string, unknown>>("agent", {});
   const rules = settings.get<unknown[]>("rules", []);
+  const limits = ["keepDays", "keepBytes"].flatMap((name) => {
+    const limit = settings.get<number | null>(name, null);
+    return limit === null ? [] : [[name, limit]];
+  });
   return {
     kore: {
       events: true,
@@ -15,6 +19,9 @@ export function initializationOptions(): Record<string, unknown> {
       lspBridge: settings.get("lspBridge", true) ? BRIDGED : [],
       ...(Object.keys(agent).length ? { agent } : {}),
       ...(rules.length ? { rules } : {}),
+      // What is not set here is for the user's own config.toml to say.
+      ...Object.fromEntries(limits),
+      ...(settings.get("backups", true) ? {} : { backups: false }),
     },
   };
 }
