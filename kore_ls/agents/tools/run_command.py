@@ -7,9 +7,10 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve
 
@@ -17,11 +18,13 @@ from kore_ls.agents.anchored import CHANGED
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, git_identity, toolchain_homes
 from kore_ls.agents.gate import Action
+from kore_ls.agents.git_foresight import questions
 from kore_ls.agents.hidden_programs import hidden_programs
 from kore_ls.agents.named_secrets import named_secrets
 from kore_ls.agents.paths import Access, Place, unlocated
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard
+from kore_ls.agents.repository import repository_of
 from kore_ls.agents.sandbox.confine import can_confine, confine
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
 from kore_ls.agents.sandbox.profile import command_profile
@@ -45,6 +48,9 @@ _DENIALS = (
     "resolve",
 )
 
+_UNCHANGED = ("unable to unlink", "unable to create", "unable to write")
+_FORESIGHT = CommandLimits(seconds=20, kept=4_000_000)
+_MOST_KEPT = 20
 _NOT_FOUND = ("not found", "No such file or directory")
 
 
@@ -126,6 +132,8 @@ class RunCommand(Tool):
         await self._look_again()
         seconds = min(max(self.given.get("seconds", _SECONDS), 1), _MOST_SECONDS)
         self.mark = secrets.token_hex(16)
+        if kept := await self._foreseen():
+            return self._not_run(kept)
         noted = await asyncio.to_thread(self._note)
         try:
             done = await self._child(CommandLimits(seconds=seconds))
@@ -150,6 +158,29 @@ class RunCommand(Tool):
             return []
         return hidden_programs(self.argv, self.env["PATH"], self.profile)
 
+    async def _foreseen(self) -> list[str]:
+        """What git would change and the sandbox keeps as it is: git would stop at it half-way."""
+        repository = repository_of(self.cwd.path) if self.sandbox.kind is not SandboxKind.NONE else None
+        if repository is None:
+            return []
+        changed: set[Path] = set()
+        for question in questions(self.argv):
+            answer = await self._child(_FORESIGHT, [self.program, *question[1:]], tell=False)
+            if answer.code == 0:
+                changed |= {repository.top / name for name in answer.output.split("\ufffd") if name}
+        return self._kept_as_they_are(changed)
+
+    def _kept_as_they_are(self, paths: Iterable[Path]) -> list[str]:
+        protected = self.watch.protected
+        kept = frozenset((*protected.fixed, *protected.linked, *protected.secrets))
+        found = (path for path in paths if path in kept or not kept.isdisjoint(path.parents))
+        return sorted(os.path.relpath(path, self.desk.folder) for path in found)
+
+    def _not_run(self, kept: list[str]) -> ToolResult:
+        text = f"[not run, and nothing is changed: {_named(kept)} would be changed, which the sandbox keeps as it is; "
+        facts: dict[str, Any] = {"exitCode": None, "timedOut": False, "truncated": False, "putAside": []}
+        return ToolResult(text=f"{text}ask for `unsandboxed`]", facts=facts, failed=True)
+
     def _note(self) -> str | None:
         """Note what is there, so that what the command makes is found even if this process is killed meanwhile."""
         notes = self.desk.around.notes
@@ -164,7 +195,10 @@ class RunCommand(Tool):
         if self.sandbox.kind is not SandboxKind.NONE and not can_confine(self.sandbox.kind, self.watch.protected):
             raise ToolProblem(CHANGED)
 
-    async def _child(self, limits: CommandLimits) -> CommandResult:
+    async def _child(
+        self, limits: CommandLimits, argv: Sequence[str] | None = None, *, tell: bool = True
+    ) -> CommandResult:
+        """Run the command, or `argv` in its place."""
         with ExitStack() as stack:
             scratch = None
             env = self.env | git_identity(Path.home())
@@ -190,10 +224,15 @@ class RunCommand(Tool):
                 git=self.watch.git,
                 stand_ins=instead,
             )
-            confined = confine(self.sandbox, [self.program, *self.argv[1:]], profile, self.cwd.path)
+            confined = confine(self.sandbox, list(argv or [self.program, *self.argv[1:]]), profile, self.cwd.path)
             self.profile = profile
             return await run_command(
-                confined, cwd=self.cwd.path, env=env, limits=limits, on_output=self.desk.tell, mark=self.mark
+                confined,
+                cwd=self.cwd.path,
+                env=env,
+                limits=limits,
+                on_output=self.desk.tell if tell else None,
+                mark=self.mark,
             )
 
     def _result(self, done: CommandResult, seconds: int, aside: list[str], unseen: list[str]) -> ToolResult:
@@ -204,6 +243,11 @@ class RunCommand(Tool):
         notes += [f"[{visible(each)}: this link belongs to a secret; it was put back]" for each in watch.restored]
         if watch.overlooked:
             notes.append("[there is too much here now to be looked through: what editors or git run may be among it]")
+        if stopped := self._stopped_at(done):
+            notes.append(
+                f"[{_named(stopped)}: the sandbox keeps it as it is; git may have stopped half-way (see `git status`); "
+                "with `unsandboxed` the same command does all of it]"
+            )
         if unseen:
             names = ", ".join(quoted(each) for each in unseen)
             notes.append(
@@ -219,6 +263,16 @@ class RunCommand(Tool):
         text = "\n".join([*([done.output.rstrip("\n")] if done.output else []), *notes, end])
         facts = {"exitCode": done.code, "timedOut": done.timed_out, "truncated": done.truncated, "putAside": aside}
         return ToolResult(text=text, facts=facts, failed=done.timed_out or watch.overlooked)
+
+    def _stopped_at(self, done: CommandResult) -> list[str]:
+        """What git says it could not change."""
+        told = done.output[-20_000:]
+        if self.sandbox.kind is SandboxKind.NONE or not any(each in told for each in _UNCHANGED):
+            return []
+        names = {word.strip("'\":,") for line in told.splitlines() if "unable to" in line for word in line.split()}
+        repository = repository_of(self.cwd.path)
+        top = self.cwd.path if repository is None else repository.top
+        return self._kept_as_they_are(top / name for name in names if name)
 
     def _end(self, noted: str | None) -> list[Path]:
         """Put everything back in order; what was put aside."""
@@ -241,6 +295,11 @@ class RunCommand(Tool):
             return await self.desk.may(action, say("keep", self.desk.around.locale, paths=names))
         except ToolProblem:
             return False
+
+
+def _named(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _MOST_KEPT} more" if len(paths) > _MOST_KEPT else ""
+    return ", ".join(quoted(each) for each in paths[:_MOST_KEPT]) + more
 
 
 def quoted(word: str) -> str:

@@ -10,7 +10,7 @@ from kore_ls.agents.sandbox.kinds import SandboxKind
 from kore_ls.model.message import ToolStatus
 from kore_ls.model.mode import AgentMode
 from tests.agents.means import sandbox_of
-from tests.agents.scene import Scene
+from tests.agents.scene import Scene, tree_hash
 from tests.agents.world import git
 
 SECRET = "TOKEN-OF-THE-FOLDER"
@@ -85,3 +85,55 @@ async def test_a_secret_that_git_is_told_to_show_is_asked_about_and_in_plan_mode
     assert len(tracking.asked) == 1
     tracking.mode, tracking.answer = AgentMode.BUILD, "allowOnce"
     assert SECRET in (await tracking.use("run_command", argv=argv)).text
+
+
+@pytest.fixture
+def guarded(folder: Path) -> Scene:
+    """Two branches that differ in a settings file and in a plain one."""
+    work = folder.resolve()
+    git("init", "-q", "-b", "main", "--template=", ".", cwd=work)
+    (work / ".vscode").mkdir()
+    for number, branch in enumerate(("main", "other")):
+        (work / ".vscode/settings.json").write_text(f"{number}")
+        (work / "a.txt").write_text(f"{number}")
+        git("checkout", "-q", "-B", branch, cwd=work)
+        git("add", "-A", cwd=work)
+        git("commit", "-q", "-m", branch, cwd=work)
+    git("checkout", "-q", "main", cwd=work)
+    return Scene(work, sandbox=sandbox_of(SandboxKind.BUBBLEWRAP), answer="rejectOnce")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["checkout", "other"],
+        *(pytest.param(line.split(), marks=pytest.mark.slow) for line in (
+            "switch other", "checkout -b more other", "merge other", "rebase other", "reset --hard other",
+            "cherry-pick other", "-c advice.x=1 checkout -q other",
+        )),
+    ],
+)  # fmt: skip
+async def test_what_would_change_a_settings_file_is_refused_before_anything_is_changed(
+    guarded: Scene, command: list[str]
+) -> None:
+    before = tree_hash(guarded.folder / ".vscode"), git("rev-parse", "HEAD", cwd=guarded.folder)
+    outcome = await guarded.use("run_command", argv=["git", *command])
+    assert outcome.call.status is ToolStatus.FAILED
+    assert "nothing is changed: .vscode/settings.json would be changed" in outcome.text
+    assert "`unsandboxed`" in outcome.text
+    assert (tree_hash(guarded.folder / ".vscode"), git("rev-parse", "HEAD", cwd=guarded.folder)) == before
+    assert git("status", "--short", cwd=guarded.folder) == ""
+    assert guarded.asked == []
+
+
+async def test_what_changes_no_settings_file_goes_on_and_a_shell_s_line_is_told_where_git_stopped(
+    guarded: Scene,
+) -> None:
+    await line(
+        guarded, "git checkout -q -b plain && echo 2 > a.txt && git -c user.name=n -c user.email=m commit -qam x"
+    )
+    for branch in ("main", "plain"):
+        outcome = await guarded.use("run_command", argv=["git", "checkout", "-q", branch])
+        assert outcome.text == "[exit code 0]"
+    outcome = await guarded.use("run_command", argv=["sh", "-c", "git checkout other"])
+    assert ".vscode/settings.json: the sandbox keeps it as it is; git may have stopped half-way" in outcome.text
