@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from attrs import frozen
@@ -20,6 +19,7 @@ from kore_ls.errors import (
     LeaseHeld,
     SessionExists,
     SessionNotFound,
+    StoreLocked,
 )
 from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.ids import SessionId, new_id, now_ms
@@ -27,7 +27,7 @@ from kore_ls.model.limits import DOCUMENT_BYTES, JsonObject, one_of
 from kore_ls.rpc.codec import Checked, loads
 from kore_ls.rpc.methods import method
 from kore_ls.sessions.documents.export_file import target_path, write_file
-from kore_ls.sessions.workspace import Workspace
+from kore_ls.sessions.workspace import OpenFolder, Workspace
 
 if TYPE_CHECKING:
     from kore_ls.sessions.documents.redaction import Redactor
@@ -135,7 +135,10 @@ async def _body(pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join(gathered)
 
 
-@method("kore/session/import", raises=(ImportInvalid, SessionExists, FolderRequired, FolderNotFound, LeaseHeld))
+@method(
+    "kore/session/import",
+    raises=(ImportInvalid, SessionExists, FolderRequired, FolderNotFound, LeaseHeld, StoreLocked),
+)
 async def import_(workspace: Workspace, params: SessionImportParams) -> SessionImported:
     """Store the sessions of a document; all or none."""
     if (params.document is None) == (params.path is None):
@@ -143,7 +146,7 @@ async def import_(workspace: Workspace, params: SessionImportParams) -> SessionI
     opened = workspace.folder(params.folder)
     with Progress(workspace.notify, params.work_done_token, "Importing sessions") as progress:
         progress.report("reading")
-        bundles, problems = await _bundles(params, opened.folder.path)
+        bundles, problems = await _bundles(params, opened)
         progress.report(f"storing {sum(len(bundle.messages) for bundle in bundles)} messages")
         outcome = await opened.manager.import_bundles(bundles, params.on_conflict)
     return SessionImported(
@@ -153,11 +156,12 @@ async def import_(workspace: Workspace, params: SessionImportParams) -> SessionI
     )
 
 
-async def _bundles(params: SessionImportParams, folder: Path) -> tuple[list[SessionBundle], list[str]]:
+async def _bundles(params: SessionImportParams, opened: OpenFolder) -> tuple[list[SessionBundle], list[str]]:
     from kore_ls.sessions.documents.import_document import parse
     from kore_ls.sessions.documents.import_file import bundles_in_file
 
     if params.path is not None:
-        path = target_path(params.path, folder)
-        return await asyncio.to_thread(bundles_in_file, path, now=now_ms(), new_id=new_id)
+        path = target_path(params.path, opened.folder.path)
+        ciphers = opened.manager.storage.encryption.ciphers  # a copy of the user's own store opens as that does
+        return await asyncio.to_thread(bundles_in_file, path, now=now_ms(), new_id=new_id, ciphers=ciphers)
     return await asyncio.to_thread(parse, params.document, now=now_ms(), new_id=new_id), []

@@ -432,3 +432,22 @@ async def test_no_other_place_is_written_to(client: Client, folder: Path, tmp_pa
     (folder / "link").symlink_to(tmp_path)
     error = await client.refused("kore/history/export", {"directory": directory})
     assert error.problems[0].startswith("params.directory: ")
+
+
+async def test_a_copy_of_an_encrypted_store_is_imported_with_its_key(connect: Connect, tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("own", "other", "without")]
+    for each in folders:
+        each.mkdir()
+    client = await connect(folders[0], secret=Secret(passphrase="one"))
+    id_ = await _talk(client)
+    copy = str(tmp_path / "copy.db")
+    await client.call("kore/store/backup", {"path": copy})
+
+    for folder, key in zip(folders[1:], ("one", "other"), strict=True):
+        client = await connect(folder, secret=Secret(passphrase=key))
+        if key == "one":
+            await client.call("kore/session/import", {"path": copy})
+            assert await client.contents(id_) == ["你好\r\n🙂", "hello"]
+        else:
+            assert (await client.refused("kore/session/import", {"path": copy})).kind == "storeLocked"
+            assert not (folder / ".kore").exists()

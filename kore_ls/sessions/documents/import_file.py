@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,20 @@ from kore_ls.model.ids import IdSource
 from kore_ls.model.limits import IMPORT_FILE_BYTES
 from kore_ls.sessions.documents.import_document import parse, parse_rows
 from kore_ls.sessions.documents.import_fields import fault
+from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.foreign_reader import SQLITE_MAGIC, ForeignContent, read_foreign
 from kore_ls.storage.regular_file import open_regular
 
 
-def bundles_in_file(path: Path, *, now: int, new_id: IdSource) -> tuple[list[SessionBundle], list[str]]:
+def bundles_in_file(
+    path: Path, *, now: int, new_id: IdSource, ciphers: Sequence[Cipher] = ()
+) -> tuple[list[SessionBundle], list[str]]:
     """The sessions of a file, and the problems with what a database holds beside them; blocks, so call it in a thread.
 
     A JSON document is taken whole or, with ImportInvalid, not at all; of a database what can be used, if anything.
+    Raises StoreLocked for an encrypted store that none of `ciphers` opens.
     """
-    document = read_document_file(path)
+    document = read_document_file(path, ciphers)
     if not isinstance(document, ForeignContent):
         return parse(document, now=now, new_id=new_id), []
     bundles, problems = parse_rows(document.sessions, now=now, new_id=new_id)
@@ -32,7 +37,7 @@ def bundles_in_file(path: Path, *, now: int, new_id: IdSource) -> tuple[list[Ses
     return bundles, [*document.problems, *problems]
 
 
-def read_document_file(path: Path) -> Any:
+def read_document_file(path: Path, ciphers: Sequence[Cipher] = ()) -> Any:
     """The value of a JSON file (UTF-8, or UTF-16 with a byte order mark), or the ForeignContent of an SQLite file.
 
     At most 1 GiB. Raises ImportInvalid: place `path` if the file can't be read, `document` if it is no JSON.
@@ -44,7 +49,7 @@ def read_document_file(path: Path) -> Any:
         except OSError:
             raise fault("path", "can't be read") from None
     if start == SQLITE_MAGIC:
-        return read_foreign(path)
+        return read_foreign(path, ciphers)
     try:
         return _parsed(_utf8(body))
     except UnicodeDecodeError:
