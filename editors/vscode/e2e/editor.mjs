@@ -35,12 +35,12 @@ const SHORT = { timeout: 5_000 };
 /** One installation of the editor with the extension in it, serving folders to browsers until it is closed. */
 export class Editor {
   /** `environment` is what its processes find besides ours. */
-  static async start(name, { settings = {}, locale = "en", environment = {} } = {}) {
+  static async start(name, { settings = {}, environment = {} } = {}) {
     const home = join(DIRECTORY, name);
     const [data, extensions] = [join(home, "data"), join(home, "extensions")];
     mkdirSync(join(data, "User"), { recursive: true });
     writeFileSync(join(data, "User", "settings.json"), JSON.stringify({ ...SETTINGS, ...settings }));
-    if (locale !== "en") speak(data, locale);
+    learn(data, "zh-cn");
     const entry = join(CODE_SERVER, "node_modules/code-server/out/node/entry.js");
     const common = [entry, "--config", "/dev/null", "--user-data-dir", data, "--extensions-dir", extensions];
     const env = {
@@ -54,15 +54,15 @@ export class Editor {
     const port = await freePort();
     const child = spawn(
       process.execPath,
-      [...common, "--bind-addr", `127.0.0.1:${port}`, "--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override", "--locale", locale],
+      [...common, "--bind-addr", `127.0.0.1:${port}`, "--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"],
       { env, stdio: "ignore", detached: true },
     );
     await answering(`http://127.0.0.1:${port}/healthz`, child);
-    return new Editor(child, port, await chromium.launch({ executablePath: CHROMIUM, args: FLAGS }));
+    return new Editor(data, child, port, await chromium.launch({ executablePath: CHROMIUM, args: FLAGS }));
   }
 
-  constructor(child, port, browser) {
-    Object.assign(this, { child, port, browser, outside: new Set() });
+  constructor(data, child, port, browser) {
+    Object.assign(this, { data, child, port, browser, outside: new Set() });
   }
 
   /** A window on the folder, or on the file of a workspace of several; `before`: an earlier window, whose browser remembers; with `tests`, one that runs them in its extension host, with the `extension` of that path. */
@@ -71,6 +71,8 @@ export class Editor {
     const context = before?.context ?? (await this.browser.newContext(options));
     context.setDefaultTimeout(LONG);
     await before?.page.close();
+    // Where the editor keeps the language that its user chose; it is read with each page.
+    writeFileSync(join(this.data, "User", "argv.json"), JSON.stringify({ locale: locale === "en-US" ? "en" : locale.toLowerCase() }));
     const page = await context.newPage();
     page.on("request", (request) => {
       const { hostname } = new URL(request.url());
@@ -163,7 +165,7 @@ export class Window {
   async openFile(name) {
     await this.palette(name, name);
     await this.page.locator(".tab.active", { hasText: name }).waitFor();
-    await this.lines.click();
+    await this.enterEditor();
   }
 
   /** Type into the palette, and take what it offers first. Keys are lost, or it is closed again, while the focus is on its way elsewhere. */
@@ -196,6 +198,11 @@ export class Window {
   /** What the open editor shows. */
   get lines() {
     return this.page.locator(".editor-instance .view-lines").first();
+  }
+
+  /** Give the open editor the focus: by a click on what is seen of it. All its lines are one element, larger than any screen. */
+  enterEditor() {
+    return this.page.locator(".editor-instance .overflow-guard").first().click();
   }
 
   /** The button of a question that keeps all else from going on. */
@@ -263,8 +270,8 @@ export class Window {
   }
 }
 
-/** Makes the editor's language another one, by a language pack without words: its own words stay English, ours do not. */
-function speak(data, locale) {
+/** Gives the editor one more language, by a language pack without words: its own words stay English, ours do not. */
+function learn(data, locale) {
   const words = join(data, "words.json");
   writeFileSync(words, JSON.stringify({ contents: {} }));
   writeFileSync(join(data, "languagepacks.json"), JSON.stringify({ [locale]: { hash: "none", extensions: [{ extensionIdentifier: { id: "test.words" }, version: "1.0.0" }], translations: { vscode: words }, label: locale } }));

@@ -54,6 +54,7 @@ step("a session that is brought in with hostile messages does nothing: not in th
     format: "kore-session", version: 1, exported_at: 1, id: "evil", name: "brought in", agent_mode: "build", status: "idle", created_at: 1, updated_at: 1, metadata: {}, tags: ["$(trash)"], messages,
   }));
   window = await editor.open(folder);
+  await window.status("Kore"); // before any view of it was looked at
   await window.showKore();
   await window.status("no session");
   await window.command("Kore: Import Sessions");
@@ -81,8 +82,6 @@ step("a session that is brought in with hostile messages does nothing: not in th
 });
 
 step("in Chinese every word is Chinese", async () => {
-  await editor.close();
-  editor = await Editor.start("chinese", { locale: "zh-cn" });
   window = await editor.open(CHINESE, { locale: "zh-CN" });
   chat = await window.openChat();
   await window.status("登录接口 · 通用 · 空闲");

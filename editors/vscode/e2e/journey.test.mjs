@@ -6,13 +6,15 @@ import { after, before } from "node:test";
 import { Editor } from "./editor.mjs";
 import { becomes, retried, stepper, still } from "./steps.mjs";
 
-const folder = join(process.env.KORE_E2E_DIR, "project");
+const { KORE_E2E_DIR: DIRECTORY, KORE_E2E_HOSTILE: HOSTILE, KORE_E2E_PASSPHRASE: PASSPHRASE } = process.env;
+const folder = join(DIRECTORY, "project");
 
 let editor, window, chat, box;
 
 before(async () => {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "long.txt"), Array.from({ length: 2_000 }, (_, index) => `line ${index} 中文`).join("\n"));
+  writeFileSync(join(folder, "hostile.txt"), HOSTILE);
   editor = await Editor.start("editor");
   window = await editor.open(folder);
 });
@@ -40,7 +42,6 @@ async function openChat() {
 }
 
 step("in a fresh folder the server is found, and nothing is made there by looking", async () => {
-  await status("Kore");
   await openChat();
   await status("no session");
   assert.equal(existsSync(join(folder, ".kore")), false);
@@ -204,7 +205,7 @@ step("the transcript is a document that can't be written to, with what tools wer
   await window.command("Kore: Open Transcript");
   await window.lines.getByText("登录限流").first().waitFor();
   await retried("the transcript's end", async () => {
-    await window.lines.click();
+    await window.enterEditor();
     await window.page.keyboard.press("Control+End");
     await window.lines.getByText("Output:").first().waitFor({ timeout: 2_000 });
   });
@@ -215,13 +216,49 @@ step("the transcript is a document that can't be written to, with what tools wer
   await window.shot("7-transcript");
 });
 
-step("after the window was closed all is there again", async () => {
+step("a message that means harm runs nothing and loads nothing, read or clicked", async () => {
+  await prompt("/read hostile.txt");
+  await answered("after the picture");
+  const harm = chat.locator('.message[data-role="assistant"]', { hasText: "after the picture" });
+  assert.equal(await chat.locator("#kore-chat :is(img, script, iframe, svg, a[href])").count(), 0);
+  for (const text of ["run", "js"]) await harm.locator(".body").getByText(`[${text}]`).first().click();
+  await status("general · idle");
+  assert.equal(await chat.locator("body").evaluate(() => window.hit), undefined);
+  assert.equal(await window.page.evaluate(() => window.hit), undefined);
+  assert.ok(await window.page.locator(".activitybar").isVisible());
+});
+
+step("sessions are encrypted; a window opened later, in Chinese, asks for their passphrase until it is right, and all is there", async () => {
+  await window.command("Kore: Encrypt Sessions");
+  await window.answer("Encrypt the sessions", PASSPHRASE, "The new passphrase.");
+  await window.answer("Encrypt the sessions", PASSPHRASE, "once more");
+  await window.toast("The sessions are encrypted.").waitFor();
+  assert.ok(!readFileSync(join(folder, ".kore", "sessions.db")).includes("rateLimiter"));
   await window.close();
-  window = await editor.open(folder);
-  await openChat();
-  await window.row("登录接口").first().waitFor();
-  await said("登录限流");
+  window = await editor.open(folder, { locale: "zh-CN" });
+  await window.showKore();
+  await window.toast("会话已加密").getByRole("button", { name: "解锁" }).click();
+  await window.answer("解锁会话", "wrong", "口令");
+  await window.answer("解锁会话", PASSPHRASE, "口令不正确");
   await becomes(() => window.rows.count(), 3);
+  await window.row("登录接口").first().waitFor();
+  chat = window.chat;
+  box = chat.locator("textarea");
+  await said("登录限流");
+  await window.shot("8-chinese");
+});
+
+step("in Chinese its words are Chinese, and what was rejected does not happen", async () => {
+  await status("通用 · 空闲");
+  await becomes(() => window.page.locator(".sidebar").innerText(), /会话[\s\S]*聊天/);
+  await becomes(() => chat.locator(".prompt button.primary").innerText(), "发送");
+  await prompt("/write 新.txt 你好");
+  await chat.locator('.permission button[data-kind="allowOnce"]', { hasText: "允许一次" }).waitFor();
+  await status("需要许可");
+  await window.shot("9-chinese-permission");
+  await chat.locator(".permission button.primary", { hasText: "拒绝" }).click();
+  await status("通用 · 空闲");
+  assert.equal(existsSync(join(folder, "新.txt")), false);
 });
 
 step("nothing outside of this machine was asked for", () => {

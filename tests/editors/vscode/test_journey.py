@@ -107,8 +107,8 @@ def editor(vsix: Path, chromium: str, code_server: Path, tmp_path: Path) -> dict
     }
 
 
-def test_from_a_fresh_folder_to_a_window_opened_again(editor: dict[str, str]) -> None:
-    run_node_tests("e2e/journey.test.mjs", editor)
+def test_from_a_fresh_folder_to_an_encrypted_one_opened_again_in_chinese(editor: dict[str, str]) -> None:
+    run_node_tests("e2e/journey.test.mjs", editor | {"KORE_E2E_HOSTILE": HOSTILE, "KORE_E2E_PASSPHRASE": PASSPHRASE})
 
 
 @pytest.mark.slow

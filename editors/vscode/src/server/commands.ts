@@ -18,7 +18,7 @@ export class ServerCommands {
   register(): vscode.Disposable {
     const table: Record<string, (target?: { folder?: string }) => Promise<unknown> | void> = {
       restart: () => this.restart(),
-      install: () => this.install(),
+      install: () => this.howToInstall(),
       log: () => this.log.show(),
       adopt: (target) => this.withFolder(target, (folder) => this.adopt(folder)),
     };
@@ -52,6 +52,15 @@ export class ServerCommands {
       if ((await vscode.window.showWarningMessage(text, { modal: true }, restart)) !== restart) return;
     }
     await this.library.server.start();
+  }
+
+  /** Whether one is there already shows when it is looked for; where there is none, its end says so. */
+  private async howToInstall(): Promise<void> {
+    const { server } = this.library;
+    const { state } = server;
+    if (state !== "stopped") return this.install();
+    await server.start();
+    if (server.state === "running") void vscode.window.showInformationMessage(t("The Kore server is installed and runs."));
   }
 
   /** Say why there is no server, and what to do about it. */
