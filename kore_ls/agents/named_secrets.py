@@ -50,7 +50,7 @@ def named_secrets(argv: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
 
 
 def _paths(word: str, *, plain: bool) -> Iterator[str]:
-    if plain:
+    if plain and ":" not in word:
         yield word.split("=", 1)[-1]
     at = word.find(":")
     while at >= 0:  # `:(top)x`, `:!x`, `:0:x`, `REV:x`

@@ -71,17 +71,19 @@ def command_profile(
     scratch: Path | None,
     git: Path | None = None,
     stand_ins: tuple[tuple[Path, Path], ...] = (),
+    ignored: Path | None = None,
 ) -> Profile:
     """For a command of the agent: the folder is writable but for what is protected; no network unless approved.
 
-    `git` is the git directory of a working tree that has it elsewhere; its settings belong to `protected`.
+    `ignored` is a further file that may be read. `git` is the git directory of a working tree that has it elsewhere;
+    its settings belong to `protected`.
     """
     return Profile(
         folder=folder,
         writable=True,
         network=network,
         protected=protected,
-        readable=(*toolchains(), *_name_resolution(network)),
+        readable=(*toolchains(), *_name_resolution(network), *(() if ignored is None else (ignored,))),
         writable_too=() if git is None else (git,),
         scratch=scratch,
         stand_ins=stand_ins,

@@ -28,7 +28,7 @@ from kore_ls.agents.repository import repository_of
 from kore_ls.agents.sandbox.confine import can_confine, confine
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
 from kore_ls.agents.sandbox.profile import command_profile
-from kore_ls.agents.stand_ins import GIT_SETTINGS, stand_ins
+from kore_ls.agents.stand_ins import StandIns, stand_ins
 from kore_ls.agents.tools.folder_watch import FolderWatch
 from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
 from kore_ls.agents.words import say
@@ -208,21 +208,21 @@ class RunCommand(Tool):
                 name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True))
                 scratch = Path(os.path.realpath(name))
                 env = toolchain_homes(Path.home()) | env | {"TMPDIR": str(scratch), "HOME": str(scratch)}
-            instead: tuple[tuple[Path, Path], ...] = ()
-            if self.sandbox.kind is SandboxKind.BUBBLEWRAP and self.watch.protected.secrets:
+            instead = StandIns()
+            if self.sandbox.kind is not SandboxKind.NONE and self.watch.protected.secrets:
                 name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True))
                 instead = await asyncio.to_thread(
                     stand_ins, self.desk.folder, self.watch.protected.secrets, Path(os.path.realpath(name))
                 )
-            if instead:
-                env |= GIT_SETTINGS
+            env |= instead.environment()
             profile = command_profile(
                 self.desk.folder,
                 self.watch.protected,
                 network=self.network,
                 scratch=scratch,
                 git=self.watch.git,
-                stand_ins=instead,
+                stand_ins=instead.pairs,
+                ignored=instead.ignored,
             )
             confined = confine(self.sandbox, list(argv or [self.program, *self.argv[1:]]), profile, self.cwd.path)
             self.profile = profile

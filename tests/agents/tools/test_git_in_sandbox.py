@@ -27,8 +27,12 @@ def tracking(folder: Path) -> Scene:
     (work / "sub/server.key").write_text(SECRET)
     (work / "sub/server.key").chmod(0o755)
     (work / "a.txt").write_text("a\n")
+    (work / ".aws").mkdir()
+    (work / ".aws/config").write_text(SECRET)
     git("add", "-A", cwd=work)
     git("commit", "-q", "-m", "first", cwd=work)
+    for name in (".env", ".aws/untracked", "sub/[x] !#.pem"):
+        (work / name).write_text(SECRET)
     git("commit", "-q", "--allow-empty", "-m", "second", cwd=work)
     git("branch", "other", "HEAD~1", cwd=work)
     return Scene(work, sandbox=sandbox_of(SandboxKind.BUBBLEWRAP), answer="rejectOnce")
@@ -54,7 +58,7 @@ async def test_everyday_git_works_where_secrets_are_tracked(tracking: Scene, ver
     (work / "a.txt").write_text("d\n")
     await line(tracking, f"{commit} stash && git status --short && {commit} stash pop && git checkout -q a.txt")
     await line(tracking, f"git checkout -q other && {commit} commit -q --allow-empty -m o && {commit} rebase -q main")
-    assert git("status", "--short", cwd=work) == ""
+    assert git("status", "--short", cwd=work).splitlines() == ["?? .aws/untracked", "?? .env", '?? "sub/[x] !#.pem"']
     assert git("diff", "--name-only", "HEAD~4", "HEAD", cwd=work).split() == ["a.txt", "made"]
     assert (work / ".npmrc").read_text() == f"token={SECRET}\n"
     assert tracking.asked == []
@@ -69,7 +73,8 @@ async def test_a_secret_that_was_changed_is_not_committed_from_the_sandbox(track
 
 
 async def test_a_tracked_secret_can_t_be_read_or_changed(tracking: Scene) -> None:
-    text = "cat .npmrc sub/server.key; chmod 644 .npmrc; echo x > .npmrc; rm -f .npmrc; mv sub s; cat .npmrc; ls -l"
+    text = "cat .npmrc sub/server.key; chmod 644 .npmrc; echo x > .npmrc; rm -f .npmrc; mv sub s; ls -lR"
+    text += "; cat .npmrc .aws/* .env"
     outcome = await tracking.use("run_command", argv=["sh", "-c", text])
     assert SECRET not in outcome.text
     assert (tracking.folder / ".npmrc").read_text() == f"token={SECRET}\n"
