@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from kore_ls.model.secret import Secret
 from kore_ls.model.settings import ClientSettings, StoreSettings
 from kore_ls.sessions.app import App
 from kore_ls.sessions.user_config import UserConfig
+from tests.ciphers import ENCRYPTED_IS_SLOW
 from tests.client import Client, Connect
 
 LEAST = 1 << 20
@@ -24,10 +26,11 @@ async def full(client: Client) -> None:
     await client.call("kore/session/switch", {"sessionId": session["id"]})
 
 
+@ENCRYPTED_IS_SLOW
 async def test_what_is_beyond_the_limits_goes_once_a_day_after_a_backup(
-    connect: Connect, folder: Path, state_home: Path
+    connect: Connect, folder: Path, state_home: Path, passphrase: str
 ) -> None:
-    client = await connect(folder, keep_bytes=LEAST, events=True)
+    client = await connect(folder, keep_bytes=LEAST, events=True, secret=Secret(passphrase=passphrase or None))
     await full(client)
     retention = client.workspace.folder(None).folder.retention
     assert [each.record.name for each in await retention.daily()] == ["old", "second"]

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import sqlite3
 import unicodedata
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kore_ls.errors import StoreDamaged, StoreLocked, WrongKey
 from kore_ls.model.secret import read_key
@@ -218,3 +221,35 @@ def test_the_use_of_a_key_is_counted_over_all_processes(tmp_path: Path) -> None:
             codec.seal("place", "column", "text")
             Budget(codec).spend(db)
         assert used(db, 1) == 3 * BLOCK
+
+
+WORDS = st.text("aé用\0-1", max_size=6)
+
+
+@given(
+    WORDS, WORDS, st.sampled_from(["user", "tool"]), st.integers(0, 300), st.sampled_from(["", "uid", "session", "seq"])
+)
+def test_many_values_are_opened_as_one_by_one_and_nowhere_else(
+    uid: str, session: str, role: str, seq: int, moved: str
+) -> None:
+    codec = Codec(7, bytes(32))
+    opened = codec.opener("messages", "content")
+    value = codec.seal(codec.place("messages", uid, session, role, seq), "content", "a text")
+    there = (uid + "x" * (moved == "uid"), session + "x" * (moved == "session"), role, seq + (moved == "seq"))
+    assert value is not None
+    found = opened(there[0].encode(), there[1].encode(), role.encode(), there[3], value)
+    assert found == (None if moved else b"a text")
+    if moved:
+        with pytest.raises(StoreDamaged):
+            codec.open(codec.place("messages", *there), "content", value)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda value: value[:-1], lambda value: b"", lambda value: None, lambda value: "text"]
+)
+def test_what_was_spoiled_is_not_opened_among_many(spoil: Callable[[bytes], object]) -> None:
+    codec = Codec(7, bytes(32))
+    value = codec.seal_bytes(codec.place("messages", "u", "s", "user", 1), "content", b"a text")
+    assert codec.opener("messages", "content")(b"u", b"s", b"user", 1, spoil(value)) is None
+    assert codec.opener("messages", "thinking")(b"u", b"s", b"user", 1, value) is None
+    assert Codec(8, bytes(32)).opener("messages", "content")(b"u", b"s", b"user", 1, value) is None

@@ -20,9 +20,10 @@ from kore_ls.errors import StoreDamaged, UnsupportedStore
 from kore_ls.model.ids import SessionId
 from kore_ls.model.search import SearchQuery
 from kore_ls.storage import search_index
+from kore_ls.storage.codec import codec_of
 from kore_ls.storage.message_rows import insert_messages
 from kore_ls.storage.migrations import SEARCH_TABLES, SHADOWS, check_schema, migrate
-from kore_ls.storage.sealing import INDEXED_BYTES
+from kore_ls.storage.sealing import INDEXED_BYTES, searched_text, text_of
 from kore_ls.storage.search_index import (
     Reach,
     broken_tables,
@@ -44,6 +45,7 @@ from kore_ls.storage.session_rows import (
     purge_step,
     remove_rows,
 )
+from tests.ciphers import IDS
 from tests.storage.found import NOW, database, hits, index_all, index_rows, message, message_ids, session
 
 TEXTS = [f"message {number} 用户认证 getUserName{number}" for number in range(40)]
@@ -51,7 +53,15 @@ TEXTS = [f"message {number} 用户认证 getUserName{number}" for number in rang
 
 @pytest.fixture
 def db() -> Iterator[sqlite3.Connection]:
+    """With the index in the file, as plain stores have it."""
     with database(TEXTS, sessions=4) as made:
+        yield made
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=IDS)
+def searched(request: pytest.FixtureRequest) -> Iterator[sqlite3.Connection]:
+    """The same, or with the index in memory that encrypted stores have: of messages alone, as names are read."""
+    with database(TEXTS, sessions=4, encrypted=request.param) as made:
         yield made
 
 
@@ -59,11 +69,15 @@ def assert_in_step(db: sqlite3.Connection) -> None:
     """By count, by what FTS5 says of itself, and by what it finds."""
     index_all(db)
     assert not missing(db, newest(db))
-    assert not out_of_step(db)
-    for table, source, key in (("messages_fts", "messages", "id"), ("sessions_fts", "sessions", "num")):
+    encrypted = codec_of(db) is not None
+    assert encrypted or not out_of_step(db)
+    for table, source, key in (("messages_fts", "messages", "id"), ("sessions_fts", "sessions", "num"))[
+        : 2 - encrypted
+    ]:
         assert ids(db, f"SELECT id FROM {table}_docsize") == ids(db, f"SELECT {key} FROM {source}")
         db.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
-    contents = db.execute("SELECT id, content FROM messages").fetchall()
+    rows = db.execute(f"SELECT m.id, {searched_text(db)} FROM messages m").fetchall()
+    contents = [(row[0], text_of(row[1])) for row in rows]
     for word, expression in (
         ("message", '"message"'),
         ("认证", '"认证"'),
@@ -92,9 +106,9 @@ def change(db: sqlite3.Connection, session_id: str, **fields: Any) -> None:
     db.execute("COMMIT")
 
 
-def test_every_message_and_session_is_indexed(db: sqlite3.Connection) -> None:
-    assert_in_step(db)
-    assert reach(db) == Reach(message=40, session=4)
+def test_every_message_and_session_is_indexed(searched: sqlite3.Connection) -> None:
+    assert_in_step(searched)
+    assert reach(searched) == Reach(message=40, session=4 if codec_of(searched) is None else 0)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 1000])
@@ -181,7 +195,7 @@ def happen(db: sqlite3.Connection, data: st.DataObject, turn: int) -> None:
             hide_for_purge(db, one, 0)
 
 
-def test_names_descriptions_and_tags_are_found_as_they_are_now(db: sqlite3.Connection) -> None:
+def test_names_descriptions_and_tags_are_found_as_they_are_now(searched: sqlite3.Connection) -> None:
     changes: list[dict[str, Any]] = [
         {"name": "重构 Parser"},
         {"description": "about loginForm"},
@@ -189,18 +203,18 @@ def test_names_descriptions_and_tags_are_found_as_they_are_now(db: sqlite3.Conne
         {"name": "plain"},
     ]
     for fields in changes:
-        change(db, "s1", **fields)
-        assert_in_step(db)
+        change(searched, "s1", **fields)
+        assert_in_step(searched)
     for query in ("重构", "parser"):
-        assert hits(db, query) == []
+        assert hits(searched, query) == []
     for query in ("login", "紧急", "v2.0", "plain"):
-        assert [hit.session.id for hit in hits(db, query)] == ["s1"]
+        assert [hit.session.id for hit in hits(searched, query)] == ["s1"]
 
 
-def test_words_of_name_and_tags_do_not_make_a_phrase_together(db: sqlite3.Connection) -> None:
-    change(db, "s1", name="alpha", tags=("beta", "gamma"))
-    assert hits(db, '"alpha beta"') == hits(db, '"beta gamma"') == []
-    assert len(hits(db, "alpha gamma")) == 1
+def test_words_of_name_and_tags_do_not_make_a_phrase_together(searched: sqlite3.Connection) -> None:
+    change(searched, "s1", name="alpha", tags=("beta", "gamma"))
+    assert hits(searched, '"alpha beta"') == hits(searched, '"beta gamma"') == []
+    assert len(hits(searched, "alpha gamma")) == 1
 
 
 def test_a_session_made_again_under_its_id_is_indexed_anew(db: sqlite3.Connection) -> None:
