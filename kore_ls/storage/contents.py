@@ -9,7 +9,7 @@ import hashlib
 import sqlite3
 from typing import overload
 
-from kore_ls.storage.codec import Codec, codec_of
+from kore_ls.storage.codec import Codec, codec_of, unreadable
 
 
 @overload
@@ -40,8 +40,10 @@ def find_content(db: sqlite3.Connection, table: str, name: str) -> bytes | None:
     return None if row is None else opened_content(codec, table, stored, row[0])
 
 
-def opened_content(codec: Codec | None, table: str, stored: str, content: bytes) -> bytes:
-    """The content of a row that has the name `stored` in the file. Raises StoreDamaged, TypeError for what is none."""
+def opened_content(codec: Codec | None, table: str, stored: str, content: object) -> bytes:
+    """The content of a row that has the name `stored` in the file. Raises StoreDamaged for what is none."""
+    if codec is None and isinstance(content, bytes):
+        return content
     if codec is None:
-        return bytes(content)
+        raise unreadable()
     return codec.open_bytes(codec.place(table, stored, ""), "content", content)

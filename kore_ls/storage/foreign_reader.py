@@ -252,12 +252,14 @@ def _attach_outputs(database: ForeignDatabase, calls: list[tuple[Any, str, Row]]
     left = IMPORT_FILE_BYTES
     for row in database.rows("outputs", ("name", "content"), most=IMPORT_MESSAGES) if places else ():
         sharing = places.pop(_text(row.get("name")), [])
-        left -= len(row.get("content") or b"") * len(sharing)
-        if left < 0:
+        content = row.get("content")
+        size = len(content) + 1 if isinstance(content, str | bytes) else 1
+        if len(sharing) > left // size:
             database.problems.note("outputs: the results together are too large; some are left out")
-            return
+            sharing = sharing[: left // size]
         if not sharing:
             continue
+        left -= size * len(sharing)
         at = sharing[0][0]
         if codec is not None:
             row = _opened(database, codec, "outputs", row, at, codec.place("outputs", str(row.get("name")), ""))

@@ -13,7 +13,7 @@ from kore_ls.model.message import Message
 from kore_ls.model.session import ForkPoint
 from kore_ls.model.turn import Draft, StopReason
 from kore_ls.sessions.documents.import_document import parse_rows
-from kore_ls.storage import outputs
+from kore_ls.storage import foreign_reader, outputs
 from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.foreign_reader import read_foreign
 from kore_ls.storage.outputs import LARGE_CHARS
@@ -275,6 +275,8 @@ async def test_a_store_from_elsewhere_brings_its_outputs(store: SQLiteStore, pat
     ("tamper", "problem"),
     [
         ("DELETE FROM outputs", "sessions[0].messages[0].tool_calls[0].result: can't be read"),
+        ("UPDATE outputs SET content = '{'", "sessions[0].messages[0].tool_calls[0].result: is not JSON"),
+        ("UPDATE outputs SET name = 7", "sessions[0].messages[0].tool_calls[0].result: can't be read"),
         ("UPDATE outputs SET content = x'ff'", "sessions[0].messages[0].tool_calls[0].result: is not JSON"),
     ],
 )
@@ -289,6 +291,35 @@ async def test_a_store_from_elsewhere_without_its_outputs_is_read(path: Path, ta
 
     assert found.problems == [problem]
     assert [call.get("result") for call in found.sessions[0]["messages"][0]["tool_calls"]] == [None, 1]
+
+
+async def test_a_number_in_the_place_of_an_output_is_what_it_is(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.create_session(record("s"))
+    await said(store, "s", OTHER)
+    await store.close()
+    raw(path, f"UPDATE outputs SET content = {10**15}")
+
+    (call,) = read_foreign(path).sessions[0]["messages"][0]["tool_calls"]
+    assert call["result"] == 10**15
+    store = SQLiteStore(path)
+    with pytest.raises(StoreDamaged):
+        await store.list_messages(S)
+    await store.close()
+
+
+async def test_a_small_file_does_not_grow_without_bounds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SQLiteStore(path)
+    await store.create_session(record("s"))
+    await said(store, "s", *[OTHER] * 5, "mine " * 1_000)
+    await store.close()
+    monkeypatch.setattr(foreign_reader, "IMPORT_FILE_BYTES", 3 * len(OTHER.encode()) + 10_000)
+
+    found = read_foreign(path)
+
+    calls = found.sessions[0]["messages"][0]["tool_calls"]
+    assert [call.get("result") for call in calls] == [OTHER] * 3 + [None] * 2 + ["mine " * 1_000]
+    assert found.problems == ["outputs: the results together are too large; some are left out"]
 
 
 async def test_what_sessions_share_goes_with_the_last_of_them(store: SQLiteStore) -> None:
