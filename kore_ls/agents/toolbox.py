@@ -193,15 +193,19 @@ class _Use:
         return await self.end(ToolStatus.FAILED if result.failed else ToolStatus.COMPLETED, text, result)
 
     def located(self, kind: type[Tool], place: Place) -> None:
-        """Before a call is aimed: nothing is learned of what lies outside and is denied."""
-        if self.aimed or place.inside:
+        """Before a call is aimed: nothing is learned of what lies outside, or is Kore's or git's own, and is denied."""
+        from kore_ls.agents.paths import Access
+        from kore_ls.agents.protected import Guard
+
+        internal = place.access is Access.WRITE and Guard.INTERNAL in place.guards
+        if self.aimed or (place.inside and not internal):
             return
         self.outside.append(place)
         if self.asking.verdict(self.outwards(kind), sandboxed=True).answer is Answer.DENY:
             raise _Refused
 
     def outwards(self, kind: type[Tool]) -> Action:
-        """What is known of a call that is not aimed yet: where it wants to go outside of the folder."""
+        """What is known of a call that is not aimed yet: where it wants to go that is none of its business."""
         from kore_ls.agents.gate import Action
 
         places = tuple(dict.fromkeys(self.outside))

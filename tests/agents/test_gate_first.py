@@ -74,3 +74,15 @@ async def test_commands_run_inside_alone_and_nobody_is_asked_about_another_place
     texts = {(await scene.use("run_command", argv=["true"], cwd=f"{tmp_path}/outside/{name}")).text for name in NAMES}
     assert texts == {"Commands run inside of the workspace folder."}
     assert scene.asked == []
+
+
+async def test_what_is_git_s_or_kore_s_own_is_denied_whatever_it_is(scene: Scene) -> None:
+    (scene.folder / ".kore").mkdir()
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("write_file", {"path": ".kore", "content": "x"}),
+        ("delete", {"path": ".git/nothing"}),
+        ("move", {"source": "mine", "target": ".kore"}),
+    ]
+    for tool, arguments in calls:
+        assert (await scene.use(tool, **arguments)).call.status is ToolStatus.DENIED
+    assert [each.rule for each in scene.decisions] == ["build.internal"] * 3
