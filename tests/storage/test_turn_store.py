@@ -297,6 +297,18 @@ async def test_before_images_are_stored_once_and_forgotten_after_30_days(store: 
     assert (await store.turns.snapshots(TurnId("t")), await store.turns.content(first.before or "")) == ([], None)
 
 
+async def test_a_change_that_did_not_happen_leaves_the_image_of_the_one_before_or_none(store: SQLiteStore) -> None:
+    turn = await begun(store)
+    await store.turns.keep(turn.fence, "a.py", b"one", b"two")
+    await store.turns.keep(turn.fence, "b.py", b"one", b"two")
+    (before, _) = await store.turns.snapshots(TurnId("t"))
+    await store.turns.keep(turn.fence, "a.py", b"two", b"three")
+    await store.turns.unchanged(turn.fence, "a.py", b"two")
+    await store.turns.unchanged(turn.fence, "b.py", b"one")
+    await store.turns.unchanged(turn.fence, "c.py", b"one")
+    assert list(await store.turns.snapshots(TurnId("t"))) == [before]
+
+
 async def test_a_removed_session_takes_its_turns_with_it(store: SQLiteStore) -> None:
     turn = await begun(store)
     await store.turns.end(turn.fence, StopReason.END_TURN, message=None, usage=None)
