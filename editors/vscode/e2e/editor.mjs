@@ -115,8 +115,8 @@ export class Window {
   }
 
   /** Wait until the status bar says this. */
-  status(text) {
-    return this.page.locator(".statusbar-item", { hasText: text }).waitFor();
+  status(text, timeout = LONG) {
+    return this.page.locator(".statusbar-item", { hasText: text }).waitFor({ timeout });
   }
 
   /** The chat, once it can be written to. */
