@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,16 +17,20 @@ from kore_ls.model.turn import Draft, StopReason
 from kore_ls.sessions.documents.import_document import parse_rows
 from kore_ls.storage import foreign_reader, outputs
 from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.convert import convert
 from kore_ls.storage.foreign_reader import read_foreign
 from kore_ls.storage.outputs import LARGE_CHARS
 from kore_ls.storage.store import SQLiteStore
+from kore_ls.storage.unlocking import Access
 from tests.ciphers import CHEAP
 from tests.storage.earlier import take_back
 from tests.storage.searching import raw
 from tests.storage.values import message, record, tool_call
 
 S = SessionId("s")
+ONE, TWO = Cipher("one", cost=CHEAP), Cipher("two", cost=CHEAP)
 MEGABYTE = "0123456789 汉字 abc" * 55_000
+LONG = "long 长的 " * 8_000
 OTHER = "another output 别的 " * 1_000
 
 
@@ -71,12 +77,12 @@ async def test_the_same_large_output_takes_its_room_once(store: SQLiteStore, pat
     before = await bytes_of(store, path)
     for _ in range(10):
         await said(store, "s", {"text": MEGABYTE})
-    for name in ("a", "b", "c"):
+    for name in ("a", "b"):
         await copied(store, name)
 
     one = len(json.dumps({"text": MEGABYTE}, ensure_ascii=False).encode())
     assert one <= await bytes_of(store, path) - before < 1.2 * one
-    for name in ("s", "a", "b", "c"):
+    for name in ("s", "b"):
         assert await results(store, name) == [{"text": MEGABYTE}] * 10
     space = await store.space()
     assert space is not None
@@ -108,13 +114,14 @@ async def test_large_outputs_of_any_kind_come_back_as_they_were(store: SQLiteSto
 
 
 async def test_what_no_call_names_any_more_is_purged(store: SQLiteStore, path: Path) -> None:
-    await said(store, "s", MEGABYTE, OTHER)
+    before = await bytes_of(store, path)
+    await said(store, "s", LONG, OTHER)
     await copied(store, "copy")
     await said(store, "copy", "mine " * 2_000)
 
     await store.remove_session(S)
     await store.purge.settle()
-    assert await results(store, "copy") == [MEGABYTE, OTHER, "mine " * 2_000]
+    assert await results(store, "copy") == [LONG, OTHER, "mine " * 2_000]
     assert kept(path) == 3
 
     await store.remove_session(SessionId("copy"))
@@ -122,26 +129,26 @@ async def test_what_no_call_names_any_more_is_purged(store: SQLiteStore, path: P
     assert kept(path) == 0
     await store.flush()
     assert b"another output" not in path.read_bytes()
-    assert path.stat().st_size < 400_000
+    assert path.stat().st_size < before + 50_000
     assert await store.check() == []
 
 
 async def test_a_session_that_goes_back_keeps_its_outputs_in_both(store: SQLiteStore) -> None:
-    first = await said(store, "s", MEGABYTE)
+    first = await said(store, "s", LONG)
     second = await said(store, "s", OTHER)
     assert first.seq < second.seq
 
     rewound = await store.turns.rewind(S, second.id, lambda before: evolve(before, id=SessionId("kept")))
 
     assert rewound.session.id == S
-    assert await results(store) == [MEGABYTE]
-    assert await results(store, "kept") == [MEGABYTE, OTHER]
+    assert await results(store) == [LONG]
+    assert await results(store, "kept") == [LONG, OTHER]
     assert await store.check() == []
 
 
 async def test_a_draft_keeps_its_outputs_until_it_is_a_message(store: SQLiteStore, path: Path) -> None:
     begun = await store.turns.begin(message("s", "go", id=MessageId("go")), TurnId("t"))
-    call = tool_call(result=MEGABYTE)
+    call = tool_call(result=LONG)
     await store.turns.save_draft(begun.fence, Draft(message_id=MessageId("m"), text="", thinking="", calls=(call,)))
     assert kept(path) == 0
 
@@ -153,23 +160,22 @@ async def test_a_draft_keeps_its_outputs_until_it_is_a_message(store: SQLiteStor
         changed_files=(),
     )
 
-    assert await results(store) == [MEGABYTE]
+    assert await results(store) == [LONG]
     assert kept(path) == 1
 
 
 async def test_each_change_of_the_key_takes_outputs_along(path: Path) -> None:
     store = SQLiteStore(path)
-    one, other = Cipher("one", cost=CHEAP), Cipher("other", cost=CHEAP)
     changes: list[Callable[[], Awaitable[None]]] = [
-        lambda: store.encryption.encrypt(one),
-        lambda: store.encryption.rekey(one, other),
-        lambda: store.encryption.decrypt(other),
+        lambda: store.encryption.encrypt(ONE),
+        lambda: store.encryption.rekey(ONE, TWO),
+        lambda: store.encryption.decrypt(TWO),
     ]
     names = set()
     try:
         await store.create_session(record("s"))
-        await said(store, "s", MEGABYTE, OTHER, 1)
-        expected = [MEGABYTE, OTHER, 1]
+        await said(store, "s", LONG, OTHER, 1)
+        expected = [LONG, OTHER, 1]
         names.add(tuple(raw(path, "SELECT name FROM outputs ORDER BY name")))
         for change in changes:
             await change()
@@ -198,10 +204,10 @@ SHORTER = "(SELECT {} FROM outputs ORDER BY length(content) LIMIT 1)"
     ],
 )
 async def test_an_output_that_is_not_the_call_s_own_is_refused(path: Path, tamper: str) -> None:
-    store = SQLiteStore(path, Cipher("one", cost=CHEAP))
+    store = SQLiteStore(path, ONE)
     try:
         await store.create_session(record("s"))
-        await said(store, "s", MEGABYTE)
+        await said(store, "s", LONG)
         await said(store, "s", OTHER)
         raw(path, tamper)
         with pytest.raises(StoreDamaged):
@@ -216,7 +222,7 @@ async def test_an_output_that_is_not_the_call_s_own_is_refused(path: Path, tampe
 
 
 async def test_a_repair_saves_outputs_whose_index_is_damaged(store: SQLiteStore, path: Path) -> None:
-    await said(store, "s", MEGABYTE, OTHER)
+    await said(store, "s", LONG, OTHER)
     await store.flush()
     roots = raw(path, "SELECT rootpage FROM sqlite_master WHERE name LIKE '%index_outputs%' OR name LIKE 'idx_tool%'")
     assert len(roots) == 2
@@ -228,7 +234,7 @@ async def test_a_repair_saves_outputs_whose_index_is_damaged(store: SQLiteStore,
     assert await store.check() != []
     await store.repair()
     assert await store.check() == []
-    assert await results(store) == [MEGABYTE, OTHER]
+    assert await results(store) == [LONG, OTHER]
 
 
 @pytest.mark.parametrize("damage", ["", "UPDATE sessions SET message_count = 7", "CREATE VIEW v AS SELECT 1"])
@@ -257,8 +263,8 @@ async def test_calls_of_the_version_before_are_read(
 
 
 async def test_a_store_from_elsewhere_brings_its_outputs(store: SQLiteStore, path: Path, cipher: Cipher | None) -> None:
-    await said(store, "s", MEGABYTE, OTHER, 1)
-    await said(store, "s", MEGABYTE)
+    await said(store, "s", LONG, OTHER, 1)
+    await said(store, "s", LONG)
     await store.close()
 
     found = read_foreign(path, () if cipher is None else (cipher,))
@@ -267,7 +273,7 @@ async def test_a_store_from_elsewhere_brings_its_outputs(store: SQLiteStore, pat
     ((session,), (bundles, problems)) = found.sessions, parse_rows(found.sessions, now=1, new_id=lambda: "x")
     assert problems == []
     calls = [call for each in bundles[0].messages for call in each.tool_calls or ()]
-    assert [call.result for call in calls] == [MEGABYTE, OTHER, 1, MEGABYTE]
+    assert [call.result for call in calls] == [LONG, OTHER, 1, LONG]
     assert "output" not in session["messages"][0]["tool_calls"][0]
 
 
@@ -323,13 +329,42 @@ async def test_a_small_file_does_not_grow_without_bounds(path: Path, monkeypatch
 
 
 async def test_what_sessions_share_goes_with_the_last_of_them(store: SQLiteStore) -> None:
-    await said(store, "s", MEGABYTE, OTHER)
+    await said(store, "s", LONG, OTHER)
     await copied(store, "a")
     await copied(store, "b")
-    one = len(MEGABYTE.encode()) + len(OTHER.encode())
+    one = len(LONG.encode()) + len(OTHER.encode())
 
     gone = await store.expired(-1, None)
 
     assert [one < each.bytes < one + 10_000 for each in gone] == [False, False, True]
     assert await store.expired(None, 2 * one) == []
     assert len(await store.expired(None, one)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("old", "new"), [(None, ONE), (ONE, TWO), (TWO, None)])
+async def test_outputs_that_come_while_the_key_is_changed_are_taken_along(
+    path: Path, old: Cipher | None, new: Cipher | None
+) -> None:
+    async def talk(*given: object) -> None:
+        store = SQLiteStore(path, old)
+        if not await store.exists():
+            await store.create_session(record("s"))
+        await said(store, "s", *given)
+        await store.close()
+
+    def step(word: str, _: int) -> None:
+        if word == "copied":
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(asyncio.run, talk(LONG, "new " * 5_000)).result()
+
+    await talk(LONG, OTHER)
+    await asyncio.to_thread(convert, path, Access(() if old is None else (old,)), new, 1, step)
+
+    store = SQLiteStore(path, new)
+    try:
+        assert await results(store) == [LONG, OTHER, LONG, "new " * 5_000]
+        assert kept(path) == 3
+        assert await store.check() == []
+    finally:
+        await store.close()
