@@ -135,19 +135,23 @@ def _pages_before(journal: Path) -> int:
 
 
 def _application(path: Path) -> int | None:
-    """The application id in the file's header; None where only its journal can tell."""
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
-            if db.execute("PRAGMA page_count").fetchone()[0] == 0:  # shorter than any header
-                raise StoreDamaged("the store's file is not a database", reason="header")
-            return int(db.execute("PRAGMA application_id").fetchone()[0])
-    except FAULTS as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-        if code == sqlite3.SQLITE_NOTADB:
-            raise StoreDamaged("the store's file is not a database", reason="header") from error
-        if code == sqlite3.SQLITE_CORRUPT and has_journal(path):
-            return None
-        raise translated(error) from error
+    """The application id in the file's header; None where only its journal can tell, or its writer."""
+    for _ in range(_COPY_TRIES):
+        seen = signature(path)
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+                if db.execute("PRAGMA page_count").fetchone()[0] == 0:  # shorter than any header
+                    raise StoreDamaged("the store's file is not a database", reason="header")
+                return int(db.execute("PRAGMA application_id").fetchone()[0])
+        except FAULTS as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+            if code == sqlite3.SQLITE_NOTADB:
+                raise StoreDamaged("the store's file is not a database", reason="header") from error
+            if code == sqlite3.SQLITE_CORRUPT and has_journal(path):
+                return None
+            if signature(path) == seen:  # else it was shrunk or filled while it was looked at
+                raise translated(error) from error
+    return None
 
 
 def create_private(path: Path) -> None:

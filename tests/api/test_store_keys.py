@@ -288,11 +288,13 @@ async def test_a_foreign_store_is_unlocked_to_be_adopted(
 
 
 async def test_the_file_of_an_encrypted_store_is_not_imported_without_its_key(
-    client: Client, folder: Path, kept: str
+    client: Client, folder: Path, kept: str, connect: Connect, tmp_path: Path
 ) -> None:
     await client.call("kore/store/encrypt", {"passphrase": "secret"})
     await client.call("kore/store/backup", {"path": "copy.db"})
-    error = await client.refused("kore/session/import", {"path": str(folder / "copy.db")})
+    (tmp_path / "other").mkdir()
+    other = await connect(tmp_path / "other")
+    error = await other.refused("kore/session/import", {"path": str(folder / "copy.db")})
     assert error.kind == "storeLocked"
 
 

@@ -25,6 +25,7 @@ from kore_ls.storage.cipher import Cipher
 from kore_ls.storage.files import check_openable
 from kore_ls.storage.home import StoreHome
 from kore_ls.storage.keys import CONVERTING_MS, note_converting
+from kore_ls.storage.migrations import APPLICATION_ID
 from kore_ls.storage.session_rows import SessionQuery
 from kore_ls.storage.store import SQLiteStore
 from tests.storage.values import message, record
@@ -197,6 +198,32 @@ async def test_a_store_that_is_being_made_is_none_yet_or_whole(tmp_path: Path, c
     finally:
         all_made.set()
         await looking
+
+
+@pytest.mark.slow
+def test_a_file_that_shrinks_while_it_is_looked_at_is_not_damaged(path: Path) -> None:
+    """As after something was removed for good by another process: its first page may tell of more than there is."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for sql in ("auto_vacuum = INCREMENTAL", f"application_id = {APPLICATION_ID}", "journal_mode = WAL"):
+            db.execute(f"PRAGMA {sql}").fetchall()
+        db.execute("CREATE TABLE t (x)")
+
+    def grow_and_shrink() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            for _ in range(400):
+                for change in ("INSERT INTO t SELECT randomblob(200000)", "DELETE FROM t"):
+                    db.execute(change)
+                    db.execute("PRAGMA incremental_vacuum").fetchall()
+                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    writer = threading.Thread(target=grow_and_shrink)
+    writer.start()
+    try:
+        while writer.is_alive():
+            assert check_openable(path)
+    finally:
+        writer.join()
 
 
 async def test_damage_that_sqlite_meets_ends_the_writing(path: Path, store: SQLiteStore, cipher: Cipher | None) -> None:
