@@ -10,8 +10,8 @@ from kore_ls.agents.gate import Action
 from kore_ls.agents.paths import Access, Place, locate
 from kore_ls.agents.protected import Guard
 from kore_ls.agents.surroundings import Surroundings
-from kore_ls.agents.tools.run_command import quoted
 from kore_ls.agents.words import say
+from kore_ls.model.display import quoted
 from kore_ls.model.ids import TurnId
 from kore_ls.model.message import ToolCall, ToolKind
 

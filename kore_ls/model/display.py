@@ -23,3 +23,9 @@ def _symbol(match: re.Match[str]) -> str:
     if code < 0x20:
         return chr(0x2400 + code)
     return "\u2421" if code == 0x7F else f"<{code:04X}>"
+
+
+def quoted(word: str) -> str:
+    """A word as it may be shown: in quotes unless it is plain, nothing in it hidden."""
+    plain = word and all(each.isalnum() or each in "-_./=:,+@%" for each in word)
+    return visible(word) if plain else "'" + visible(word).replace("'", "'\\''") + "'"

@@ -7,10 +7,10 @@ from pathlib import Path
 from kore_ls.agents import anchored
 from kore_ls.agents.paths import entry_of
 from kore_ls.agents.tools.changing import finished
-from kore_ls.agents.tools.run_command import quoted
 from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
 from kore_ls.agents.tools.trees import Tree, tree_of
 from kore_ls.agents.words import say
+from kore_ls.model.display import quoted
 from kore_ls.model.message import ToolKind
 
 _NAMED = 20

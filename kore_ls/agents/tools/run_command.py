@@ -6,17 +6,15 @@ import asyncio
 import os
 import secrets
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from attrs import evolve
 
 from kore_ls.agents.anchored import CHANGED
-from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
-from kore_ls.agents.environment import child_environment, git_identity, toolchain_homes
+from kore_ls.agents.commands import CommandLimits, CommandResult
+from kore_ls.agents.environment import child_environment
 from kore_ls.agents.gate import Action
 from kore_ls.agents.git_foresight import questions
 from kore_ls.agents.hidden_programs import hidden_programs
@@ -25,14 +23,14 @@ from kore_ls.agents.paths import Access, Place, unlocated
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard
 from kore_ls.agents.repository import repository_of
-from kore_ls.agents.sandbox.confine import can_confine, confine
+from kore_ls.agents.sandbox.confine import can_confine
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
-from kore_ls.agents.sandbox.profile import command_profile
-from kore_ls.agents.stand_ins import StandIns, stand_ins
+from kore_ls.agents.tools.command_child import CommandChild
+from kore_ls.agents.tools.command_report import CommandReport, lacked_a_program, not_run, refused_to_git
 from kore_ls.agents.tools.folder_watch import FolderWatch
 from kore_ls.agents.tools.tool import Aim, Parameter, Shape, Tool, ToolResult
 from kore_ls.agents.words import say
-from kore_ls.model.display import visible
+from kore_ls.model.display import quoted
 from kore_ls.model.message import ToolKind
 
 _SECONDS = 120
@@ -40,18 +38,7 @@ _MOST_SECONDS = 1_800
 _MOST_BYTES = 100_000
 _MOST_NAMED = 7_000
 _ASIDE_SECONDS = 0.5
-_DENIALS = (
-    "Permission denied",
-    "Read-only file system",
-    "Operation not permitted",
-    "Network is unreachable",
-    "resolve",
-)
-
-_UNCHANGED = ("unable to unlink", "unable to create", "unable to write")
 _FORESIGHT = CommandLimits(seconds=20, kept=4_000_000)
-_MOST_KEPT = 20
-_NOT_FOUND = ("not found", "No such file or directory")
 
 
 class RunCommand(Tool):
@@ -131,12 +118,21 @@ class RunCommand(Tool):
         """Its output and how it ended."""
         await self._look_again()
         seconds = min(max(self.given.get("seconds", _SECONDS), 1), _MOST_SECONDS)
-        self.mark = secrets.token_hex(16)
-        if kept := await self._foreseen():
-            return self._not_run(kept)
-        noted = await asyncio.to_thread(self._note)
+        child = CommandChild(
+            folder=self.desk.folder,
+            cwd=self.cwd.path,
+            env=self.env,
+            sandbox=self.sandbox,
+            network=self.network,
+            watch=self.watch,
+            mark=secrets.token_hex(16),
+        )
+        if kept := await self._foreseen(child):
+            return not_run(kept)
+        noted = await asyncio.to_thread(self._note, child)
         try:
-            done = await self._child(CommandLimits(seconds=seconds))
+            argv = [self.program, *self.argv[1:]]
+            done, profile = await child.run(argv, CommandLimits(seconds=seconds), self.desk.tell)
         except asyncio.CancelledError:
             # nobody can be asked any more; a second is not exceeded, whatever the folder's size
             await asyncio.wait({asyncio.ensure_future(asyncio.to_thread(self._end, noted))}, timeout=_ASIDE_SECONDS)
@@ -148,24 +144,26 @@ class RunCommand(Tool):
         made = await asyncio.to_thread(self._end, noted)
         if made and await self._kept(made):
             await asyncio.to_thread(self.watch.take_back)
-        unseen = await asyncio.to_thread(self._unseen, done)
-        return self._result(done, seconds, self.watch.aside, unseen)
+        unseen: list[str] = []
+        if child.confined and lacked_a_program(done):
+            unseen = await asyncio.to_thread(hidden_programs, self.argv, self.env["PATH"], profile)
+        return CommandReport(
+            done=done,
+            seconds=seconds,
+            confined=child.confined,
+            watch=self.watch,
+            unseen=unseen,
+            stopped=self._stopped_at(done) if child.confined else [],
+        ).result()
 
-    def _unseen(self, done: CommandResult) -> list[str]:
-        """The programs that this may have failed for, as the sandbox hides them."""
-        failed = done.code in (126, 127) or any(word in done.output[-4000:] for word in _NOT_FOUND)
-        if self.sandbox.kind is SandboxKind.NONE or done.code == 0 or not failed:
-            return []
-        return hidden_programs(self.argv, self.env["PATH"], self.profile)
-
-    async def _foreseen(self) -> list[str]:
+    async def _foreseen(self, child: CommandChild) -> list[str]:
         """What git would change and the sandbox keeps as it is: git would stop at it half-way."""
-        repository = repository_of(self.cwd.path) if self.sandbox.kind is not SandboxKind.NONE else None
+        repository = repository_of(self.cwd.path) if child.confined else None
         if repository is None:
             return []
         changed: set[Path] = set()
         for question in questions(self.argv):
-            answer = await self._child(_FORESIGHT, [self.program, *question[1:]], tell=False)
+            answer, _ = await child.run([self.program, *question[1:]], _FORESIGHT)
             if answer.code == 0:
                 changed |= {repository.top / name for name in answer.output.split("\ufffd") if name}
         return self._kept_as_they_are(changed)
@@ -176,16 +174,10 @@ class RunCommand(Tool):
         found = (path for path in paths if path in kept or not kept.isdisjoint(path.parents))
         return sorted(os.path.relpath(path, self.desk.folder) for path in found)
 
-    def _not_run(self, kept: list[str]) -> ToolResult:
-        text = f"[not run, and nothing is changed: {_named(kept)} would be changed, which the sandbox keeps as it is; "
-        facts: dict[str, Any] = {"exitCode": None, "timedOut": False, "truncated": False, "putAside": []}
-        return ToolResult(text=f"{text}ask for `unsandboxed`]", facts=facts, failed=True)
-
-    def _note(self) -> str | None:
+    def _note(self, child: CommandChild) -> str | None:
         """Note what is there, so that what the command makes is found even if this process is killed meanwhile."""
         notes = self.desk.around.notes
-        confined = self.sandbox.kind is not SandboxKind.NONE
-        return None if notes is None else notes.begin(self.mark, self.watch.before.note(confined=confined))
+        return None if notes is None else notes.begin(child.mark, self.watch.before.note(confined=child.confined))
 
     async def _look_again(self) -> None:
         """The user may have taken long to answer: what there is now counts."""
@@ -195,84 +187,12 @@ class RunCommand(Tool):
         if self.sandbox.kind is not SandboxKind.NONE and not can_confine(self.sandbox.kind, self.watch.protected):
             raise ToolProblem(CHANGED)
 
-    async def _child(
-        self, limits: CommandLimits, argv: Sequence[str] | None = None, *, tell: bool = True
-    ) -> CommandResult:
-        """Run the command, or `argv` in its place."""
-        with ExitStack() as stack:
-            scratch = None
-            env = self.env | git_identity(Path.home())
-            if self.sandbox.kind is not SandboxKind.NONE:
-                env |= {"GIT_CONFIG_GLOBAL": os.devnull}  # git refuses to work where it may not read it
-            if self.sandbox.kind is SandboxKind.LANDLOCK:
-                name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True))
-                scratch = Path(os.path.realpath(name))
-                env = toolchain_homes(Path.home()) | env | {"TMPDIR": str(scratch), "HOME": str(scratch)}
-            instead = StandIns()
-            if self.sandbox.kind is not SandboxKind.NONE and self.watch.protected.secrets:
-                name = stack.enter_context(tempfile.TemporaryDirectory(prefix="kore-", ignore_cleanup_errors=True))
-                instead = await asyncio.to_thread(
-                    stand_ins, self.desk.folder, self.watch.protected.secrets, Path(os.path.realpath(name))
-                )
-            env |= instead.environment()
-            profile = command_profile(
-                self.desk.folder,
-                self.watch.protected,
-                network=self.network,
-                scratch=scratch,
-                git=self.watch.git,
-                stand_ins=instead.pairs,
-                ignored=instead.ignored,
-            )
-            confined = confine(self.sandbox, list(argv or [self.program, *self.argv[1:]]), profile, self.cwd.path)
-            self.profile = profile
-            return await run_command(
-                confined,
-                cwd=self.cwd.path,
-                env=env,
-                limits=limits,
-                on_output=self.desk.tell if tell else None,
-                mark=self.mark,
-            )
-
-    def _result(self, done: CommandResult, seconds: int, aside: list[str], unseen: list[str]) -> ToolResult:
-        watch = self.watch
-        end = f"[stopped after {seconds} s]" if done.timed_out else f"[exit code {done.code}]"
-        notes = [f"[{visible(each)}: the user has not allowed this file; it was renamed]" for each in aside]
-        notes += [f"[{visible(each)}: the user has not allowed this file; it can't be renamed]" for each in watch.left]
-        notes += [f"[{visible(each)}: this link belongs to a secret; it was put back]" for each in watch.restored]
-        if watch.overlooked:
-            notes.append("[there is too much here now to be looked through: what editors or git run may be among it]")
-        if stopped := self._stopped_at(done):
-            notes.append(
-                f"[{_named(stopped)}: the sandbox keeps it as it is; git may have stopped half-way (see `git status`); "
-                "with `unsandboxed` the same command does all of it]"
-            )
-        if unseen:
-            names = ", ".join(quoted(each) for each in unseen)
-            notes.append(
-                f"[{names}: installed where the sandbox hides it; ask for `unsandboxed`, or for a copy in the folder]"
-            )
-        if (
-            not unseen
-            and self.sandbox.kind is not SandboxKind.NONE
-            and done.code != 0
-            and any(word in done.output[-4000:] for word in _DENIALS)
-        ):
-            notes.append("[this ran in a sandbox; ask for `network` or `unsandboxed` if it needs more]")
-        text = "\n".join([*([done.output.rstrip("\n")] if done.output else []), *notes, end])
-        facts = {"exitCode": done.code, "timedOut": done.timed_out, "truncated": done.truncated, "putAside": aside}
-        return ToolResult(text=text, facts=facts, failed=done.timed_out or watch.overlooked)
-
     def _stopped_at(self, done: CommandResult) -> list[str]:
-        """What git says it could not change."""
-        told = done.output[-20_000:]
-        if self.sandbox.kind is SandboxKind.NONE or not any(each in told for each in _UNCHANGED):
-            return []
-        names = {word.strip("'\":,") for line in told.splitlines() if "unable to" in line for word in line.split()}
-        repository = repository_of(self.cwd.path)
+        """What git says it could not change, of what the sandbox keeps."""
+        names = refused_to_git(done)
+        repository = repository_of(self.cwd.path) if names else None
         top = self.cwd.path if repository is None else repository.top
-        return self._kept_as_they_are(top / name for name in names if name)
+        return self._kept_as_they_are(top / name for name in names)
 
     def _end(self, noted: str | None) -> list[Path]:
         """Put everything back in order; what was put aside."""
@@ -295,14 +215,3 @@ class RunCommand(Tool):
             return await self.desk.may(action, say("keep", self.desk.around.locale, paths=names))
         except ToolProblem:
             return False
-
-
-def _named(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - _MOST_KEPT} more" if len(paths) > _MOST_KEPT else ""
-    return ", ".join(quoted(each) for each in paths[:_MOST_KEPT]) + more
-
-
-def quoted(word: str) -> str:
-    """A word as it may be shown: in quotes unless it is plain, nothing in it hidden."""
-    plain = word and all(each.isalnum() or each in "-_./=:,+@%" for each in word)
-    return visible(word) if plain else "'" + visible(word).replace("'", "'\\''") + "'"
