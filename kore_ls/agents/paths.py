@@ -15,12 +15,12 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
-from kore_ls.agents.git_directories import GIT_READ_ONLY
-from kore_ls.agents.git_settings import obeyed
+from kore_ls.agents.git.directories import GIT_READ_ONLY
+from kore_ls.agents.git.repository import is_git_directory, repository_of
+from kore_ls.agents.git.settings import obeyed
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard, guards_of, names_of
 from kore_ls.agents.protected_files import find_protected
-from kore_ls.agents.repository import is_git_directory, repository_of
 
 _LONGEST = 4096
 _ENCODED = re.compile(r"%(?:2e|2f|5c|00)", re.IGNORECASE)

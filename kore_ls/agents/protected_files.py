@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kore_ls.agents.git_directories import MOST_REPOSITORIES, Plan, planned_by, repositories_within, settings_of
-from kore_ls.agents.git_settings import obeyed
+from kore_ls.agents.git.directories import MOST_REPOSITORIES, Plan, planned_by, repositories_within, settings_of
+from kore_ls.agents.git.repository import is_git_directory, repository_of
+from kore_ls.agents.git.settings import obeyed
 from kore_ls.agents.hard_links import HardLinks
 from kore_ls.agents.links import is_directory, target_of, way_of
 from kore_ls.agents.protected import Guard, guards_of, holds_code, may_hold_special, names_of, plain_name
 from kore_ls.agents.protection import ProtectedFiles
-from kore_ls.agents.repository import is_git_directory, repository_of
 from kore_ls.agents.sockets import Listeners
 
 MOST_ENTRIES = 200_000

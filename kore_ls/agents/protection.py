@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from kore_ls.agents.git_directories import Plan
+from kore_ls.agents.git.directories import Plan
 
 
 @frozen(kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kore_ls.agents.git_directories import MOST_REPOSITORIES
+from kore_ls.agents.git.directories import MOST_REPOSITORIES
 from kore_ls.agents.protected_files import find_protected
 
 

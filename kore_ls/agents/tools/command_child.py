@@ -13,10 +13,10 @@ from attrs import frozen
 
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import git_identity, toolchain_homes
+from kore_ls.agents.git.stand_ins import StandIns, stand_ins
 from kore_ls.agents.sandbox.confine import confine
 from kore_ls.agents.sandbox.kinds import Sandbox, SandboxKind
 from kore_ls.agents.sandbox.profile import Profile, command_profile
-from kore_ls.agents.stand_ins import StandIns, stand_ins
 from kore_ls.agents.tools.folder_watch import FolderWatch
 
 

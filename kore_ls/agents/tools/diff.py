@@ -17,11 +17,11 @@ from attrs import frozen
 from kore_ls.agents.aliases import UNLISTED, Aliases, aliases_of
 from kore_ls.agents.commands import CommandLimits, CommandResult, run_command
 from kore_ls.agents.environment import child_environment, find_program
+from kore_ls.agents.git.repository import Repository, commit_of, repository_of
 from kore_ls.agents.paths import Access
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard, guards_of, names_of
 from kore_ls.agents.protection import ProtectedFiles
-from kore_ls.agents.repository import Repository, commit_of, repository_of
 from kore_ls.agents.sandbox.confine import confine
 from kore_ls.agents.sandbox.kinds import Sandbox, SandboxKind
 from kore_ls.agents.sandbox.profile import Profile

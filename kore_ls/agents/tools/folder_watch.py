@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
-from kore_ls.agents.git_directories import Plan, shared_repository
+from kore_ls.agents.git.directories import Plan, shared_repository
 from kore_ls.agents.links import changed_links, put_back
 from kore_ls.agents.protected_files import MOST_ENTRIES, find_protected
 from kore_ls.agents.protection import ProtectedFiles

@@ -16,13 +16,13 @@ from kore_ls.agents.anchored import CHANGED
 from kore_ls.agents.commands import CommandLimits, CommandResult
 from kore_ls.agents.environment import child_environment
 from kore_ls.agents.gate import Action
-from kore_ls.agents.git_foresight import questions
+from kore_ls.agents.git.foresight import questions
+from kore_ls.agents.git.named_secrets import named_secrets
+from kore_ls.agents.git.repository import repository_of
 from kore_ls.agents.hidden_programs import hidden_programs
-from kore_ls.agents.named_secrets import named_secrets
 from kore_ls.agents.paths import Access, Place, unlocated
 from kore_ls.agents.problem import ToolProblem
 from kore_ls.agents.protected import Guard
-from kore_ls.agents.repository import repository_of
 from kore_ls.agents.sandbox.confine import can_confine
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, SandboxKind
 from kore_ls.agents.tools.command_child import CommandChild

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from kore_ls.agents.git_index import IndexEntry, read_index, settle
-from kore_ls.agents.repository import Repository, repository_of
+from kore_ls.agents.git.index import IndexEntry, read_index, settle
+from kore_ls.agents.git.repository import Repository, repository_of
 
 MOST = 300
 _SETTINGS = (("core.checkStat", "minimal"), ("core.trustctime", "false"))

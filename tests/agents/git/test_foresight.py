@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kore_ls.agents.git_foresight import questions
+from kore_ls.agents.git.foresight import questions
 
 
 @pytest.mark.parametrize(

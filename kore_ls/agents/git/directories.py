@@ -8,9 +8,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from kore_ls.agents.git_settings import obeyed
+from kore_ls.agents.git.repository import Repository, is_git_directory, repository_of
+from kore_ls.agents.git.settings import obeyed
 from kore_ls.agents.hard_links import HardLinks
-from kore_ls.agents.repository import Repository, is_git_directory, repository_of
 
 MOST_REPOSITORIES = 1_000
 GIT_READ_ONLY = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kore_ls.agents.named_secrets import named_secrets
+from kore_ls.agents.git.named_secrets import named_secrets
 
 KNOWN = (".npmrc", "sub/server.key")
 

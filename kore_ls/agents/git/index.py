@@ -18,6 +18,8 @@ _MOST_BYTES = 64 << 20
 _MOST_RACY = 500
 _MOST_FILE = 16 << 20
 _SECONDS, _SIZE = 8, 36
+_CLOCK_LAG_S = 0.02
+"""A file's time is taken from a clock that is read at the kernel's ticks: it lags behind `time` by one."""
 _FIXED = 40
 """Bytes of an entry before its object id."""
 
@@ -101,7 +103,7 @@ def settle(top: Path, file: Path, entries: dict[str, IndexEntry]) -> bool:
         if len(racy) > _MOST_RACY or latest > time.time():
             return False
         changed = [entry for name, entry in racy.items() if not _same(top / name, entry)]
-        time.sleep(max(latest + 1 - time.time(), 0))
+        time.sleep(max(latest + 1 + _CLOCK_LAG_S - time.time(), 0))
         now = file.stat()
         if (now.st_ino, now.st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
             return False

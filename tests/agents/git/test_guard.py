@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kore_ls.agents.git_settings import obeyed
+from kore_ls.agents.git.settings import obeyed
 from kore_ls.agents.sandbox.kinds import SandboxKind
 from kore_ls.model.message import ToolStatus
 from tests.agents.means import sandbox_of
