@@ -84,10 +84,11 @@ def test_a_quick_run_yields_every_row_with_its_bar(tmp_path: Path) -> None:
     differences = {  # nothing keeps them from being nothing, or less
         "message add over null",
         "idle memory for extras",
+        "turn, per delta",
         "turn, growth in a paced turn",
         "encrypted, 200 messages: memory of the index",
     }
-    assert all(row["value"] > 0 for name, row in rows.items() if name not in differences)
+    assert {name for name, row in rows.items() if row["value"] <= 0} <= differences
     assert list(tmp_path.iterdir()) == []
 
 
