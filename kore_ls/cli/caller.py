@@ -38,6 +38,12 @@ class LocalFolder:
         result = await declared.handler(self._workspace, self._codec.structure(params, declared.params))
         return loads(dumps(result, self._codec.unstructure))
 
+    async def copy_if_due(self) -> None:
+        """Make the daily copy of the store, if there is to be one: no server may ever open this folder."""
+        backups = self._workspace.folder(None).folder.backups
+        if backups.recurring.running:
+            await backups.daily()
+
     @property
     def manager(self) -> Any:
         """The folder's SessionManager, for what has no form in JSON."""

@@ -80,6 +80,8 @@ def import_(
                 agreed("Bring these conversations in?", yes=yes)
             wanted |= {"dryRun": dry_run, "again": again} | ({"sessions": session} if session else {})
             await _bring_in(local, screen, wanted, json)
+            if not dry_run:
+                await local.copy_if_due()
 
     asyncio.run(run())
 

@@ -200,6 +200,7 @@ def import_(
     async def work(sessions: LocalFolder, screen: Screen) -> None:
         source = {"document": _document()} if path == "-" else {"path": str(Path(path).expanduser().absolute())}
         done = await sessions.call("kore/session/import", onConflict=on_conflict.value, **source)
+        await sessions.copy_if_due()
         if json:
             return screen.json(done)
         if done["sessions"]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,15 @@ def test_an_import_shows_the_table_and_does_nothing_unless_the_user_agrees(
     assert asked.err == "Codex: 1 files have not changed since they were imported\n"
     assert kore("history", "import", "-C", folder, "--again").out.splitlines()[1].split()[0] == "codex"
     assert "not read again" not in kore("history", "import", "-C", folder, "--yes", "--again").err
+
+
+def test_what_was_brought_in_outlives_the_folder(kore: Kore, folder: Path, home: Path) -> None:
+    """No server has ever opened it, and the sources are gone as well."""
+    path = codex(home, folder, TALK)
+    kore("history", "import", "-C", folder, "--yes")
+    path.unlink()
+    shutil.rmtree(folder / ".kore")
+    assert "1 sessions with 6 messages came back" in kore("store", "restore", "--yes", "-C", folder).err
 
 
 def test_what_others_wrote_steers_no_terminal(kore: Kore, folder: Path, home: Path) -> None:
