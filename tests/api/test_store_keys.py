@@ -17,6 +17,7 @@ from kore_ls.storage.store import SQLiteStore
 from tests.api.params import good_params
 from tests.client import Client, Connect, Json, Refused
 from tests.storage.values import message
+from tests.words_in_files import files_with
 
 KEY = f"base64:{base64.b64encode(bytes(range(32))).decode()}"
 WORD = "kanarienvogel"
@@ -31,7 +32,7 @@ async def kept(client: Client) -> str:
 
 
 def shown(folder: Path) -> bool:
-    return any(WORD.encode() in path.read_bytes() for path in (folder / ".kore").rglob("*") if path.is_file())
+    return bool(files_with(folder / ".kore", WORD))
 
 
 async def hits(client: Client, query: str = WORD) -> int:

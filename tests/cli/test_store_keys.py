@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import Kore, made, process
+from tests.words_in_files import files_with
 
 WORD = "kanarienvogel"
 KEY = f"hex:{bytes(32).hex()}"
@@ -22,7 +23,7 @@ def kept(folder: Path) -> Path:
 
 
 def shown(folder: Path) -> bool:
-    return any(WORD.encode() in path.read_bytes() for path in (folder / ".kore").rglob("*") if path.is_file())
+    return bool(files_with(folder / ".kore", WORD))
 
 
 def descriptor(text: str) -> int:
