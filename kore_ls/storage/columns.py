@@ -61,6 +61,7 @@ SEALED: Mapping[str, SealedTable] = {
         seq="t.timestamp",
     ),
     "outputs": SealedTable(columns=("content",), uid="t.name", session_id="''"),
+    "attached_texts": SealedTable(columns=("content",), uid="t.name", session_id="''"),
     "file_contents": SealedTable(columns=("content",), uid="t.name", session_id="''"),
     "agent_notes": SealedTable(columns=("content",), uid="t.name", session_id="t.session_id"),
     "file_snapshots": SealedTable(
@@ -78,13 +79,15 @@ SEALED: Mapping[str, SealedTable] = {
 HIDDEN_NAMES: Mapping[str, tuple[str, ...]] = {
     "outputs": ("name",),
     "tool_calls": ("output",),
+    "attached_texts": ("name",),
+    "attachments": ("name",),
     "file_contents": ("name",),
     "file_snapshots": ("before", "after"),
     "history_files": ("name", "state"),
 }
 """Names made of what they name, by table; encrypted so that equal ones stay equal, see `Codec.hide`."""
 
-CONTENTS = ("file_contents", "outputs")
+CONTENTS = ("file_contents", "outputs", "attached_texts")
 """Tables of bytes, each under a name made of them."""
 
 PLAIN_COLUMNS: Mapping[str, frozenset[str]] = {

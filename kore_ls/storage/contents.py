@@ -1,4 +1,5 @@
-"""Contents stored once, each under a name made of it: earlier states of files, long outputs of tools. Run inside a hop.
+"""Contents stored once, each under a name made of it: what tools answered at length, what was attached to prompts,
+earlier states of files. Run inside a hop.
 
 In an encrypted store nothing can be guessed from a name, see `Codec.hide`, and a content is bound to its own.
 """
@@ -10,6 +11,13 @@ import sqlite3
 from typing import overload
 
 from kore_ls.storage.codec import Codec, codec_of, unreadable
+
+_NAMED_IN = {"outputs": ("tool_calls", "output"), "attached_texts": ("attachments", "name")}
+"""Where contents are named for as long as they are wanted. For those of files, see `snapshot_rows`."""
+
+_LOOKED_AT = 500
+_MOST_REMOVED = 20
+"""Each may have megabytes, which are overwritten."""
 
 
 @overload
@@ -47,3 +55,25 @@ def opened_content(codec: Codec | None, table: str, stored: str, content: object
     if codec is None:
         raise unreadable()
     return codec.open_bytes(codec.place(table, stored, ""), "content", content)
+
+
+PURGED = tuple(_NAMED_IN)
+"""The tables for `purge_contents`."""
+
+
+def purge_contents(db: sqlite3.Connection, table: str, after: str) -> tuple[str | None, bool]:
+    """Remove some of what nothing names, from after a name on; (where to go on or None, whether any was removed)."""
+    names = [
+        row[0]
+        for row in db.execute(f"SELECT name FROM {table} WHERE name > ? ORDER BY name LIMIT ?", (after, _LOOKED_AT))
+    ]
+    if not names:
+        return None, False
+    naming, column = _NAMED_IN[table]
+    gone = db.execute(
+        f"SELECT name FROM {table} c WHERE name > ? AND name <= ? "
+        f"AND NOT EXISTS (SELECT 1 FROM {naming} n WHERE n.{column} = c.name) ORDER BY name LIMIT ?",
+        (after, names[-1], _MOST_REMOVED),
+    ).fetchall()
+    db.executemany(f"DELETE FROM {table} WHERE name = ?", gone)
+    return gone[-1][0] if len(gone) == _MOST_REMOVED else names[-1], bool(gone)

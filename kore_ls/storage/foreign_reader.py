@@ -199,6 +199,7 @@ def _attach_messages(
     """Put the messages into their sessions; by row id, where each is and the message."""
     places = {session.get("id"): (f"sessions[{index}]", session) for index, session in enumerate(sessions)}
     attached: dict[Any, tuple[str, Row]] = {}
+    texts = _Apart(database, codec, "attached_texts", "text", {"textLeftOut": True})
     lost = 0
     for row in database.rows("messages", _MESSAGE_COLUMNS, most=IMPORT_MESSAGES):
         place, session = places.get(_text(row.get("session_id")), ("", None))
@@ -214,14 +215,17 @@ def _attach_messages(
         if own:
             attached[row.get("id")] = (place, message)
             message["id"] = message.pop("uid", None)
+            if isinstance(message.get("metadata"), list):
+                _bring_attached(message, f"{place}.metadata", texts, codec, database.problems)
         session["messages"].append(message)
+    texts.bring()
     if lost:
         database.problems.note(f"messages: {lost} rows belong to no session that could be read")
     return attached
 
 
 def _attach_tool_calls(database: ForeignDatabase, messages: dict[Any, tuple[str, Row]], codec: Codec | None) -> None:
-    apart: list[tuple[Any, str, Row]] = []
+    outputs = _Apart(database, codec, "outputs", "result")
     for row in database.rows("tool_calls", _TOOL_CALL_COLUMNS, most=IMPORT_MESSAGES):
         place, message = messages.get(row.pop("message_id", None), ("", None))
         if message is None:
@@ -235,39 +239,74 @@ def _attach_tool_calls(database: ForeignDatabase, messages: dict[Any, tuple[str,
             row = _opened(database, codec, "tool_calls", row, at, bound)
         call = _plain(row, at, database.problems)
         if (output := call.pop("output", None)) is not None:
-            apart.append((output, at, call))
+            outputs.want(output, at, call)
         calls.append(call)
-    _attach_outputs(database, apart, codec)
+    outputs.bring()
     for _, message in messages.values():
         calls = message.get("tool_calls", [])
         if all(isinstance(call.get("position"), int) for call in calls):
             calls.sort(key=lambda call: int(call["position"]))
 
 
-def _attach_outputs(database: ForeignDatabase, calls: list[tuple[Any, str, Row]], codec: Codec | None) -> None:
-    """Give calls the results that are kept apart. Many may share one, so all together have a limit, too."""
-    places: dict[Any, list[tuple[str, Row]]] = {}
-    for name, at, call in calls:
-        places.setdefault(name, []).append((at, call))
-    left = IMPORT_FILE_BYTES
-    for row in database.rows("outputs", ("name", "content"), most=IMPORT_MESSAGES) if places else ():
-        sharing = places.pop(_text(row.get("name")), [])
-        content = row.get("content")
-        size = len(content) + 1 if isinstance(content, str | bytes) else 1
-        if len(sharing) > left // size:
-            database.problems.note("outputs: the results together are too large; some are left out")
-            sharing = sharing[: left // size]
-        if not sharing:
-            continue
-        left -= size * len(sharing)
-        at = sharing[0][0]
-        if codec is not None:
-            row = _opened(database, codec, "outputs", row, at, codec.place("outputs", str(row.get("name")), ""))
-        result = _plain({"result": row.get("content")}, at, database.problems)
-        for _, call in sharing:
-            call.update(result)
-    for at in (at for sharing in places.values() for at, _ in sharing):
-        database.problems.note(f"{at}.result: can't be read")
+class _Apart:
+    """What rows keep in another table, each by a name: `key` of every one of them that holds it, else `lost`.
+
+    Many may share one, so all together have a limit, too.
+    """
+
+    def __init__(
+        self, database: ForeignDatabase, codec: Codec | None, table: str, key: str, lost: Row | None = None
+    ) -> None:
+        self._database = database
+        self._codec = codec
+        self._table = table
+        self._key = key
+        self._lost = lost or {}
+        self._holders: dict[Any, list[tuple[str, Row]]] = {}
+
+    def want(self, name: Any, at: str, holder: Row) -> None:
+        """What has this name in the file belongs to `holder`, which is at a place."""
+        self._holders.setdefault(name, []).append((at, holder))
+
+    def bring(self) -> None:
+        """Give every holder its own."""
+        problems, left = self._database.problems, IMPORT_FILE_BYTES
+        columns = ("name", "content")
+        for row in self._database.rows(self._table, columns, most=IMPORT_MESSAGES) if self._holders else ():
+            name, content = _text(row.get("name")), row.get("content")
+            sharing = self._holders.pop(name, [])
+            size = len(content) + 1 if isinstance(content, str | bytes) else 1
+            if len(sharing) > left // size:
+                problems.note(f"{self._table}: these contents together are too large; some are left out")
+                for _, holder in sharing[left // size :]:
+                    holder.update(self._lost)
+                sharing = sharing[: left // size]
+            if not sharing:
+                continue
+            left -= size * len(sharing)
+            at = sharing[0][0]
+            if self._codec is not None:
+                bound = self._codec.place(self._table, str(name), "")
+                row = _opened(self._database, self._codec, self._table, row, at, bound)
+            found = _plain({self._key: row.get("content")}, at, problems)
+            for _, holder in sharing:
+                holder.update(found or self._lost)
+        for at, holder in (each for sharing in self._holders.values() for each in sharing):
+            holder.update(self._lost)
+            problems.note(f"{at}.{self._key}: can't be read")
+
+
+def _bring_attached(message: Row, at: str, texts: _Apart, codec: Codec | None, problems: Problems) -> None:
+    """Make whole what `attachments` has taken apart in a message's metadata."""
+    try:
+        metadata, names = map(dict, message.pop("metadata"))
+        for place, name in names.items():
+            holder = metadata["context"][int(place)] = dict(metadata["context"][int(place)])
+            texts.want(name if codec is None else codec.hide(name), f"{at}.context[{int(place)}]", holder)
+    except (ValueError, TypeError, LookupError):
+        problems.note(f"{at}: can't be read")
+    else:
+        message["metadata"] = metadata
 
 
 def _plain(row: Row, place: str, problems: Problems) -> Row:

@@ -13,6 +13,7 @@ from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.limits import PAGE_BYTES
 from kore_ls.model.message import UNFINISHED, Message
 from kore_ls.model.session import SessionStatus, preview_of
+from kore_ls.storage.attachments import detached, text_finder
 from kore_ls.storage.codec import codec_of
 from kore_ls.storage.outputs import calls_of, stored_call
 from kore_ls.storage.rows import (
@@ -30,23 +31,27 @@ from kore_ls.storage.sealing import moved
 _STORED = MESSAGE_COLUMNS.removeprefix("id, ")
 _STATE = "SELECT status, deleted_at, hidden, last_seq FROM sessions WHERE id = ?"
 _INSERT = f"INSERT INTO messages ({_STORED}) VALUES ({marks(_STORED)})"
-INSERT_IF_NEW = f"{_INSERT} ON CONFLICT (session_id, uid) DO NOTHING"
+_INSERT_IF_NEW = f"{_INSERT} ON CONFLICT (session_id, uid) DO NOTHING"
 _INSERT_TOOL_CALL = f"INSERT INTO tool_calls ({STORED_CALL_COLUMNS}) VALUES ({marks(STORED_CALL_COLUMNS)})"
+_INSERT_ATTACHMENT = "INSERT INTO attachments (message_id, name) VALUES (?, ?)"
 _UNFINISHED = ", ".join(sorted(repr(status.value) for status in UNFINISHED))
 _COUNT = (
     "UPDATE sessions SET message_count = message_count + ?, last_seq = ?, last_role = ?, last_preview = ?, "
     "last_timestamp = ?, updated_at = max(updated_at, ?) WHERE id = ?"
 )
 _COPIED_CALL = STORED_CALL_COLUMNS.removeprefix("message_id, ")
+_COPIES = "CROSS JOIN messages new ON new.session_id = ?1 AND new.seq = m.seq WHERE m.session_id = ?2 AND m.seq <= ?3"
+_COPY_ATTACHMENTS = (
+    "INSERT INTO attachments (message_id, name) SELECT new.id, a.name FROM messages m "
+    f"CROSS JOIN attachments a ON a.message_id = m.id {_COPIES}"
+)
 
 
 def _copy_calls(columns: str) -> str:
     cancelled = f"CASE WHEN t.status IN ({_UNFINISHED}) THEN 'cancelled' ELSE t.status END"
     return (
         f"INSERT INTO tool_calls (message_id, {_COPIED_CALL}) SELECT new.id, {columns} FROM messages m "
-        "CROSS JOIN tool_calls t ON t.message_id = m.id "
-        "CROSS JOIN messages new ON new.session_id = ?1 AND new.seq = m.seq "
-        "WHERE m.session_id = ?2 AND m.tool_calls > 0 AND m.seq <= ?3"
+        f"CROSS JOIN tool_calls t ON t.message_id = m.id {_COPIES} AND m.tool_calls > 0"
     ).replace("t.status", cancelled)
 
 
@@ -76,14 +81,11 @@ def add_message(db: sqlite3.Connection, message: Message, new_id: MessageId, now
     if session[0] == SessionStatus.CLOSED.value:
         raise SessionClosed(sessionId=message.session_id)
     stored = numbered(message, message.id or new_id, session[3] + 1, message.timestamp or now)
-    cursor = db.execute(INSERT_IF_NEW, message_row(stored, codec_of(db)))
-    if not cursor.rowcount:
+    if not insert_if_new(db, stored):
         known = find_message(db, stored.session_id, stored.id)
         if (known.role, known.content) != (message.role, message.content):
             raise InvalidParams(["params.id: already names another message of this session"])
         return known, False
-    if stored.tool_calls:
-        insert_tool_calls(db, cursor.lastrowid or 0, stored)
     count_messages(db, 1, stored, now)
     return stored, True
 
@@ -116,17 +118,27 @@ def numbered(message: Message, message_id: MessageId, seq: int, timestamp: int) 
 
 def insert_messages(db: sqlite3.Connection, messages: Iterable[Message]) -> None:
     """Store numbered messages as they are; the caller keeps the counters."""
-    codec = codec_of(db)
     for message in messages:
-        row_id = db.execute(_INSERT, message_row(message, codec)).lastrowid
-        if message.tool_calls:
-            insert_tool_calls(db, row_id or 0, message)
+        _insert(db, message, _INSERT)
 
 
-def insert_tool_calls(db: sqlite3.Connection, row_id: int, message: Message) -> None:
-    """Store the tool calls of the message, which is in row `row_id`."""
-    calls = enumerate(message.tool_calls or ())
-    db.executemany(_INSERT_TOOL_CALL, [stored_call(db, row_id, at, call, message) for at, call in calls])
+def insert_if_new(db: sqlite3.Connection, message: Message) -> bool:
+    """Store a numbered message unless its session has one with its id; whether it was stored."""
+    return _insert(db, message, _INSERT_IF_NEW)
+
+
+def _insert(db: sqlite3.Connection, message: Message, statement: str) -> bool:
+    metadata, names = detached(db, message.metadata)
+    cursor = db.execute(statement, message_row(message, codec_of(db), metadata))
+    if not cursor.rowcount:
+        return False
+    row_id = cursor.lastrowid or 0
+    if message.tool_calls:
+        calls = enumerate(message.tool_calls)
+        db.executemany(_INSERT_TOOL_CALL, [stored_call(db, row_id, at, call, message) for at, call in calls])
+    if names:
+        db.executemany(_INSERT_ATTACHMENT, [(row_id, name) for name in sorted(names)])
+    return True
 
 
 def count_messages(db: sqlite3.Connection, added: int, last: Message, now: int) -> None:
@@ -194,6 +206,7 @@ def copy_messages(db: sqlite3.Connection, source: SessionId, target: SessionId, 
         (target, source, last_seq),
     )
     db.execute(copy_tool_calls, (target, source, last_seq))
+    db.execute(_COPY_ATTACHMENTS, (target, source, last_seq))
 
 
 def _message_with_id(db: sqlite3.Connection, session_id: SessionId, message_id: MessageId) -> Message | None:
@@ -211,10 +224,8 @@ def _with_tool_calls(db: sqlite3.Connection, row: Row) -> Message:
 
 
 def _whole_message(db: sqlite3.Connection, row: Row) -> Message:
-    codec = codec_of(db)
-    if not row[11]:
-        return message_of(row, None, codec)
-    return message_of(row, calls_of(db, row[0], MessageId(row[6]), SessionId(row[1])), codec)
+    calls = calls_of(db, row[0], MessageId(row[6]), SessionId(row[1])) if row[11] else None
+    return message_of(row, calls, codec_of(db), text_finder(db))
 
 
 def _size(message: Message) -> int:

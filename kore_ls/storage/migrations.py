@@ -212,6 +212,19 @@ _OUTPUTS = (
     "CREATE INDEX idx_tool_calls_output ON tool_calls (output) WHERE output IS NOT NULL",
 )
 
+_ATTACHMENTS = (
+    """CREATE TABLE attached_texts (
+        name TEXT PRIMARY KEY,
+        content BLOB NOT NULL
+    )""",
+    """CREATE TABLE attachments (
+        message_id INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+        name TEXT NOT NULL REFERENCES attached_texts (name),
+        PRIMARY KEY (message_id, name)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX idx_attachments_name ON attachments (name)",
+)
+
 SHADOWS = {
     "config": "(k PRIMARY KEY, v) WITHOUT ROWID",
     "data": "(id INTEGER PRIMARY KEY, block BLOB)",
@@ -226,7 +239,7 @@ SEARCH_TABLES = {
 """The search index; it may be missing, as it is made and filled after the fact and never holds the only copy."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    *(_FIRST, _KEYS, _TURNS, _FILE_MODES, _AGENT_NOTES, _WAITING, _HISTORY_FILES, _OUTPUTS),
+    *(_FIRST, _KEYS, _TURNS, _FILE_MODES, _AGENT_NOTES, _WAITING, _HISTORY_FILES, _OUTPUTS, _ATTACHMENTS),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -21,10 +21,6 @@ from kore_ls.storage.rows import (
 LARGE_CHARS = 4_096
 """A result that is as long as this in JSON is not kept with its call."""
 
-_LOOKED_AT = 500
-_MOST_REMOVED = 20
-"""Each may have megabytes, which are overwritten."""
-
 
 def stored_call(db: sqlite3.Connection, row_id: int, position: int, call: ToolCall, message: Message) -> Row:
     """The values of STORED_CALL_COLUMNS for a call made in `message`; a long result is stored by itself."""
@@ -52,20 +48,3 @@ def _call_of(row: Row, message_id: MessageId, session_id: SessionId, codec: Code
     *_, name, content = row
     output = None if name is None else opened_content(codec, "outputs", name, content)
     return tool_call_of(row, message_id, session_id, codec, output)
-
-
-def purge_outputs(db: sqlite3.Connection, after: str) -> tuple[str | None, bool]:
-    """Remove some of what no call names, from after a name on; (where to go on or None, whether any was removed)."""
-    names = [
-        row[0]
-        for row in db.execute("SELECT name FROM outputs WHERE name > ? ORDER BY name LIMIT ?", (after, _LOOKED_AT))
-    ]
-    if not names:
-        return None, False
-    gone = db.execute(
-        "SELECT name FROM outputs o WHERE name > ? AND name <= ? "
-        "AND NOT EXISTS (SELECT 1 FROM tool_calls t WHERE t.output = o.name) ORDER BY name LIMIT ?",
-        (after, names[-1], _MOST_REMOVED),
-    ).fetchall()
-    db.executemany("DELETE FROM outputs WHERE name = ?", gone)
-    return gone[-1][0] if len(gone) == _MOST_REMOVED else names[-1], bool(gone)

@@ -11,10 +11,10 @@ from functools import partial
 
 from kore_ls.errors import KoreError
 from kore_ls.model.ids import Clock
+from kore_ls.storage.contents import PURGED, purge_contents
 from kore_ls.storage.import_rows import ABANDONED_MS
 from kore_ls.storage.index_merge import merge_step
 from kore_ls.storage.maintenance import sweep
-from kore_ls.storage.outputs import purge_outputs
 from kore_ls.storage.search_index import MESSAGES, SESSIONS
 from kore_ls.storage.session_rows import hide_long_deleted, purge_step, read_meta, write_meta
 from kore_ls.storage.store_file import StoreFile
@@ -64,7 +64,9 @@ class Purge:
         try:
             while await self._file.write(self._step):
                 removed = True
-            if await self._outputs() or removed:
+            for table in PURGED:
+                removed = await self._contents(table) or removed
+            if removed:
                 await self._tidy(unasked=True)
         except (KoreError, ValueError) as error:  # what is left is out of sight, and has time
             log.info("the purge of removed sessions waits: %s", getattr(error, "kind", "closed"))
@@ -75,12 +77,12 @@ class Purge:
             hide_long_deleted(db, now - KEPT_MS, now)
             return purge_step(db, now - ABANDONED_MS, _ROWS)
 
-    async def _outputs(self) -> bool:
-        """Remove what tools answered to calls that are gone; whether there was any."""
+    async def _contents(self, table: str) -> bool:
+        """Remove what only rows had that are gone; whether there was any."""
 
         def step(transaction: Transaction) -> tuple[str | None, bool]:
             with _overwriting(transaction.db):
-                return purge_outputs(transaction.db, at or "")
+                return purge_contents(transaction.db, table, at or "")
 
         at: str | None = ""
         removed = False

@@ -22,12 +22,17 @@ _TOOL_CALLS = (
     "+ ifnull(length(CAST(t.result AS BLOB)), 0)) FROM tool_calls t "
     "CROSS JOIN messages m ON m.id = t.message_id GROUP BY m.session_id"
 )
-_OUTPUTS = (
+_CONTENTS = (
     "SELECT DISTINCT m.session_id, t.output, length(o.content) FROM tool_calls t "
-    "CROSS JOIN messages m ON m.id = t.message_id CROSS JOIN outputs o ON o.name = t.output WHERE t.output IS NOT NULL"
+    "CROSS JOIN messages m ON m.id = t.message_id CROSS JOIN outputs o ON o.name = t.output WHERE t.output IS NOT NULL "
+    "UNION ALL SELECT DISTINCT m.session_id, a.name, length(c.content) FROM attachments a "
+    "CROSS JOIN messages m ON m.id = a.message_id CROSS JOIN attached_texts c ON c.name = a.name"
 )
 _PARTS: Mapping[str, tuple[str, ...]] = {
-    "messages": ("messages", "idx_messages", "sqlite_autoindex_messages"),
+    "messages": (
+        *("messages", "idx_messages", "sqlite_autoindex_messages"),
+        *("attach", "idx_attach", "sqlite_autoindex_attach"),
+    ),
     "tool_calls": ("tool_calls", "idx_tool_calls", "outputs", "sqlite_autoindex_outputs"),
     "search": ("messages_fts", "sessions_fts"),
     "files": ("file_", "sqlite_autoindex_file_", "idx_file_"),
@@ -71,13 +76,13 @@ def expired(db: sqlite3.Connection, keep_days: int | None, keep_bytes: int | Non
 
 
 class _Shared:
-    """The long results of tools, each stored once for all sessions that have it. `bytes`: of all together."""
+    """Contents that are stored once for all sessions that have them. `bytes`: of all together."""
 
     def __init__(self, db: sqlite3.Connection, sessions: set[str]) -> None:
         self._held: dict[str, dict[str, int]] = {}
         self._holders: dict[str, int] = {}
         self.bytes = 0
-        for session_id, name, size in db.execute(_OUTPUTS):
+        for session_id, name, size in db.execute(_CONTENTS):
             if session_id in sessions:
                 self._held.setdefault(session_id, {})[name] = size
                 self.bytes += 0 if name in self._holders else size

@@ -15,6 +15,7 @@ from kore_ls.model.ids import MessageId, SessionId, TurnId, is_id
 from kore_ls.model.message import Message, MessageState, Role, ToolCall, ToolKind, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import AgentChoice, LastMessage, SessionRecord, SessionStatus, Usage
+from kore_ls.storage.attachments import FindText, attached
 from kore_ls.storage.codec import Codec
 from kore_ls.storage.columns import SEALED
 
@@ -235,14 +236,14 @@ def session_of(row: Row, codec: Codec | None = None) -> SessionRecord:
     )
 
 
-def message_row(message: Message, codec: Codec | None = None) -> Row:
-    """The values of MESSAGE_COLUMNS but the first."""
+def message_row(message: Message, codec: Codec | None = None, metadata: Any = None) -> Row:
+    """The values of MESSAGE_COLUMNS but the first; `metadata`: what is kept of the message's, see `attachments`."""
     row: Row = (
         message.session_id,
         message.role.value,
         message.content,
         message.timestamp,
-        to_json(message.metadata),
+        to_json(message.metadata if metadata is None else metadata),
         message.id,
         message.seq,
         message.turn_id,
@@ -257,10 +258,15 @@ def message_row(message: Message, codec: Codec | None = None) -> Row:
 
 
 @damage_named
-def message_of(row: Row, tool_calls: tuple[ToolCall, ...] | None, codec: Codec | None = None) -> Message:
-    """A row of MESSAGE_COLUMNS, with its tool calls, as a value."""
+def message_of(row: Row, tool_calls: tuple[ToolCall, ...] | None, codec: Codec | None, find_text: FindText) -> Message:
+    """A row of MESSAGE_COLUMNS, with its tool calls and what was attached to it, as a value."""
     if codec is not None:
         row = opened_row(codec, codec.place("messages", row[6], row[1], row[2], row[7]), row, _MESSAGE_SEALED)
+    metadata = from_json(row[5])
+    if isinstance(metadata, list):
+        metadata = attached(metadata, find_text)
+    elif metadata is not None and not isinstance(metadata, dict):
+        raise TypeError
     return Message(
         id=MessageId(as_text(row[6])),
         session_id=SessionId(as_text(row[1])),
@@ -268,7 +274,7 @@ def message_of(row: Row, tool_calls: tuple[ToolCall, ...] | None, codec: Codec |
         role=_ROLES[row[2]],
         content=as_text(row[3]),
         timestamp=as_number(row[4]),
-        metadata=json_object(row[5]) or {},
+        metadata=metadata or {},
         turn_id=cast(TurnId | None, row[8]),
         state=MessageState(row[9]) if row[9] else None,
         thinking=row[10],

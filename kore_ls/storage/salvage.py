@@ -18,7 +18,7 @@ from kore_ls.storage.codec import codec_of
 from kore_ls.storage.counting import miscounted, recount
 from kore_ls.storage.faults import FAULTS
 from kore_ls.storage.keys import LINEAGE
-from kore_ls.storage.message_rows import INSERT_IF_NEW, insert_tool_calls
+from kore_ls.storage.message_rows import insert_if_new
 from kore_ls.storage.rows import (
     MESSAGE_COLUMNS,
     SESSION_COLUMNS,
@@ -26,7 +26,6 @@ from kore_ls.storage.rows import (
     TOOL_CALL_COLUMNS,
     Row,
     message_of,
-    message_row,
     session_of,
     tool_call_of,
 )
@@ -49,6 +48,7 @@ class Salvage:
     lost_messages: int = 0
     lost_tool_calls: int = 0
     lost_results: int = 0
+    lost_texts: int = 0
     further: list[str] = field(factory=list)
     """What of turns and their like was lost, in sentences."""
     made_up: list[SessionId] = field(factory=list)
@@ -62,6 +62,7 @@ class Salvage:
             (self.lost_messages, "messages"),
             (self.lost_tool_calls, "tool calls"),
             (self.lost_results, "results of tools"),
+            (self.lost_texts, "texts attached to prompts"),
         ):
             if number:
                 texts.append(f"up to {number} {what} could not be read")
@@ -113,7 +114,13 @@ def _save_messages(
     source: sqlite3.Connection, target: sqlite3.Connection, found: Salvage, hidden: set[str], now: int
 ) -> None:
     known = {row[0] for row in target.execute("SELECT id FROM sessions")}
-    outputs = SavedContents(source, "outputs", _rows)
+    outputs, texts = (SavedContents(source, table, _rows) for table in ("outputs", "attached_texts"))
+
+    def find_text(name: str) -> bytes | None:
+        text = texts.named(name)
+        found.lost_texts += text is None
+        return text
+
     top = _number(source, "SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
     for row in _rows(source, "messages", MESSAGE_COLUMNS, top):
         if row is None:
@@ -122,7 +129,7 @@ def _save_messages(
         if row[1] in hidden:
             continue
         try:
-            message = message_of(row, None, codec_of(source))
+            message = message_of(row, None, codec_of(source), find_text)
             if not is_id(message.session_id) or not is_id(message.id) or message.seq < 1:
                 raise StoreDamaged
             if message.session_id not in known:
@@ -143,13 +150,7 @@ def _save_message(
     outputs: SavedContents,
 ) -> None:
     calls = _tool_calls(source, row, message, found, outputs) if row[11] else None
-    message = evolve(message, tool_calls=calls or None)
-    cursor = target.execute(INSERT_IF_NEW, message_row(message, codec_of(target)))
-    if not cursor.rowcount:  # the same row, reached twice
-        return
-    if calls:
-        insert_tool_calls(target, cursor.lastrowid or 0, message)
-    found.messages += 1
+    found.messages += insert_if_new(target, evolve(message, tool_calls=calls or None))  # a row may be reached twice
 
 
 def _tool_calls(

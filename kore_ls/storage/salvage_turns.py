@@ -130,8 +130,7 @@ class TurnSalvage:
 
     def _content(self, name: str) -> bool:
         """Copy a file's earlier content; whether it is there, and what it was."""
-        codec = codec_of(self._source)
-        content = self._contents.find(name if codec is None else codec.hide(name) or "")
+        content = self._contents.named(name)
         if content is None:
             return False
         keep_content(self._target, "file_contents", content)

@@ -17,10 +17,15 @@ Rows = Callable[[sqlite3.Connection, str, str, int], Iterator[Row | None]]
 
 
 class SavedContents:
-    """The contents of one table: `file_contents` or `outputs`."""
+    """The contents of one of the tables in `columns.CONTENTS`."""
 
     def __init__(self, source: sqlite3.Connection, table: str, rows: Rows) -> None:
         self._source, self._table, self._rows = source, table, rows
+
+    def named(self, name: str) -> bytes | None:
+        """What `content_name` gave this name."""
+        codec = codec_of(self._source)
+        return self.find(name if codec is None else codec.hide(name))
 
     def find(self, stored: object) -> bytes | None:
         """What has this name in the file, if it is that still."""

@@ -492,7 +492,7 @@ async def test_a_prompt_that_waits_goes_on_waiting_while_its_session_is_paused(t
 
 async def test_what_the_editor_sends_along_is_kept_with_the_message(talk: Talk) -> None:
     span = {"start": {"line": 1, "character": 2}, "end": {"line": 3, "character": 0}}
-    context = [{"uri": "file:///a.py", "range": span, "text": "x = 1"}, {"uri": "file:///b.py"}]
+    context = [{"uri": "file:///a.py", "range": span, "text": "x = 1\n" * 2_000}, {"uri": "file:///b.py"}]
     started = await talk.start("why?", context=context)
     assert started["message"]["metadata"] == {"context": context}
     assert (await talk.messages())[0]["metadata"] == {"context": context}

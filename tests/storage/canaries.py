@@ -28,6 +28,7 @@ WORDS = (
         "kanarienanhang",
         "kanarienruf",
         "kanarienausgabe",
+        "kanarienbeilage",
     ),
 )
 """Each stands in another column; the shorter ones are what the search index makes of the longer ones."""
@@ -60,7 +61,7 @@ async def plant(store: SQLiteStore, session_id: str = "canary", count: int = 20)
                 session_id,
                 f"kanarieninhalt 金丝雀内容 {number}",
                 thinking="kanariengedanke",
-                metadata={"k": "kanarienmeta"},
+                metadata={"k": "kanarienmeta", "context": [{"uri": "file:///a", "text": "kanarienbeilage " * 500}]},
                 tool_calls=(call, long),
             )
         )

@@ -16,13 +16,11 @@ from kore_ls.model.limits import IMPORT_FILE_BYTES
 from kore_ls.sessions.documents.export_document import document_of
 from kore_ls.sessions.documents.import_document import parse, parse_rows
 from kore_ls.storage.foreign_reader import ForeignContent, read_foreign
-from kore_ls.storage.message_rows import insert_tool_calls
+from kore_ls.storage.message_rows import insert_messages
 from kore_ls.storage.migrations import migrate
 from kore_ls.storage.rows import (
-    MESSAGE_COLUMNS,
     SESSION_COLUMNS,
     marks,
-    message_row,
     session_row,
 )
 from tests.transcripts import START, real_transcript, write_seed_database
@@ -61,12 +59,7 @@ def write_own_database(path: Path, document: dict[str, Any], **changes: Any) -> 
         db.execute(f"INSERT INTO sessions (num, {SESSION_COLUMNS}) VALUES (?, {marks(SESSION_COLUMNS)})", values)
         for column, value in changes.items():
             db.execute(f"UPDATE sessions SET {column} = ?", (value,))
-        columns = MESSAGE_COLUMNS.removeprefix("id, ")
-        for message in reversed(bundle.messages):
-            row_id = db.execute(
-                f"INSERT INTO messages ({columns}) VALUES ({marks(columns)})", message_row(message)
-            ).lastrowid
-            insert_tool_calls(db, row_id or 0, message)
+        insert_messages(db, reversed(bundle.messages))
         db.execute("COMMIT")
 
 

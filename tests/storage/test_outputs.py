@@ -247,7 +247,7 @@ async def test_calls_of_the_version_before_are_read(
     await said(store, "s", OTHER, 1)
     await store.close()
     monkeypatch.undo()
-    take_back(path, *filter(None, [damage]))
+    take_back(path, *filter(None, [damage]), to=7)
     store = SQLiteStore(path, cipher)
     try:
         if damage:
@@ -325,7 +325,7 @@ async def test_a_small_file_does_not_grow_without_bounds(path: Path, monkeypatch
 
     calls = found.sessions[0]["messages"][0]["tool_calls"]
     assert [call.get("result") for call in calls] == [OTHER] * 3 + [None] * 2 + ["mine " * 1_000]
-    assert found.problems == ["outputs: the results together are too large; some are left out"]
+    assert found.problems == ["outputs: these contents together are too large; some are left out"]
 
 
 async def test_what_sessions_share_goes_with_the_last_of_them(store: SQLiteStore) -> None:
