@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.bench import encryption, index_cost, pages, round_trip, search, start, transfer, turns
+from tests.bench import encryption, history, index_cost, pages, round_trip, search, start, transfer, turns
 from tests.bench.row import Row, table
 from tests.bench.scale import LARGE, NORMAL, QUICK, Scale
 
@@ -22,6 +22,7 @@ MEASUREMENTS: Mapping[str, Callable[[Scale, Path], list[Row]]] = {
     "start": start.measure,
     "pages": pages.measure,
     "transfer": transfer.measure,
+    "history": history.measure,
     "search": search.measure,
     "index_cost": index_cost.measure,
     "encryption": encryption.measure,

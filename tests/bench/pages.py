@@ -43,7 +43,7 @@ async def _store(path: Path) -> SQLiteStore:
 
 async def _session_pages(scale: Scale, store: SQLiteStore) -> list[Row]:
     deep = position_of(session(scale.sessions // 10))
-    top_time, deep_time = await _in_turns(
+    top_time, deep_time = await in_turns(
         scale.pages,
         lambda: store.list_sessions(SessionQuery(limit=PAGE)),
         lambda: store.list_sessions(SessionQuery(limit=PAGE, after=deep)),
@@ -57,7 +57,7 @@ async def _session_pages(scale: Scale, store: SQLiteStore) -> list[Row]:
 
 async def _message_pages(scale: Scale, store: SQLiteStore) -> list[Row]:
     owner = session(0).id
-    newest, middle = await _in_turns(
+    newest, middle = await in_turns(
         scale.pages,
         lambda: store.list_messages(owner, limit=MESSAGE_PAGE),
         lambda: store.list_messages(owner, after=scale.history // 2, limit=MESSAGE_PAGE),
@@ -70,7 +70,7 @@ async def _message_pages(scale: Scale, store: SQLiteStore) -> list[Row]:
     ]
 
 
-async def _in_turns(count: int, *reads: Callable[[], Awaitable[object]]) -> list[float]:
+async def in_turns(count: int, *reads: Callable[[], Awaitable[object]]) -> list[float]:
     """The median time of each read in milliseconds; the first turn warms up."""
     times: list[list[float]] = [[] for _ in reads]
     for number in range(count + 1):

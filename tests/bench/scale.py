@@ -27,6 +27,8 @@ class Scale:
     """Pages read of each kind."""
     transfers: int = 5
     """Exports and imports."""
+    brought: int = 200
+    """Conversations of another tool, of 50 messages each."""
     searched: tuple[int, ...] = (10_000,)
     """Messages of each store that is searched."""
     encrypted: int = 100_000
@@ -45,10 +47,11 @@ QUICK = Scale(
     history=200,
     pages=3,
     transfers=1,
+    brought=4,
     searched=(200,),
     encrypted=200,
     searches=1,
 )
 """Every row once, as fast as can be; shows nothing of speed."""
-LARGE = Scale(beside=990_000, searched=(10_000, 100_000, 1_000_000))
+LARGE = Scale(beside=990_000, brought=10_000, searched=(10_000, 100_000, 1_000_000))
 """A million messages in the store."""

@@ -56,7 +56,7 @@ async def _measure(size: int, rounds: int, path: Path) -> list[Row]:
         built = time.process_time() - start
         everywhere = await _times(store, rounds, None)
         inside = await _times(store, rounds, SessionId("s0"))
-        single = await _first_pages(store, rounds, SINGLE, None)
+        single = await first_pages(store, rounds, SINGLE, None)
     finally:
         await store.close()
     label = f"search of {size:,}"
@@ -69,17 +69,17 @@ async def _measure(size: int, rounds: int, path: Path) -> list[Row]:
             at_most=1.3 if size >= 100_000 else None,
         ),
         Row(name=f"{label}: p50", value=median(everywhere), unit="ms", note="first pages of a fixed list of queries"),
-        Row(name=f"{label}: p95", value=_p95(everywhere), unit="ms", at_most=50),
-        Row(name=f"{label}: p95 in a session", value=_p95(inside), unit="ms", at_most=50),
+        Row(name=f"{label}: p95", value=p95(everywhere), unit="ms", at_most=50),
+        Row(name=f"{label}: p95 in a session", value=p95(inside), unit="ms", at_most=50),
         Row(name=f"{label}: one character p50", value=median(single), unit="ms"),
     ]
 
 
 async def _times(store: SQLiteStore, rounds: int, inside: SessionId | None) -> list[float]:
-    return [taken for query in QUERIES for taken in await _first_pages(store, rounds, query, inside)]
+    return [taken for query in QUERIES for taken in await first_pages(store, rounds, query, inside)]
 
 
-async def _first_pages(store: SQLiteStore, rounds: int, query: str, inside: SessionId | None) -> list[float]:
+async def first_pages(store: SQLiteStore, rounds: int, query: str, inside: SessionId | None) -> list[float]:
     taken: list[float] = []
     for number in range(rounds + 1):
         start = time.perf_counter()
@@ -89,7 +89,7 @@ async def _first_pages(store: SQLiteStore, rounds: int, query: str, inside: Sess
     return taken
 
 
-def _p95(times: list[float]) -> float:
+def p95(times: list[float]) -> float:
     return sorted(times)[int(len(times) * 0.95)]
 
 
