@@ -10,6 +10,8 @@ import os
 import stat
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
@@ -70,7 +72,9 @@ def _entries(content: bytes, id_size: int) -> dict[str, IndexEntry]:
         at = end + 1 if version == 4 else start + (end - start + 8) // 8 * 8
         if not flags & 0x3000:
             found[os.fsdecode(name)] = IndexEntry(seconds, size, blob, start)
-    return found
+    while at < len(content) - id_size:  # extensions, to the very end: else the ids are of the other size
+        at += 8 + struct.unpack_from(">L", content, at + 4)[0]
+    return found if at == len(content) - id_size else {}
 
 
 def _seal(content: bytes, id_size: int) -> bytes:
@@ -89,9 +93,9 @@ def _number(content: bytes, at: int) -> tuple[int, int]:
 def settle(top: Path, file: Path, entries: dict[str, IndexEntry]) -> bool:
     """Make an index that needs no reading of files that are as it says. Whether it is so now; it takes up to a second.
 
-    Git reads a file anew that was changed in the second in which the index was written, or later. What such a file
-    holds is looked at here, and the index becomes younger; files that are not as it says are marked, as git does it.
-    Blocking.
+    Git reads a file anew that was changed in the second in which the index was written, or later. That second is
+    waited for, what such a file holds is looked at, and the index becomes younger; files that are not as it says are
+    marked, as git does it. Whoever has locked it, or writes it meanwhile, is let be. Blocking.
     """
     try:
         before = file.stat()
@@ -102,18 +106,32 @@ def settle(top: Path, file: Path, entries: dict[str, IndexEntry]) -> bool:
         latest = max(entry.seconds for entry in racy.values())
         if len(racy) > _MOST_RACY or latest > time.time():
             return False
+        time.sleep(max(latest + 1 + _CLOCK_LAG_S - time.time(), 0))  # later changes have another time: git sees them
         changed = [entry for name, entry in racy.items() if not _same(top / name, entry)]
-        time.sleep(max(latest + 1 + _CLOCK_LAG_S - time.time(), 0))
-        now = file.stat()
-        if (now.st_ino, now.st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
-            return False
-        if changed:
-            _mark(file, changed)
-        else:
-            os.utime(file)
+        with _locked(file) as lock:
+            now = file.stat()
+            if (now.st_ino, now.st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
+                return False
+            if changed:
+                lock.write_bytes(_marked(file.read_bytes(), changed))
+                lock.replace(file)
+            else:
+                os.utime(file)
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[Path]:
+    """Git's own lock of an index, which may become the index. Raises OSError where somebody has it."""
+    lock = file.with_name("index.lock")
+    mode = stat.S_IMODE(file.stat().st_mode)
+    os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode))
+    try:
+        yield lock
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 def _same(path: Path, entry: IndexEntry) -> bool:
@@ -129,21 +147,12 @@ def _same(path: Path, entry: IndexEntry) -> bool:
     return digest(b"blob %d\0" % len(content) + content).digest() == entry.blob
 
 
-def _mark(file: Path, changed: list[IndexEntry]) -> None:
-    """Write the index with no size for some entries: git compares their contents. Raises OSError, also if locked."""
-    content = bytearray(file.read_bytes())
+def _marked(index: bytes, changed: list[IndexEntry]) -> bytes:
+    """An index with no size for some entries: git compares their contents."""
+    content = bytearray(index)
     for entry in changed:
         content[entry.offset + _SIZE : entry.offset + _SIZE + 4] = bytes(4)
     id_size = len(changed[0].blob)
     if any(content[-id_size:]):
         content[-id_size:] = _seal(bytes(content), id_size)
-    lock = file.with_name("index.lock")
-    mode = stat.S_IMODE(file.stat().st_mode)
-    descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as written:
-            written.write(content)
-        lock.replace(file)
-    except BaseException:
-        lock.unlink(missing_ok=True)
-        raise
+    return bytes(content)

@@ -17,7 +17,26 @@ _SETTINGS = (("core.checkStat", "minimal"), ("core.trustctime", "false"))
 """With these git compares size and time of change, which a stand-in has from its file."""
 _SPECIAL = re.compile(r"([*?\[\]\\!# ])")
 
-_Index = tuple[Path, Path, dict[str, IndexEntry]]
+
+@frozen
+class _Index:
+    """An index; `below` has the names of its files by each of their places: their own, and the directories around."""
+
+    file: Path
+    entries: dict[str, IndexEntry]
+    below: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, repository: Repository) -> _Index:
+        file = repository.own / "index"
+        entries = read_index(file)
+        below: dict[str, list[str]] = {}
+        for name in entries:
+            end = len(name)
+            while end > 0:
+                below.setdefault(name[:end], []).append(name)
+                end = name.rfind("/", 0, end)
+        return cls(file, entries, below)
 
 
 @frozen(kw_only=True)
@@ -44,27 +63,28 @@ def stand_ins(folder: Path, secrets: Iterable[Path], directory: Path) -> StandIn
     secret is, and where it is not, fails to read it rather than store what is not there. A directory has stand-ins for
     its tracked files alone. What git does not track it is told to ignore: it fails at what it can't read.
     """
-    known: dict[Path, _Index | None] = {}
+    known: dict[Path, _Index] = {}
     made: list[tuple[Path, Path]] = []
     ignored: list[str] = []
-    touched: dict[Path, _Index] = {}
+    touched: set[Path] = set()
     for secret in secrets:
         if secret.is_symlink() or not os.path.lexists(secret):
             continue
-        if secret.parent not in known:
-            known[secret.parent] = _index_of(folder, repository_of(secret.parent))
-        index = known[secret.parent]
-        if index is None:
+        repository = repository_of(secret.parent)
+        if repository is None or not (repository.top == folder or folder in repository.top.parents):
             continue
-        name = str(secret.relative_to(index[0]))
-        tracked = [each for each in index[2] if each == name or each.startswith(f"{name}/")]
+        top = repository.top
+        if top not in known:
+            known[top] = _Index.of(repository)
+        name = str(secret.relative_to(top))
+        tracked = known[top].below.get(name, [])
         if not tracked:
             ignored.append(f"/{_SPECIAL.sub(_escaped, name)}")
-        elif len(made) < MOST and _stands(index[0], name, tracked, beside := directory / str(len(made))):
+        elif len(made) < MOST and _stands(top, name, tracked, beside := directory / str(len(made))):
             made.append((secret, beside))
-            touched[index[1]] = index
-    for top, file, entries in touched.values():
-        settle(top, file, entries)
+            touched.add(top)
+    for top in touched:
+        settle(top, known[top].file, known[top].entries)
     listed = directory / "ignored"
     lines = [line for line in ignored if "\n" not in line]
     if lines:
@@ -96,14 +116,6 @@ def _stands(top: Path, name: str, tracked: list[str], beside: Path) -> bool:
         if (top / each).is_file() and not (top / each).is_symlink():
             _make(top / each, place)
     return True
-
-
-def _index_of(folder: Path, repository: Repository | None) -> _Index | None:
-    """Top, index file and entries of a repository whose working tree is in the folder."""
-    if repository is None or not (repository.top == folder or folder in repository.top.parents):
-        return None
-    file = repository.own / "index"
-    return repository.top, file, read_index(file)
 
 
 def _make(secret: Path, beside: Path) -> bool:
