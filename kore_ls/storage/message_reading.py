@@ -7,15 +7,15 @@ such word, as long as such words are common; and for a session of few messages i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kore_ls.model.ids import SessionId
 from kore_ls.model.search import SearchQuery
 from kore_ls.storage.query import ParsedQuery, Term
 from kore_ls.storage.rows import from_json
-from kore_ls.storage.sealing import searched_messages, text_of
-from kore_ls.storage.search_filters import conditions
+from kore_ls.storage.sealing import SearchedMessages, searched_messages, text_of
+from kore_ls.storage.search_filters import VISIBLE, conditions
 from kore_ls.storage.sieve import Sieve
 from kore_ls.storage.term_places import SearchedText
 
@@ -39,46 +39,67 @@ class MessageReader:
         if indexed and query.session_id is None and parsed.closed.wanted:  # what the index is good at, it does
             self._rest, self._to_check = parsed.closed, parsed.open
         self._sieve = Sieve(self._to_check.wanted)
+        self._conditions, self._values = conditions(query)
+        self._unfiltered = self._conditions == VISIBLE
 
     def read(self, below: int, lowest: int, enough: Callable[[int, int], bool]) -> tuple[list[Found], int]:
         """From below a row down to `lowest`, or until `enough(found, read)`; what matches, and down to which row."""
         found: list[Found] = []
         at, read = below, 0
         while at > lowest:
-            ids = self._next_ids(lowest, at)
-            found += (
-                (row_id, SessionId(session_id))
-                for row_id, session_id, content in self._contents(ids)
-                if self._sieve.passes(content) and self._matches(text_of(content))
+            start, count, (rows, texts) = self._chunk(lowest, at)
+            found += self._visible(
+                (rows[place][0], SessionId(text_of(rows[place][1])))
+                for place in self._sieve.sift(texts)
+                if self._matches(text_of(texts[place]))
             )
-            read += len(ids)
-            at = lowest if len(ids) < CHUNK else ids[-1]
+            read += count
+            at = start
             if enough(len(found), read):
                 break
         return found, at
+
+    def _visible(self, found: Iterable[Found]) -> Iterable[Found]:
+        """Those that the query's conditions let through: of most messages nobody needs to know it."""
+        matching = list(found)
+        if not matching or not self._unfiltered:
+            return matching
+        wanted = {session_id for _, session_id in matching}
+        sql = f"SELECT s.id FROM sessions s WHERE s.id IN ({', '.join('?' * len(wanted))}) AND {VISIBLE}"
+        visible = {row[0] for row in self._db.execute(sql, tuple(wanted))}
+        return [each for each in matching if each[1] in visible]
 
     def _matches(self, content: str) -> bool:
         text = SearchedText(content)
         return all(map(text.holds, self._to_check.wanted)) and not any(map(text.holds, self._to_check.excluded))
 
+    def _chunk(self, lowest: int, below: int) -> tuple[int, int, SearchedMessages]:
+        """The next messages, newest first: down to which row they go, how many there are, and what is searched."""
+        if self._rest is None and self._query.session_id is None:
+            newest = f"SELECT id FROM messages WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT {CHUNK}"
+            start, count = self._db.execute(f"SELECT min(id), count(*) FROM ({newest})", (lowest, below)).fetchone()
+            where, places = "m.id >= ? AND m.id < ?", [start, below]
+        else:
+            places = self._next_ids(lowest, below)
+            start, count = places[-1] if places else lowest, len(places)
+            where = f"m.id IN ({', '.join('?' * count)})"
+        if not self._unfiltered:
+            where = f"{where} AND {self._conditions}"
+            places = [*places, *self._values]
+        found = searched_messages(self._db, where, places, filtered=not self._unfiltered)
+        return lowest if count < CHUNK else start, count, found
+
     def _next_ids(self, lowest: int, below: int) -> list[int]:
-        """The newest messages that the rest of the query finds, or just the newest."""
-        values: tuple[Any, ...] = (lowest, below)
+        """The newest messages of the session, or those that the rest of the query finds."""
         if self._rest is not None:
             sql = (
                 "SELECT rowid FROM messages_fts WHERE rowid >= ? AND rowid < ? AND messages_fts MATCH ? ORDER BY rowid"
             )
-            values += (self._rest.expression,)
-        elif self._query.session_id is not None:
-            sql = f"SELECT id FROM messages {BY_SESSION} WHERE id >= ? AND id < ? AND session_id = ? ORDER BY seq"
-            values += (self._query.session_id,)
+            values: tuple[Any, ...] = (lowest, below, self._rest.expression)
         else:
-            sql = "SELECT id FROM messages WHERE id >= ? AND id < ? ORDER BY id"
+            sql = f"SELECT id FROM messages {BY_SESSION} WHERE id >= ? AND id < ? AND session_id = ? ORDER BY seq"
+            values = (lowest, below, self._query.session_id)
         return [row[0] for row in self._db.execute(f"{sql} DESC LIMIT {CHUNK}", values)]
-
-    def _contents(self, ids: Sequence[int]) -> list[tuple[int, str, bytes]]:
-        where, values = conditions(self._query)
-        return searched_messages(self._db, f"m.id IN ({', '.join('?' * len(ids))}) AND {where}", (*ids, *values))
 
 
 def is_named(parsed: ParsedQuery, name: str | None, description: str | None, tags: str | None) -> bool:

@@ -13,6 +13,8 @@ from kore_ls.storage.columns import SEALED
 
 INDEXED_BYTES = 1 << 20
 """Of a longer message only so much is searched."""
+SearchedMessages = tuple[list[tuple[int, bytes]], list[bytes]]
+"""Of messages (row id, session id), and of each what is searched."""
 _TOLERANT = methodcaller("decode", "utf-8", "replace")
 _SEARCHED = f"ifnull(substr(CAST(m.content AS BLOB), 1, {INDEXED_BYTES}), x'')"
 
@@ -102,25 +104,23 @@ def searched_text(db: sqlite3.Connection) -> str:
     return _SEARCHED if codec_of(db) is None else _SEARCHED_SEALED
 
 
-def searched_messages(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[tuple[int, str, bytes]]:
-    """Of messages `m` with their sessions `s`, newest first: row id, session id, and what `searched_text` yields."""
+def searched_messages(db: sqlite3.Connection, where: str, values: Sequence[Any], *, filtered: bool) -> SearchedMessages:
+    """Of messages `m`, and if `filtered` their sessions `s`, newest first: what is searched, see `searched_text`."""
     codec = codec_of(db)
-    joined = f"FROM messages m CROSS JOIN sessions s ON s.id = m.session_id WHERE {where} ORDER BY m.id DESC"
+    sessions = "CROSS JOIN sessions s ON s.id = m.session_id" if filtered else ""
+    joined = f"FROM messages m {sessions} WHERE {where} ORDER BY m.id DESC"
     if codec is None:
-        return db.execute(f"SELECT m.id, m.session_id, {_SEARCHED} {joined}", values).fetchall()
-    opened = codec.opener("messages", "content")
+        rows = db.execute(f"SELECT m.id, CAST(m.session_id AS BLOB), {_SEARCHED} {joined}", values).fetchall()
+        return [row[:2] for row in rows], [row[2] for row in rows]
+    columns = "m.uid, m.session_id, m.role, CAST(m.seq AS BLOB)"
     before, db.text_factory = db.text_factory, bytes  # of most rows no word is ever needed as text
     try:
-        rows = db.execute(
-            f"SELECT m.id, m.session_id, m.uid, m.role, m.seq, {sealed_value('m.content')} {joined}", values
-        ).fetchall()
+        rows = db.execute(f"SELECT {columns}, {sealed_value('m.content')}, m.id {joined}", values).fetchall()
     finally:
         db.text_factory = before
-    found = ((row[0], row[1], opened(row[2], row[1], row[3], row[4], row[5])) for row in rows)
     # A row that can't be read is not found; reading it says why.
-    return [
-        (row_id, _TOLERANT(session), content[:INDEXED_BYTES] if content else b"") for row_id, session, content in found
-    ]
+    texts = [text[:INDEXED_BYTES] if text else b"" for text in codec.open_all("messages", "content", rows)]
+    return [(row[5], row[1]) for row in rows], texts
 
 
 def unsealed(table: str, column: str) -> str:

@@ -10,10 +10,13 @@ from kore_ls.model.search import SearchQuery
 from kore_ls.storage.codec import codec_of
 from kore_ls.storage.rows import from_json, to_json
 
+VISIBLE = "s.hidden = 0 AND s.deleted_at IS NULL"
+"""The condition on sessions `s` that every search has."""
+
 
 def conditions(query: SearchQuery) -> tuple[str, list[Any]]:
     """The conditions in SQL and their values; on `m` only where the query has filters on messages."""
-    where, values = ["s.hidden = 0", "s.deleted_at IS NULL"], list[Any]()
+    where, values = [VISIBLE], list[Any]()
     for column, words in (
         ("m.role", [role.value for role in query.roles]),
         ("s.agent_mode", [mode.value for mode in query.modes]),

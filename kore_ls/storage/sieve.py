@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
@@ -19,8 +20,19 @@ _OTHER_HAN = (
 )
 """Where characters are whose normalized form has characters of `_HAN` in it."""
 _HARMLESS_STARTS = bytes(set(range(256)) - {*range(0xC2, 0xE4), 0xEA, 0xEF, *range(0xF0, 0xF5)})
-_COMMON_SIGNS = (*map(str.encode, "，。"), b"\xe2\x80", *map(str.encode, "、：；！？（）「」《》"), b"\xe3\x81")
-"""What begins with the bytes of others that may fold, and does not: U+2000 to 203F are signs, U+3041 to 307F kana."""
+_SIGNS = {
+    # U+2000 to 203F, the euro, U+2190 to 243F and U+2500 to 2BFF: dashes, quotes, arrows, mathematics, boxes, dingbats
+    0xE2: re.compile(rb"\xe2(?!\x80|\x82\xac|\x86[\x90-\xbf]|[\x87-\x90\x94-\xaf])"),
+    # U+3000 to 3020 and the kana, but for what marks and joins them
+    0xE3: re.compile(rb"\xe3(?!\x80[\x80-\xa0]|\x81|\x82[\x80-\x98\x9d\x9e\xa0-\xbf]|\x83[\x80-\xbe])"),
+    # full-width signs, but no digits and letters
+    0xEF: re.compile(rb"\xef(?!\xbc[\x81-\x8f\x9a-\xa0]|\xb8\x8f)"),
+    # U+1F300 to 1FAFF: emoji
+    0xF0: re.compile(rb"\xf0(?!\x9f[\x8c-\xab])"),
+}
+"""By the byte that characters begin with: finds those that may fold. Of other starts than these all may."""
+_BETWEEN = b"\xff"
+"""Is in no text in UTF-8."""
 
 
 class Sieve:
@@ -38,6 +50,12 @@ class Sieve:
         self._han = sorted(han.items(), key=lambda item: len(item[1]))
         self._words = sorted(words, key=len, reverse=True)
 
+    def sift(self, texts: Sequence[bytes]) -> Sequence[int]:
+        """Which of the texts pass, by their places among them: at once, where none does."""
+        if not self.passes(_BETWEEN.join(texts)):
+            return ()
+        return [place for place, text in enumerate(texts) if self.passes(text)]
+
     def passes(self, text: bytes) -> bool:
         """Whether the text is worth looking through."""
         for part, looks in self._han:
@@ -51,14 +69,11 @@ class Sieve:
 
 def _may_fold(text: bytes) -> bool:
     """Whether there may be letters, digits or CJK that are normalized to others, by the bytes that these begin with."""
-    if text.isascii():
-        return False
-    left = len(text.translate(None, _HARMLESS_STARTS))
-    for sign in _COMMON_SIGNS if left else ():
-        left -= text.count(sign)
-        if not left:
-            break
-    return left > 0
+    for start in set(text.translate(None, _HARMLESS_STARTS)):
+        signs = _SIGNS.get(start)
+        if signs is None or signs.search(text):
+            return True
+    return False
 
 
 @cache

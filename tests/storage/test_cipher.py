@@ -233,12 +233,15 @@ def test_many_values_are_opened_as_one_by_one_and_nowhere_else(
     uid: str, session: str, role: str, seq: int, moved: str
 ) -> None:
     codec = Codec(7, bytes(32))
-    opened = codec.opener("messages", "content")
     value = codec.seal(codec.place("messages", uid, session, role, seq), "content", "a text")
     there = (uid + "x" * (moved == "uid"), session + "x" * (moved == "session"), role, seq + (moved == "seq"))
     assert value is not None
-    found = opened(there[0].encode(), there[1].encode(), role.encode(), there[3], value)
-    assert found == (None if moved else b"a text")
+    other = codec.seal(codec.place("messages", "other", session, role, seq), "content", "other")
+    rows = [
+        (there[0].encode(), there[1].encode(), role.encode(), b"%d" % there[3], value, 1),
+        (b"other", session.encode(), role.encode(), b"%d" % seq, other, 2),
+    ]
+    assert codec.open_all("messages", "content", rows) == [None if moved else b"a text", b"other"]
     if moved:
         with pytest.raises(StoreDamaged):
             codec.open(codec.place("messages", *there), "content", value)
@@ -250,6 +253,8 @@ def test_many_values_are_opened_as_one_by_one_and_nowhere_else(
 def test_what_was_spoiled_is_not_opened_among_many(spoil: Callable[[bytes], object]) -> None:
     codec = Codec(7, bytes(32))
     value = codec.seal_bytes(codec.place("messages", "u", "s", "user", 1), "content", b"a text")
-    assert codec.opener("messages", "content")(b"u", b"s", b"user", 1, spoil(value)) is None
-    assert codec.opener("messages", "thinking")(b"u", b"s", b"user", 1, value) is None
-    assert Codec(8, bytes(32)).opener("messages", "content")(b"u", b"s", b"user", 1, value) is None
+    row = (b"u", b"s", b"user", b"1", value, 1)
+    spoiled = (*row[:4], spoil(value), 1)
+    assert codec.open_all("messages", "content", [spoiled, row, spoiled]) == [None, b"a text", None]
+    assert codec.open_all("messages", "thinking", [row]) == [None]
+    assert Codec(8, bytes(32)).open_all("messages", "content", [row]) == [None]
