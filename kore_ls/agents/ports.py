@@ -135,8 +135,8 @@ class Snapshots(Protocol):
 class CommandNotes(Protocol):
     """What must be known if this process is killed while a command runs: kept in the user's own state. Blocking."""
 
-    def begin(self, mark: str, before: str) -> str | None:
-        """Note, before a command with this mark starts, the folder as it is; None where that can't be written."""
+    def begin(self, session_id: SessionId, mark: str, before: str) -> str | None:
+        """Note, before a session's command with this mark starts, the folder as it is; None if that can't be kept."""
 
     def end(self, noted: str) -> None:
         """All that the command made is known and in order."""

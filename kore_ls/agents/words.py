@@ -43,6 +43,12 @@ _ENGLISH = {
     "title.search_sessions": "Search past conversations",
     "title.todo": "To-do list",
     "keep": "Keep {paths}: the command made files that an editor, an agent or git runs; otherwise they are renamed",
+    "killed": "The server was ended while a command of this session ran.",
+    "renamed": (
+        "What the command had made and an editor, an agent or git runs has `.put-aside` at the end of its name now: "
+        "{paths}"
+    ),
+    "notRenamed": "An editor, an agent or git runs what the command had made here, and it can't be renamed: {paths}",
     "leftOut": " [... {count} characters left out ...] ",
     "help": "Without a model these commands work; words with spaces go in quotes:",
     "usage": "It goes like this: {usage}",
@@ -94,6 +100,9 @@ _CHINESE = {
     "title.search_sessions": "搜索以往的对话",
     "title.todo": "待办列表",
     "keep": "保留 {paths}：命令生成了会被编辑器、代理或 git 执行的文件；否则将其改名",
+    "killed": "本会话的命令尚在运行时，服务器被终止了。",
+    "renamed": "该命令生成的、会被编辑器、代理或 git 执行的文件，名称末尾已加上 `.put-aside`：{paths}",
+    "notRenamed": "该命令在这里生成了会被编辑器、代理或 git 执行的文件，且无法改名：{paths}",
     "leftOut": " [... 省略 {count} 个字符 ...] ",
     "help": "没有模型时可用以下命令（含空格的词请加引号）：",
     "usage": "用法：{usage}",

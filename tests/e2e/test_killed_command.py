@@ -49,8 +49,10 @@ def test_what_a_command_made_is_put_aside_when_the_folder_is_next_opened(folder:
         server.popen.send_signal(signal.SIGKILL)
         server.exit_code()
     with served(folder) as server:
-        session = kore(server, "session/create", mode="build")["id"]
-        kore(server, "turn/start", sessionId=session, prompt="/ls")
+        other = kore(server, "session/create", mode="build")["id"]
+        kore(server, "turn/start", sessionId=other, prompt="/ls")
         event(server, "turn.finished")
+        *_, told = kore(server, "message/list", sessionId=session)["messages"]
+        assert (told["role"], told["content"].splitlines()[1].split(": ")[1]) == ("system", ".envrc, .vscode")
         left = sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if ".kore" not in each.parts)
         assert left == [".envrc.put-aside", ".vscode.put-aside", ".vscode.put-aside/settings.json", "plain"]

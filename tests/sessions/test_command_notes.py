@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from kore_ls.agents.tools.folder_watch import Before, FolderWatch
-from kore_ls.sessions.turns.command_notes import CommandNotes
+from kore_ls.model.ids import SessionId
+from kore_ls.model.message import Role
+from kore_ls.sessions.turns.command_notes import Aside, CommandNotes, told
 
 
 def dead(notes: CommandNotes, state: Path) -> None:
@@ -25,7 +27,7 @@ def dead(notes: CommandNotes, state: Path) -> None:
 def begun(folder: Path, state: Path, mark: str = "m" * 32) -> CommandNotes:
     notes = CommandNotes(state, folder)
     (folder / ".vscode").mkdir()
-    assert notes.begin(mark, FolderWatch(folder, ()).before.note(confined=True)) is not None
+    assert notes.begin(SessionId("s"), mark, FolderWatch(folder, ()).before.note(confined=True)) is not None
     return notes
 
 
@@ -37,9 +39,28 @@ def test_what_a_dead_server_s_command_made_gets_another_name_and_what_was_there_
     for name in (".envrc", "plain", ".vscode/tasks.json"):
         (folder / name).write_text("x")
     dead(notes, state)
-    assert notes.recover(()) == 1
+    (aside,) = notes.recover(())
+    assert (aside.session_id, aside.renamed, aside.left) == ("s", (".envrc",), ())
     names = sorted(str(each.relative_to(folder)) for each in folder.rglob("*"))
     assert names == [".envrc.put-aside", ".vscode", ".vscode/tasks.json", "plain"]
+    assert notes.recover(()) == [aside], "until it is told"
+    notes.end(aside.noted)
+    assert not notes.waiting()
+
+
+def test_what_was_put_aside_is_told_in_the_user_s_language() -> None:
+    names = (".envrc", *(f".vscode/{number}" for number in range(30)))
+    aside = Aside(noted="n.json", session_id="s", renamed=names, left=(".git/hooks",))
+    for locale, ended in (("en", "The server was ended"), ("zh-CN", "服务器被终止了")):
+        message = told(aside, locale)
+        assert (message.id, message.role) == ("n", Role.SYSTEM)
+        assert all(each in message.content for each in (ended, ".envrc, .vscode/0", "+11", ".git/hooks"))
+
+
+def test_a_command_that_left_nothing_is_not_told(folder: Path, tmp_path: Path) -> None:
+    notes = begun(folder.resolve(), tmp_path / "state")
+    dead(notes, tmp_path / "state")
+    assert notes.recover(()) == []
     assert not notes.waiting()
 
 
@@ -47,7 +68,7 @@ def test_a_living_server_s_command_is_left_alone(folder: Path, tmp_path: Path) -
     folder, state = folder.resolve(), tmp_path / "state"
     notes = begun(folder, state)
     (folder / ".envrc").write_text("x")
-    assert notes.recover(()) == 0
+    assert notes.recover(()) == []
     assert (folder / ".envrc").exists()
     assert notes.waiting()
 
@@ -72,9 +93,17 @@ def test_a_note_that_is_none_hurts_nobody(folder: Path, tmp_path: Path) -> None:
     notes = begun(folder, state)
     (file,) = (state / "commands").glob("*.json")
     note = json.loads(file.read_text())
-    for content in ("", "[]", "{}", json.dumps(note | {"before": "{}"}), json.dumps(note | {"process": {"pid": 1}})):
+    told = json.dumps({"folder": note["folder"], "session": "s", "renamed": 1})
+    for content in (
+        "",
+        "[]",
+        "{}",
+        told,
+        json.dumps(note | {"before": "{}"}),
+        json.dumps(note | {"process": {"pid": 1}}),
+    ):
         file.write_text(content)
-        assert notes.recover(()) == 0
+        assert notes.recover(()) == []
     assert Before.read(note["before"]).known == {folder / ".vscode"}
 
 

@@ -177,7 +177,10 @@ class RunCommand(Tool):
     def _note(self, child: CommandChild) -> str | None:
         """Note what is there, so that what the command makes is found even if this process is killed meanwhile."""
         notes = self.desk.around.notes
-        return None if notes is None else notes.begin(child.mark, self.watch.before.note(confined=child.confined))
+        if notes is None:
+            return None
+        before = self.watch.before.note(confined=child.confined)
+        return notes.begin(self.desk.around.session().id, child.mark, before)
 
     async def _look_again(self) -> None:
         """The user may have taken long to answer: what there is now counts."""

@@ -13,6 +13,7 @@ from kore_ls.cli.safe_text import body, line
 from kore_ls.cli.screen import Screen
 from kore_ls.errors import KoreError
 from kore_ls.model.display import shortened
+from kore_ls.model.message import Role
 
 TITLE_CHARS = 120
 UNTRUSTED = "this folder is not trusted, so its agents only read; kore-ls trust changes that"
@@ -57,9 +58,11 @@ class Answering:
 
     def _show(self, event: Json, turn_id: str) -> bool:
         """Show an event of the turn; whether it was its last. Raises CommandFailed where the turn failed."""
+        data, kind = event["data"], event["type"]
+        if kind == "message.added" and data["message"]["role"] == Role.SYSTEM.value:
+            self._say(body(data["message"]["content"]))
         if event.get("turnId") != turn_id:
             return False
-        data, kind = event["data"], event["type"]
         if kind == "message.streaming" and data["kind"] == "text":
             self._screen.raw(body(data["delta"]))
             self._in_line = not data["delta"].endswith("\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from kore_ls.agents.ports import Decision, Document, EditResult, PastMatch
 from kore_ls.agents.rules import Answer, Remembered, Rule
 from kore_ls.agents.sandbox.kinds import NO_SANDBOX, Sandbox
 from kore_ls.agents.toolbox import Surroundings, Toolbox
-from kore_ls.errors import LeaseHeld
+from kore_ls.errors import InvalidParams, KoreError, LeaseHeld, SessionClosed, SessionNotFound
 from kore_ls.model.event import Event, EventType, RequestResolved
 from kore_ls.model.ids import SessionId, TurnId
 from kore_ls.model.json_value import json_value, valid
@@ -29,11 +30,13 @@ from kore_ls.model.settings import UserRule
 from kore_ls.model.turn import AuditEntry
 from kore_ls.sessions.clients import FolderClients
 from kore_ls.sessions.manager import SessionManager
-from kore_ls.sessions.turns.command_notes import CommandNotes
+from kore_ls.sessions.turns.command_notes import CommandNotes, told
 from kore_ls.sessions.turns.permissions import PermissionDesk
 from kore_ls.sessions.turns.remembered import RememberedRules
 from kore_ls.sessions.turns.runner import RunningTurn
 from kore_ls.storage.private_files import make_private_directory
+
+log = logging.getLogger(__name__)
 
 AUDITED_CHARS = 64 << 10
 """Arguments longer than this, as JSON, are left out of the audit log; the tool call itself keeps them."""
@@ -82,10 +85,19 @@ class FolderWorkbench:
         return known
 
     async def recover(self) -> None:
-        """Put aside what commands made whose server was killed."""
-        if self._notes is not None and self._notes.waiting():
-            internal = tuple(each for each in (self._store, self._state) if each is not None)
-            await asyncio.to_thread(self._notes.recover, internal)
+        """Put aside what commands made whose server was killed, and tell it in their sessions."""
+        if self._notes is None or not self._notes.waiting():
+            return
+        internal = tuple(each for each in (self._store, self._state) if each is not None)
+        for aside in await asyncio.to_thread(self._notes.recover, internal):
+            try:
+                await self.manager.add_message(aside.session_id, told(aside, self._locale))
+            except (SessionNotFound, SessionClosed, InvalidParams) as gone:  # nobody to be told, or another did it
+                log.warning("files that a command had made are renamed, which its session does not say: %s", gone.kind)
+            except KoreError as error:  # a store that is locked, say: when its next turn starts
+                log.warning("files that a command had made are renamed; told later: %s", error.kind)
+                continue
+            self._notes.end(aside.noted)
 
     def _surroundings(self, session_id: SessionId, sandbox: Sandbox) -> Surroundings:
         ports = _SessionPorts(self, session_id)
