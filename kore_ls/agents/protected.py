@@ -141,6 +141,17 @@ def _guards(segments: tuple[str, ...]) -> frozenset[Guard]:
     return frozenset(found)
 
 
+def secret_patterns() -> tuple[list[str], list[str]]:
+    """Git's patterns for all secrets, whatever their case; and those for what looks like one and is none."""
+    secret = [pattern for name in _SECRET_NAMES for pattern in (name, f"**/{name}/**")]
+    secret += [pattern for place in map("/".join, _SECRET_PLACES) for pattern in (f"**/{place}", f"**/{place}/**")]
+    return [_any_case(each) for each in secret], [_any_case(each) for each in _PUBLIC_NAMES]
+
+
+def _any_case(pattern: str) -> str:
+    return "".join(f"[{each}{each.upper()}]" if each.isalpha() else each for each in pattern)
+
+
 def holds_code(name: str) -> bool:
     """Whether a directory of this name has a place for what is run; it may hold other things as well."""
     return plain_name(name) in _CODE_HOLDERS

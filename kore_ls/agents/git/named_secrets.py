@@ -1,6 +1,6 @@
 """Secrets that a command of git names: it shows them from its history, where nothing can be hidden. Pure.
 
-What shows them without a name (`git log -p`, an alias, a script) is not found here.
+What shows them without a name is not found here; `stand_ins` keeps git from showing most of it.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kore_ls.agents.links import is_directory
+from kore_ls.agents.protected import Guard, guards_of, names_of
 
 _MOST_BYTES = 4 << 20
 _MOST_FOUND = 200
@@ -61,10 +62,33 @@ def obeyed(git: Path, top: Path) -> list[Path]:
     return list(found)
 
 
+def patterns(git: Path | None, top: Path, key: str, usual: str) -> str:
+    """What a list of patterns says that a setting (in small letters) names: the repository's, else the user's.
+
+    `usual` is the user's where nothing names one. A repository may name any file, so that it counts only if it lies in
+    the working tree `top`, is no secret there and behind no link.
+    """
+    files = [*(() if git is None else (git / "config.worktree", git / "config")), *_of_user()]
+    for file in files:
+        own = git is not None and file.parent == git
+        named = [value for _, name, value in _entries(_text(file, follow=not own)) if name == key]
+        if not named:
+            continue
+        place = _named(top, named[-1])
+        if own and (top not in place.parents or Guard.SECRET in guards_of(names_of(top, place))):
+            return ""
+        return _text(Path(os.path.realpath(place)), follow=False) if not own or place.resolve() == place else ""
+    return _text(_user_settings() / usual, follow=True)
+
+
+def _user_settings() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "git"
+
+
 def _of_user() -> Iterator[Path]:
     """The settings that count in every repository."""
     home = Path.home()
-    yield from (home / ".gitconfig", Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "git/config")
+    yield from (home / ".gitconfig", _user_settings() / "config")
     yield from (Path(named) for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM") if (named := os.environ.get(name)))
     yield Path("/etc/gitconfig")
 

@@ -1,4 +1,4 @@
-"""What confined commands see in the place of secret files that git tracks: nothing to read, and yet nothing changed."""
+"""What confined commands see in the place of secret files: nothing to read, for git nothing changed, nothing shown."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from attrs import frozen
 
 from kore_ls.agents.git.index import IndexEntry, read_index, settle
 from kore_ls.agents.git.repository import Repository, repository_of
+from kore_ls.agents.git.settings import patterns
+from kore_ls.agents.protected import secret_patterns
 
 MOST = 300
 _SETTINGS = (("core.checkStat", "minimal"), ("core.trustctime", "false"))
 """With these git compares size and time of change, which a stand-in has from its file."""
+_LISTS = {"core.excludesFile": "ignore", "core.attributesFile": "attributes"}
+"""The settings of git that name lists, and what these are called where nothing names them."""
 _SPECIAL = re.compile(r"([*?\[\]\\!# ])")
 
 
@@ -41,16 +45,16 @@ class _Index:
 
 @frozen(kw_only=True)
 class StandIns:
-    """`pairs` of a secret and what is seen in its place; `ignored` is a file that tells git which secrets to ignore."""
+    """`pairs` of a secret and what is seen in its place; `lists` is a directory of what git is told of secrets."""
 
-    pairs: tuple[tuple[Path, Path], ...] = ()
-    ignored: Path | None = None
+    pairs: tuple[tuple[Path, Path], ...]
+    lists: Path
 
     def environment(self) -> dict[str, str]:
         """Git's settings that go with them, as variables."""
-        settings = [*(_SETTINGS if self.pairs else ())]
-        settings += [] if self.ignored is None else [("core.excludesFile", str(self.ignored))]
-        env = {"GIT_CONFIG_COUNT": str(len(settings))} if settings else {}
+        lists = [(key, str(self.lists / name)) for key, name in _LISTS.items()]
+        settings = [*(_SETTINGS if self.pairs else ()), *lists]
+        env = {"GIT_CONFIG_COUNT": str(len(settings))}
         for number, (key, value) in enumerate(settings):
             env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         return env
@@ -61,7 +65,8 @@ def stand_ins(folder: Path, secrets: Iterable[Path], directory: Path) -> StandIn
 
     A stand-in has no content of its secret, but its size and time of change: git takes it for unchanged where the
     secret is, and where it is not, fails to read it rather than store what is not there. A directory has stand-ins for
-    its tracked files alone. What git does not track it is told to ignore: it fails at what it can't read.
+    its tracked files alone. What git does not track it is told to ignore: it fails at what it can't read. And nothing
+    named like a secret is compared as text, so that git shows none from its history unless it is told to.
     """
     known: dict[Path, _Index] = {}
     made: list[tuple[Path, Path]] = []
@@ -85,24 +90,24 @@ def stand_ins(folder: Path, secrets: Iterable[Path], directory: Path) -> StandIn
             touched.add(top)
     for top in touched:
         settle(top, known[top].file, known[top].entries)
-    listed = directory / "ignored"
-    lines = [line for line in ignored if "\n" not in line]
-    if lines:
-        listed.write_text("\n".join(lines) + "\n", errors="surrogateescape")
-    return StandIns(pairs=tuple(made), ignored=listed if lines and not _says_itself(folder) else None)
+    lists = directory / "lists"
+    lists.mkdir()
+    told = {"ignore": ignored, "attributes": _compared_as_bytes()}
+    around = repository_of(folder)
+    for key, name in _LISTS.items():
+        text = patterns(None if around is None else around.shared, folder, key.rsplit(".", 1)[1].lower(), name)
+        lines = [text, *(line for line in told[name] if "\n" not in line)]
+        (lists / name).write_text("\n".join(lines) + "\n", errors="surrogateescape")
+    return StandIns(pairs=tuple(made), lists=lists)
+
+
+def _compared_as_bytes() -> list[str]:
+    like_secrets, public = secret_patterns()
+    return [*(f"{each} -diff" for each in like_secrets), *(f"{each} !diff" for each in public)]
 
 
 def _escaped(found: re.Match[str]) -> str:
     return f"\\{found[1]}"
-
-
-def _says_itself(folder: Path) -> bool:
-    """Whether the repository's settings name a list of their own, which ours would replace."""
-    repository = repository_of(folder)
-    try:
-        return repository is not None and "excludesfile" in (repository.shared / "config").read_text("utf-8").lower()
-    except (OSError, UnicodeDecodeError):
-        return True
 
 
 def _stands(top: Path, name: str, tracked: list[str], beside: Path) -> bool:

@@ -71,11 +71,11 @@ def command_profile(
     scratch: Path | None,
     git: Path | None = None,
     stand_ins: tuple[tuple[Path, Path], ...] = (),
-    ignored: Path | None = None,
+    lists: Path | None = None,
 ) -> Profile:
     """For a command of the agent: the folder is writable but for what is protected; no network unless approved.
 
-    `ignored` is a further file that may be read. `git` is the git directory of a working tree that has it elsewhere;
+    `lists` is a further directory that may be read. `git` is the git directory of a working tree that has it elsewhere;
     its settings belong to `protected`.
     """
     return Profile(
@@ -83,7 +83,7 @@ def command_profile(
         writable=True,
         network=network,
         protected=protected,
-        readable=(*toolchains(), *_name_resolution(network), *(() if ignored is None else (ignored,))),
+        readable=(*toolchains(), *_name_resolution(network), *(() if lists is None else (lists,))),
         writable_too=() if git is None else (git,),
         scratch=scratch,
         stand_ins=stand_ins,

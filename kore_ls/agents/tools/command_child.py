@@ -55,23 +55,24 @@ class CommandChild:
             if self.sandbox.kind is SandboxKind.LANDLOCK:
                 scratch = _temporary(stack)
                 env = toolchain_homes(Path.home()) | env | {"TMPDIR": str(scratch), "HOME": str(scratch)}
-            instead = StandIns()
-            secrets = self.watch.protected.secrets
-            if self.confined and secrets:
+            instead: StandIns | None = None
+            if self.confined:
+                secrets = self.watch.protected.secrets
                 instead = await asyncio.to_thread(stand_ins, self.folder, secrets, _temporary(stack))
+                env |= instead.environment()
             profile = command_profile(
                 self.folder,
                 self.watch.protected,
                 network=self.network,
                 scratch=scratch,
                 git=self.watch.git,
-                stand_ins=instead.pairs,
-                ignored=instead.ignored,
+                stand_ins=() if instead is None else instead.pairs,
+                lists=None if instead is None else instead.lists,
             )
             done = await run_command(
                 confine(self.sandbox, list(argv), profile, self.cwd),
                 cwd=self.cwd,
-                env=env | instead.environment(),
+                env=env,
                 limits=limits,
                 on_output=on_output,
                 mark=self.mark,

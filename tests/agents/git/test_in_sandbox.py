@@ -142,3 +142,56 @@ async def test_what_changes_no_settings_file_goes_on_and_a_shell_s_line_is_told_
         assert outcome.text == "[exit code 0]"
     outcome = await guarded.use("run_command", argv=["sh", "-c", "git checkout other"])
     assert ".vscode/settings.json: the sandbox keeps it as it is; git may have stopped half-way" in outcome.text
+
+
+@pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])
+async def test_git_shows_no_secret_of_its_history_that_it_was_not_told_to_show(
+    kind: SandboxKind, tracking: Scene
+) -> None:
+    work = tracking.folder
+    for name in ("ID_RSA", ".env.example", "docs/.aws/x"):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text(SECRET if name != ".env.example" else "shown\n")
+    git("add", "-A", cwd=work)
+    git("commit", "-q", "-m", "third", cwd=work)
+    (work / ".npmrc").write_text(f"{SECRET}-2")
+    git("commit", "-q", "-am", "fourth", cwd=work)
+    git("rm", "-q", "--cached", "-r", ".npmrc", ".aws", cwd=work)
+    git("commit", "-q", "-m", "fifth", cwd=work)
+    git("config", "alias.past", "log -p", cwd=work)
+    tracking.sandbox = sandbox_of(kind)
+    shown = ""
+    for text in (
+        "git log -p",
+        "git past",
+        "git show HEAD~1",
+        "git diff HEAD~3",
+        "git grep TOKEN HEAD~1",
+        "git log -pm",
+    ):
+        shown += (await tracking.use("run_command", argv=["sh", "-c", f"{text} || true"])).text
+    assert SECRET not in shown
+    assert "+shown" in shown and "Binary file" in shown
+    assert tracking.asked == []
+
+
+async def test_what_the_user_or_the_repository_tells_git_to_ignore_stays_ignored(
+    tracking: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tracking.folder
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "config/git").mkdir(parents=True)
+    (tmp_path / "config/git/ignore").write_text("of-user\n")
+    (tmp_path / "elsewhere").write_text(f"{SECRET}\n")
+    (work / "list").write_text("of-repository\n")
+    for name in ("of-user", "of-repository", "plain"):
+        (work / name).write_text("x")
+    seen = "git status --short; cat $GIT_CONFIG_VALUE_2"
+    assert "?? list\n?? of-repository\n?? plain\n" in await line(tracking, seen)
+    git("config", "core.excludesFile", "list", cwd=work)
+    assert "?? list\n?? of-user\n?? plain\n" in await line(tracking, seen)
+    for name in (str(tmp_path / "elsewhere"), ".npmrc", "../elsewhere"):
+        git("config", "core.excludesFile", name, cwd=work)
+        shown = await line(tracking, seen)
+        assert "?? list\n?? of-repository\n?? of-user\n?? plain\n" in shown
+        assert SECRET not in shown
