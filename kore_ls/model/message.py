@@ -52,6 +52,11 @@ class ToolStatus(Enum):
     CANCELLED = "cancelled"
 
 
+def _role(value: Role | str) -> Role:
+    """What `Role` does, which takes thrice as long for what is one."""
+    return value if type(value) is Role else Role(value)
+
+
 _NO_MESSAGE = MessageId("")
 _NO_SESSION = SessionId("")
 
@@ -85,7 +90,7 @@ class Message:
     id: MessageId = _NO_MESSAGE
     session_id: SessionId = _NO_SESSION
     seq: int = 0
-    role: Role = field(converter=Role)
+    role: Role = field(converter=_role)
     content: str
     timestamp: int = 0
     metadata: JsonObject = field(factory=dict)

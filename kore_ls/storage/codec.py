@@ -38,11 +38,12 @@ class Codec:
         self._invalid = InvalidTag
         self._aes = AESGCM(data_key)
         self._names = Cipher(AES(hmac.digest(data_key, b"kore names", "sha256")), ECB())
+        self._start = f"{_FORMAT}\0{key_id}\0"
         self._head = bytes((_FORMAT,)) + key_id.to_bytes(4, "big")
 
     def place(self, table: str, uid: str, session_id: str, role: str = "", seq: int | str = "") -> str:
         """What the values of a row are bound to. `uid` names the row within its session for ever."""
-        return f"{_FORMAT}\0{self.key_id}\0{table}\0{len(uid)}\0{uid}\0{len(session_id)}\0{session_id}\0{role}\0{seq}\0"
+        return f"{self._start}{table}\0{len(uid)}\0{uid}\0{len(session_id)}\0{session_id}\0{role}\0{seq}\0"
 
     def seal(self, place: str, column: str, text: str | None) -> bytes | None:
         """A text, encrypted; nothing stays nothing."""
@@ -56,9 +57,7 @@ class Codec:
 
     def open(self, place: str, column: str, value: object) -> str | None:
         """What `seal` made at this place and in this column. Raises StoreDamaged for anything else."""
-        if value is None:
-            return None
-        return self.open_bytes(place, column, value).decode()
+        return None if value is None else self.open_bytes(place, column, value).decode()
 
     def open_bytes(self, place: str, column: str, value: object) -> bytes:
         """The same as bytes."""

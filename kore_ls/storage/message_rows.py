@@ -13,7 +13,7 @@ from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.limits import PAGE_BYTES
 from kore_ls.model.message import UNFINISHED, Message
 from kore_ls.model.session import SessionStatus, preview_of
-from kore_ls.storage.attachments import detached, text_finder
+from kore_ls.storage.attachments import FindText, detached, text_finder
 from kore_ls.storage.codec import codec_of
 from kore_ls.storage.outputs import calls_of, stored_call
 from kore_ls.storage.rows import (
@@ -163,13 +163,14 @@ def list_messages(
         f"ORDER BY seq {'ASC' if forward else 'DESC'}",
         (session_id, after or 0, before if before is not None else 1 << 62),
     )
+    find_text = text_finder(db)
     found: list[Message] = []
     size = 0
     has_more = False
     with closing(rows):  # an unfinished read would keep the write-ahead log from being reset
         for row in rows:
             try:
-                message = _with_tool_calls(db, row)
+                message = _with_tool_calls(db, row, find_text)
             except StoreDamaged:
                 if not found:
                     raise
@@ -213,19 +214,15 @@ def _message_with_id(db: sqlite3.Connection, session_id: SessionId, message_id: 
     row = db.execute(
         f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND uid = ?", (session_id, message_id)
     ).fetchone()
-    return None if row is None else _with_tool_calls(db, row)
+    return None if row is None else _with_tool_calls(db, row, text_finder(db))
 
 
-def _with_tool_calls(db: sqlite3.Connection, row: Row) -> Message:
+def _with_tool_calls(db: sqlite3.Connection, row: Row, find_text: FindText) -> Message:
     try:
-        return _whole_message(db, row)
+        calls = calls_of(db, row[0], MessageId(row[6]), SessionId(row[1])) if row[11] else None
+        return message_of(row, calls, codec_of(db), find_text)
     except StoreDamaged as error:
         raise unreadable_row("message", row[1], row[6], row[7]) from error
-
-
-def _whole_message(db: sqlite3.Connection, row: Row) -> Message:
-    calls = calls_of(db, row[0], MessageId(row[6]), SessionId(row[1])) if row[11] else None
-    return message_of(row, calls, codec_of(db), text_finder(db))
 
 
 def _size(message: Message) -> int:

@@ -40,6 +40,7 @@ _decode = json.JSONDecoder().raw_decode
 MODES = {mode.value: mode for mode in AgentMode}
 _STATUSES = {status.value: status for status in SessionStatus}
 _ROLES = {role.value: role for role in Role}
+_STATES = {state.value: state for state in MessageState}
 Sealed = tuple[tuple[int, str], ...]
 
 
@@ -94,7 +95,8 @@ def opened_row(codec: Codec, place: str, row: Row, columns: Sealed) -> Row:
     """A row as it was before it was encrypted. Raises StoreDamaged."""
     values = list(row)
     for index, column in columns:
-        values[index] = codec.open(place, column, values[index])
+        if values[index] is not None:
+            values[index] = codec.open(place, column, values[index])
     return tuple(values)
 
 
@@ -275,8 +277,8 @@ def message_of(row: Row, tool_calls: tuple[ToolCall, ...] | None, codec: Codec |
         content=as_text(row[3]),
         timestamp=as_number(row[4]),
         metadata=metadata or {},
-        turn_id=cast(TurnId | None, row[8]),
-        state=MessageState(row[9]) if row[9] else None,
+        turn_id=cast("TurnId | None", row[8]),
+        state=_STATES[row[9]] if row[9] else None,
         thinking=row[10],
         tool_calls=tool_calls,
     )
