@@ -34,7 +34,8 @@ class StoreUnlockParams:
     work_done_token: Any = None
     """With it, the answer waits until all is indexed for searches, and how far that is is reported.
 
-    Cancelled, or without it, the store is unlocked all the same, and indexed in the background.
+    Cancelled, or without it, the store is unlocked all the same, and indexed in the background: clients with the
+    capability `window.workDoneProgress` are shown that, and may cancel it until the store is next opened.
     """
 
 

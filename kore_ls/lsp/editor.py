@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kore_ls.errors import FolderNotFound, KoreError
 from kore_ls.lsp.capabilities import position_encoding, within
+from kore_ls.lsp.index_progress import IndexProgress
 from kore_ls.lsp.positions import in_utf16
 from kore_ls.lsp.text_edit import changed_stretch, from_utf16
 from kore_ls.lsp.window import Window
+from kore_ls.lsp.words import words
 from kore_ls.model.document import Document, EditResult
 from kore_ls.rpc.connection import Connection
 from kore_ls.rpc.faults import ConnectionClosed, ResponseError
@@ -38,12 +40,16 @@ _LANGUAGE = frozenset({"definition", "references", "hover", "documentSymbol", "d
 class EditorClient:
     """See `sessions.client.Client`. `hello` are the params of `initialize`, `bridge` what the user lists for us."""
 
-    def __init__(self, connection: Connection, server: LateServer, hello: Any, bridge: Sequence[str]) -> None:
+    def __init__(
+        self, connection: Connection, server: LateServer, hello: Any, bridge: Sequence[str], locale: str | None = None
+    ) -> None:
         self._connection = connection
         self._server = server
         self._window = Window(connection)
         self._bridge = frozenset(bridge) & _LANGUAGE
         capabilities = hello.get("capabilities")
+        shows = within(capabilities, "window", "workDoneProgress") is True
+        self.index_progress = IndexProgress(connection, words(locale), shows=shows)
         self._encoding = position_encoding(capabilities)
         self._edits = within(capabilities, "workspace", "applyEdit") is True
         self._versioned = within(capabilities, "workspace", "workspaceEdit", "documentChanges") is True
@@ -68,6 +74,10 @@ class EditorClient:
         except (ConnectionClosed, TimeoutError):
             pass
         return None
+
+    def indexing(self, folder: str, rows: int | None, stop: Callable[[], None]) -> None:
+        """An encrypted store is indexed in the background."""
+        self.index_progress.tell(folder, rows, stop)
 
     async def choose(self, question: str, titles: Sequence[str]) -> str | None:
         """Let its user choose one of `titles`."""

@@ -108,6 +108,8 @@ class LanguageRoom:
                 self._editor.document_changed()
 
     def _stops(self, token: Any) -> bool:
+        if self._editor is not None and self._editor.index_progress.cancel(token):
+            return True
         if self._plain is None or not self._plain.errands.knows(token):
             return False
         self._commands.later("Kore", self._plain.errands.cancelled(token))
@@ -116,6 +118,8 @@ class LanguageRoom:
     async def close(self) -> None:
         """See `Room`; stops what commands do in the background and ends the connection's workspace."""
         await self._commands.close()
+        if self._editor is not None:
+            await self._editor.index_progress.close()
         if self._plain is not None:
             await self._plain.close()
         if self._server is not None:
@@ -161,7 +165,9 @@ class LanguageRoom:
         if asks_for_settings(hello["capabilities"]):
             reading = await self._with_workspace_settings(reading)
         assert self._server is not None
-        self._editor = EditorClient(self._connection, self._server, hello, reading.settings.lsp_bridge)
+        self._editor = EditorClient(
+            self._connection, self._server, hello, reading.settings.lsp_bridge, reading.settings.locale
+        )
         self._workspace = self._application.connect(reading.settings, self._connection.notify, self._editor)
         self._connection.context = self._workspace
         for uri in folders.opened_at_start(hello):

@@ -28,6 +28,8 @@ class Words:
     no_session: str
     ended: str
     fix_prompt: str
+    indexing: str
+    indexed: str
 
 
 _ENGLISH = Words(
@@ -50,6 +52,8 @@ _ENGLISH = Words(
     no_session="Kore: no session yet.",
     ended="Kore: the turn ended: {reason}",
     fix_prompt="Fix this problem in {name}, line {line}: {problem}",
+    indexing="Kore: indexing the encrypted sessions",
+    indexed="{count} messages",
 )
 
 _CHINESE = Words(
@@ -72,6 +76,8 @@ _CHINESE = Words(
     no_session="Kore：还没有会话。",
     ended="Kore：本轮已结束：{reason}",
     fix_prompt="请修复 {name} 第 {line} 行的问题：{problem}",
+    indexing="Kore：正在为加密的会话建立索引",
+    indexed="{count} 条消息",
 )
 
 

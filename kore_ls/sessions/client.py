@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,9 @@ class Client(Protocol):
 
     async def edit(self, path: Path, *, before: str, after: str, version: int | None) -> EditResult:
         """Change an open document; see `agents.ports.Editor`."""
+
+    def indexing(self, folder: str, rows: int | None, stop: Callable[[], None]) -> None:
+        """So many messages of an encrypted store are indexed in the background; None: it is over. `stop` ends it."""
 
     async def language(self, name: str, params: Mapping[str, Any]) -> Any | None:
         """Ask the language servers of the editor; see `agents.ports.Editor`."""

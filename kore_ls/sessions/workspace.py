@@ -31,6 +31,7 @@ class OpenFolder:
     folder: Folder
     active: SessionId | None = None
     stop_listening: Callable[[], None] = lambda: None
+    stop_telling: Callable[[], None] = lambda: None
 
     @property
     def manager(self) -> SessionManager:
@@ -82,6 +83,7 @@ class Workspace:
             return
         opened = OpenFolder(uri, folder)
         opened.stop_listening = folder.manager.events.listen(lambda event: self._heard(opened, event))
+        opened.stop_telling = self._tell_of_indexing(opened)
         self._folders[uri] = opened
         folder.clients.join(self, self.client, self.settings.trusted)
         folder.workbench.desk.join(self, self.asker, self.chooser)
@@ -95,6 +97,7 @@ class Workspace:
         if opened is not None:
             del self._folders[opened.uri]
             opened.stop_listening()
+            opened.stop_telling()
             opened.folder.clients.leave(self)
             opened.folder.workbench.desk.leave(self)
             await self.app.leave(opened.folder)
@@ -111,6 +114,18 @@ class Workspace:
             opened.active = event.session_id
         if self.listener is not None:
             self.listener(opened, event)
+
+    def _tell_of_indexing(self, opened: OpenFolder) -> Callable[[], None]:
+        client, encryption = self.client, opened.manager.storage.encryption
+        if client is None:
+            return lambda: None
+        stop = encryption.listen(lambda rows: client.indexing(opened.uri, rows, encryption.stop_indexing))
+
+        def end() -> None:
+            stop()
+            client.indexing(opened.uri, None, encryption.stop_indexing)
+
+        return end
 
     def ask_about_trust(self, opened: OpenFolder) -> None:
         """Ask the user in the background about a folder that nobody has said anything of."""

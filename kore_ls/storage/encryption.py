@@ -17,6 +17,7 @@ from kore_ls.model.ids import Clock
 from kore_ls.storage.cipher import Cipher, WrappedKey
 from kore_ls.storage.faults import FAULTS, translated
 from kore_ls.storage.files import is_writable
+from kore_ls.storage.indexer import Told
 from kore_ls.storage.keys import open_key, read_wrapped
 from kore_ls.storage.leftovers import remove_leftovers
 from kore_ls.storage.store_file import StoreFile
@@ -48,6 +49,7 @@ class Encryption:
         self._rotating: asyncio.Task[None] | None = None
         self._rotated = 0
         self._rest_until = 0.0
+        self._listeners: list[Told] = []
 
     @property
     def ciphers(self) -> tuple[Cipher, ...]:
@@ -90,6 +92,22 @@ class Encryption:
     async def index(self, report: Callable[[int], None]) -> None:
         """Index all messages of a store that was unlocked; `report` is told how many are. Cancelling ends just that."""
         await self._file.fill_index(report)
+
+    def listen(self, listener: Told) -> Callable[[], None]:
+        """Hear of indexing in the background while the store is encrypted; the result ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def indexing(self, rows: int | None) -> None:
+        """Tell that so many rows are indexed; None: it is over."""
+        for listener in tuple(self._listeners):
+            listener(rows)
+
+    def stop_indexing(self) -> None:
+        """Index no more in the background, until the store is opened again: what is missing is read by searches."""
+        opened = self._file.current
+        if opened is not None and opened.searcher is not None and opened.searcher.indexer is not None:
+            opened.searcher.indexer.give_up()
 
     async def expect(self, cipher: Cipher) -> None:
         """Make a store that can't be opened as it is encrypted with `cipher`, once it is adopted."""

@@ -20,10 +20,14 @@ STEP_ROWS = 16
 """Rows per transaction: a write that comes meanwhile waits for no more than these."""
 CATCH_UP_ROWS = 2_000
 """What a search waits for; beyond that it answers from what there is."""
+LONG_ROWS = 2_000
+"""Work in the background of which so many rows are done is told of, and again after as many more."""
 _TRIES = 3
 
 Report = Callable[[int], None]
 """Told how many rows are indexed so far."""
+Told = Callable[[int | None], None]
+"""The same of long work in the background; None: it is over."""
 
 
 class Index(Protocol):
@@ -66,12 +70,17 @@ class Indexer:
         self._written.set()
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
+        self._given_up = False
         self._mended = 0
-        self._told = ""
+        self._logged = ""
+        self._told: Told | None = None
+        self._done = 0
+        self._reporting = 0
 
-    def start(self) -> None:
-        """Begin to follow the writes in the background."""
+    def start(self, told: Told | None = None) -> None:
+        """Begin to follow the writes in the background; `told` hears of long work."""
         if self._task is None and not self._stopped:
+            self._told = told
             self._task = asyncio.create_task(self._follow(), name="kore-index")
 
     def wake(self) -> None:
@@ -81,13 +90,14 @@ class Indexer:
     async def catch_up(self, most: int, report: Report | None = None) -> None:
         """Index what is missing, at most about so many rows."""
         done = 0
-        while not self._stopped and done < most:
-            step = await self._step()
-            if not step:
-                return
-            done += step
-            if report is not None:
-                report(done)
+        self._reporting += report is not None
+        try:
+            while not self._stopped and done < most and (step := await self._step()):
+                done += step
+                if report is not None:
+                    report(done)
+        finally:
+            self._reporting -= report is not None
 
     async def _step(self) -> int:
         try:
@@ -109,8 +119,13 @@ class Indexer:
         await self._index.rebuild()
         self.wake()
 
+    def give_up(self) -> None:
+        """Do no more in the background, until the store is opened again."""
+        self._given_up = True
+        self._tell(0)
+
     async def _follow(self) -> None:
-        while True:
+        while not self._given_up:
             await self._written.wait()
             while self._written.is_set():  # until nobody writes
                 self._written.clear()
@@ -120,20 +135,36 @@ class Indexer:
             except ConnectionClosed:
                 return
             except KoreError as error:
-                if error.kind != self._told:
+                self._tell(0)
+                if error.kind != self._logged:
                     log.warning("the search index can't be kept in step: %s", error.kind)
-                self._told = error.kind
+                self._logged = error.kind
 
     async def _work_while_alone(self) -> None:
         loop = asyncio.get_running_loop()
         start = loop.time()
-        while not self._written.is_set() and await self._step():
+        while not self._written.is_set() and not self._given_up:
+            rows = await self._step()
+            self._tell(rows)
+            if not rows:
+                return
             await asyncio.sleep(loop.time() - start)  # half of the time is left to others
             start = loop.time()
+
+    def _tell(self, rows: int) -> None:
+        """So many rows more were indexed; 0: there are no more to do."""
+        before, self._done = self._done, self._done + rows if rows else 0
+        if self._told is None:
+            return
+        if not rows and before >= LONG_ROWS:
+            self._told(None)
+        elif self._done // LONG_ROWS > before // LONG_ROWS and not self._reporting:
+            self._told(self._done)
 
     async def stop(self) -> None:
         """End the work; what is not indexed stays for the next time."""
         self._stopped = True
+        self._tell(0)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -285,7 +285,7 @@ class SQLiteStore(Storage):
 
     def _begin_background(self, opened: OpenStore) -> None:
         if opened.searcher is not None and opened.searcher.indexer is not None:
-            opened.searcher.indexer.start()
+            opened.searcher.indexer.start(None if opened.codec is None else self.encryption.indexing)
         self.purge.start()
 
     async def exists(self) -> bool:

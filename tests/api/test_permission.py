@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,9 @@ class Asked:
 
     async def edit(self, path: Path, *, before: str, after: str, version: int | None) -> EditResult:
         return EditResult.UNAVAILABLE
+
+    def indexing(self, folder: str, rows: int | None, stop: Callable[[], None]) -> None:
+        pass
 
     async def language(self, name: str, params: Mapping[str, Any]) -> Any | None:
         return None

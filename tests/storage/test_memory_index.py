@@ -13,6 +13,7 @@ from kore_ls.model.bundle import OnConflict, SessionBundle
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.search import SearchPosition, SearchQuery
 from kore_ls.storage.cipher import Cipher
+from kore_ls.storage.indexer import LONG_ROWS
 from kore_ls.storage.store import SQLiteStore
 from tests.ciphers import CHEAP
 from tests.storage.searching import add, change, found, in_step
@@ -152,4 +153,35 @@ async def test_a_search_that_indexes_all_reports_and_can_be_cancelled(tmp_path: 
         await store.search(SearchQuery(text="the"), report)
         assert (await store.status()).indexed_messages == 1_500
     finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+async def test_long_work_in_the_background_is_told_of_and_can_be_given_up(tmp_path: Path, gives_up: bool) -> None:
+    store = SQLiteStore(tmp_path / "e.db", CIPHER)
+    told: list[int | None] = []
+    over = asyncio.Event()
+
+    def hear(rows: int | None) -> None:
+        told.append(rows)
+        if rows is None:
+            over.set()
+        elif gives_up:
+            store.encryption.stop_indexing()
+
+    stop = store.encryption.listen(hear)
+    try:
+        await store.import_sessions(bundles(3 * LONG_ROWS), OnConflict.ERROR)
+        async with asyncio.timeout(60):
+            await over.wait()
+        indexed = (await store.status()).indexed_messages
+        assert len(told) == (2 if gives_up else 4)
+        assert (indexed < 3 * LONG_ROWS) == gives_up
+        await add(store, "new", "a last message")
+        page = await store.search(SearchQuery(text='"last message"'))
+        assert [hit.session.id for hit in page.hits] == ["new"]
+        assert (await everything(store, RARE[0]))[0]
+        assert told[-1] is None
+    finally:
+        stop()
         await store.close()
