@@ -1128,7 +1128,7 @@ export interface StoreUnlockParams {
   key?: string;
   /** True, in place of a key: the store is meant to be plain although a key is configured. Default: `false`. */
   plain?: boolean;
-  /** With it, the answer waits until all is indexed for searches, and how far that is is reported. Cancelled, or without it, the store is unlocked all the same, and indexed in the background. */
+  /** With it, the answer waits until all is indexed for searches, and how far that is is reported. Cancelled, or without it, the store is unlocked all the same, and indexed in the background: clients with the capability `window.workDoneProgress` are shown that, and may cancel it until the store is next opened. */
   workDoneToken?: unknown;
 }
 

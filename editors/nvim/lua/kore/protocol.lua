@@ -862,7 +862,7 @@
 ---@field passphrase? string Rule: any text but an empty one.
 ---@field key? string `base64:...` or `hex:...` of exactly 32 bytes. Rule: `base64:` or `hex:` and exactly 32 bytes.
 ---@field plain? boolean True, in place of a key: the store is meant to be plain although a key is configured. Default: `false`.
----@field workDoneToken? any With it, the answer waits until all is indexed for searches, and how far that is is reported. Cancelled, or without it, the store is unlocked all the same, and indexed in the background.
+---@field workDoneToken? any With it, the answer waits until all is indexed for searches, and how far that is is reported. Cancelled, or without it, the store is unlocked all the same, and indexed in the background: clients with the capability `window.workDoneProgress` are shown that, and may cancel it until the store is next opened.
 
 ---More of what a running tool prints; `offset` counts the UTF-16 units that came before.
 ---@class kore.StreamedOutput
