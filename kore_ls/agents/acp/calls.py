@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from attrs import evolve, frozen
@@ -47,13 +48,13 @@ class Calls:
         self._raw: dict[str, Any] = {}
         self._step: set[str] = set()
         self._denied: dict[str, str] = {}
+        self._ids: set[str] = set()
         self._cost = 0.0
 
     def new_turn(self) -> None:
         """Calls of the turns before are over."""
-        self._known.clear()
-        self._step.clear()
-        self._denied.clear()
+        for each in (self._known, self._paths, self._diffs, self._raw, self._step, self._denied, self._ids):
+            each.clear()
 
     def events(self, update: Any) -> Iterator[AgentEvent]:
         """What an update means."""
@@ -81,10 +82,13 @@ class Calls:
         """A call as it stands now."""
         name = str(told.tool_call_id)
         before = self._known.get(name)
-        if before is None and name in self._paths:
-            self._paths.pop(name)
+        if before is not None and before.status not in UNFINISHED:
+            if getattr(told, "session_update", None) == "tool_call_update":
+                return
+            self._forget(name)  # an id used again: what was said of the former call is not about this one
+            before = None
         call = before or ToolCall(
-            id=_id(name, len(self._known)),
+            id=self._new_id(name),
             message_id=MessageId(""),
             name="agent",
             kind=ToolKind.OTHER,
@@ -92,8 +96,6 @@ class Calls:
             arguments={},
             status=ToolStatus.PENDING,
         )
-        if call.status not in UNFINISHED:
-            return
         self._remember(name, told)
         changes: dict[str, Any] = {}
         if told.title:
@@ -114,6 +116,18 @@ class Calls:
         self._known[name] = call
         self._step.add(name)
         yield ToolReported(call=call)
+
+    def _forget(self, name: str) -> None:
+        self._denied.pop(name, None)
+        for each in (self._paths, self._diffs, self._raw):
+            each.pop(name, None)
+
+    def _new_id(self, name: str) -> str:
+        clean = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:56] or "call"
+        free = (each for number in count() if (each := f"{clean}_{number}" if number else clean) not in self._ids)
+        found = next(free)
+        self._ids.add(found)
+        return found
 
     def _remember(self, name: str, told: Any) -> None:
         paths = [str(each.path) for each in told.locations or ()]
@@ -164,11 +178,6 @@ class Calls:
         if cost is not None and cost.currency == "USD" and cost.amount > self._cost:
             spent, self._cost = cost.amount - self._cost, cost.amount
             yield UsageReported(usage=Usage(cost=spent))
-
-
-def _id(name: str, number: int) -> str:
-    clean = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:56]
-    return clean if clean == name and clean else f"{clean or 'call'}_{number}"
 
 
 def _argv(raw: Any) -> tuple[str, ...]:

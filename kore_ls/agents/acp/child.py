@@ -108,6 +108,10 @@ class Child:
         self._signal(signal.SIGKILL)  # what it left in its group
         self._listening.cancel()
         await asyncio.wait([self._listening])
+        with contextlib.suppress(TimeoutError):  # a pipe is closed when all of it is read
+            async with asyncio.timeout(_STOP_S):
+                while self._process.stdout is not None and await self._process.stdout.read(1 << 20):
+                    pass
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,9 +30,13 @@ from kore_ls.agents.tools.read_file import NO_SUCH_FILE
 from kore_ls.errors import KoreError
 from kore_ls.model.message import ToolStatus
 
+log = logging.getLogger(__name__)
+
 _ALLOWING = ("allow_once",)
 _REJECTING = ("reject_once", "reject_always")
 _PAGES = 400
+_WAITING = 1_000
+"""So many events may wait to be taken; then the agent waits."""
 
 
 class Client:
@@ -39,7 +44,7 @@ class Client:
 
     def __init__(self, *, confined: bool) -> None:
         self.confined = confined
-        self.events: asyncio.Queue[AgentEvent] = asyncio.Queue()
+        self.events: asyncio.Queue[AgentEvent] = asyncio.Queue(_WAITING)
         self.calls = Calls()
         self.turn: AnsweredTurn | None = None
         self.replaying = False
@@ -50,11 +55,19 @@ class Client:
     def on_connect(self, conn: Any) -> None:
         """Nothing to do."""
 
+    def begin(self, turn: AnsweredTurn) -> None:
+        """A turn begins; nothing of the one before belongs to it."""
+        self.events = asyncio.Queue(_WAITING)
+        self.calls.new_turn()
+        self.turn = turn
+
     def stop(self) -> None:
         """The turn ends: what is still asked is answered with `cancelled`, what still runs is stopped."""
         self.turn = None
         for task in (*self._asking, *self._terminals.values()):
             task.cancel()
+        while not self.events.empty():  # whoever waits to tell more goes on
+            self.events.get_nowait()
 
     def _current(self, session_id: str) -> AnsweredTurn:
         if self.turn is None or session_id != self.external:
@@ -63,11 +76,20 @@ class Client:
 
     # -- what it tells
 
-    async def session_update(self, session_id: str, update: Any, **kwargs: Any) -> None:
+    async def told(self, session_id: str, update: Any) -> None:
         """Hand an update on; what is replayed of the past is known already."""
-        if self.turn is not None and not self.replaying and session_id == self.external:
-            for event in self.calls.events(update):
-                self.events.put_nowait(event)
+        if self.turn is None or self.replaying or session_id != self.external:
+            return
+        try:
+            events = list(self.calls.events(update))
+        except Exception as error:  # the boundary to words that are not ours: what they tell is lost, not the turn
+            log.error("an external agent's update can't be told: %s", type(error).__name__)
+            return
+        for event in events:
+            await self.events.put(event)
+
+    async def session_update(self, session_id: str, update: Any, **kwargs: Any) -> None:
+        """Never called: the pipe tells."""
 
     # -- permission
 
@@ -76,13 +98,15 @@ class Client:
     ) -> RequestPermissionResponse:
         """Our gate's answer, in the agent's options: once, never for good, as it would keep that by itself."""
         cancelled = RequestPermissionResponse(outcome=DeniedOutcome(outcome="cancelled"))
-        if self.turn is None or session_id != self.external:
+        turn = self.turn
+        if turn is None or session_id != self.external:
             return cancelled
-        for event in self.calls.asked(tool_call):
-            self.events.put_nowait(event)
+        reported = list(self.calls.asked(tool_call))
         claim = self.calls.claim(tool_call)
+        for event in reported:
+            await self.events.put(event)
         asking = asyncio.ensure_future(
-            self.turn.permit(claim.call, paths=claim.paths, argv=claim.argv, diff=claim.diff, confined=self.confined)
+            turn.permit(claim.call, paths=claim.paths, argv=claim.argv, diff=claim.diff, confined=self.confined)
         )
         self._asking.add(asking)
         try:

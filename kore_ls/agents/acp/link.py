@@ -15,6 +15,7 @@ from acp.schema import ClientCapabilities, FileSystemCapabilities, Implementatio
 
 from kore_ls.agents.acp.child import Child, Start, environment, prepared, start
 from kore_ls.agents.acp.client import Client
+from kore_ls.agents.acp.pipe import Pipe
 from kore_ls.agents.acp.presets import Program
 from kore_ls.agents.agent import ELSEWHERE, AgentEvent, AnsweredTurn, AnswerEnded, UsageReported, Workplace
 from kore_ls.agents.keys import ProviderKeys
@@ -38,6 +39,8 @@ _MODES = {
     AgentMode.BUILD: ("default", "build"),
 }
 """What agents call our modes; they are told, and not relied on."""
+_FAILURES = (acp.RequestError, ConnectionError, ValueError)
+"""What talking to an agent raises: its own errors, no more pipes, an answer in no form that is known."""
 _REASONS = {
     "end_turn": StopReason.END_TURN,
     "max_tokens": StopReason.MAX_TOKENS,
@@ -67,16 +70,15 @@ class Link:
             async with asyncio.timeout(START_S):
                 await self._connected(turn, place, program)
                 text = await self._in_session(turn, place, program)
+                await self._set_mode(turn.session.agent_mode)
         except TimeoutError:
             await self.close()
             raise AgentFailed("the agent did not start in time", reason="start") from None
-        except (acp.RequestError, ConnectionError) as error:
+        except _FAILURES as error:
             raise await self._failure(error) from None
         client = self._client
         assert client is not None and client.external is not None
-        await self._set_mode(turn.session.agent_mode)
-        client.calls.new_turn()
-        client.turn = turn
+        client.begin(turn)
         asking = asyncio.ensure_future(
             self._conn.prompt(session_id=client.external, prompt=[TextContentBlock(type="text", text=text)])
         )
@@ -84,7 +86,7 @@ class Link:
             async for event in _told(client, asking):
                 yield event
             answer = await asking
-        except (acp.RequestError, ConnectionError) as error:
+        except _FAILURES as error:
             raise await self._failure(error) from None
         except asyncio.CancelledError:
             await self._cancel(client, asking)
@@ -120,9 +122,9 @@ class Link:
         if self._child is not None and self._child.alive and wanted == self._started:
             return
         await self.close()
-        self._child, self._started = await start(program, wanted, place), wanted
+        self._child = await start(program, wanted, place)
         self._client = Client(confined=wanted.confined)
-        self._conn = ClientSideConnection(self._client, *self._child.pipes)
+        self._conn = ClientSideConnection(self._client, Pipe(*self._child.pipes, self._client.told))
         answer = await self._conn.initialize(
             protocol_version=acp.PROTOCOL_VERSION,
             client_capabilities=ClientCapabilities(
@@ -130,8 +132,12 @@ class Link:
             ),
             client_info=Implementation(name="kore-ls", version="1"),
         )
+        if answer.protocol_version != acp.PROTOCOL_VERSION:
+            await self.close()
+            raise AgentFailed("the agent speaks another version of the protocol", reason="version")
         self._abilities = answer.agent_capabilities
         self._logins = [str(each.id) for each in answer.auth_methods or ()]
+        self._started = wanted  # not sooner: who is stopped meanwhile begins anew
 
     async def _failure(self, error: Exception) -> AgentFailed | AuthRequired:
         """The error as users are told it; a child that ended leaves its last words in the log."""
@@ -145,7 +151,8 @@ class Link:
             if error.code == _AUTH_REQUIRED:
                 return AuthRequired("the agent needs a key or a login; start it once in a terminal", reason="login")
             return AgentFailed(f"the agent answered with an error ({error.code})", reason="error", status=error.code)
-        return AgentFailed("the agent can't be talked to any more", reason="ended")
+        await self.close()
+        return AgentFailed("the agent does not keep to the protocol; it is started again", reason="protocol")
 
     async def close(self) -> None:
         """End the process."""
@@ -165,6 +172,8 @@ class Link:
         assert client is not None
         messages = [message async for message in turn.history()]
         kept = _read((await turn.notes(ELSEWHERE)).get(ELSEWHERE), program)
+        if kept is None or kept["id"] != client.external:
+            client.external = None  # it was taken back, or went on in another server: what is known here is not so
         if client.external is None and kept is not None:
             await self._resumed(client, kept["id"], str(place.folder))
         if client.external is None:
@@ -197,7 +206,7 @@ class Link:
             client.replaying = True
             try:
                 self._know_modes(await way(cwd=folder, session_id=external, mcp_servers=[]))
-            except acp.RequestError:
+            except (acp.RequestError, ValueError):
                 continue
             finally:
                 client.replaying = False
@@ -212,7 +221,7 @@ class Link:
         assert self._client is not None
         wanted = next((each for each in _MODES[mode] if each in self._modes), None)
         if wanted is not None:
-            with contextlib.suppress(acp.RequestError):  # our gate holds in any case
+            with contextlib.suppress(acp.RequestError, ValueError):  # our gate holds in any case
                 await self._conn.set_session_mode(session_id=self._client.external, mode_id=wanted)
 
 

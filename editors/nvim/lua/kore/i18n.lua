@@ -54,6 +54,8 @@ M.causes = {
   folder = { 'there is no folder that an external agent could work in' },
   start = { "the agent's program could not be started" },
   ended = { "the agent's program ended unexpectedly; the log has its last words" },
+  version = { 'the agent speaks another version of the protocol' },
+  protocol = { 'the agent does not keep to the protocol; it is started again' },
   error = { 'the agent answered with an error (%s)', 'status' },
 }
 
@@ -122,6 +124,8 @@ local ZH = {
   ['there is no folder that an external agent could work in'] = '没有可供外部代理工作的文件夹',
   ["the agent's program could not be started"] = '代理的程序无法启动',
   ["the agent's program ended unexpectedly; the log has its last words"] = '代理的程序意外结束；日志中有它最后的输出',
+  ['the agent speaks another version of the protocol'] = '代理使用的是另一个版本的协议',
+  ['the agent does not keep to the protocol; it is started again'] = '代理没有遵守协议；将重新启动',
   ['the agent answered with an error (%s)'] = '代理返回了错误（%s）',
 
   ['the answer reached the limit of its length'] = '回答达到长度上限',

@@ -32,6 +32,8 @@ function reasonText(params: Readonly<Record<string, unknown>> = {}): string | un
     case "folder": return t("There is no folder that an external agent could work in.");
     case "start": return t("The agent's program could not be started.");
     case "ended": return t("The agent's program ended unexpectedly; the log has its last words.");
+    case "version": return t("The agent speaks another version of the protocol.");
+    case "protocol": return t("The agent does not keep to the protocol; it is started again.");
     case "error": return t("The agent answered with an error ({0}).", fact("status"));
     default: return undefined;
   }
