@@ -23,6 +23,8 @@ _ENDS = {
     "refusal": "the agent refused to go on",
     "interrupted": "the turn was interrupted",
 }
+_ENDED = ("tool.complete", "tool.error")
+_CALLS = ("tool.start", "tool.update", *_ENDED)
 
 
 class Answering:
@@ -35,6 +37,7 @@ class Answering:
         self._session_id: str | None = None
         self._events: asyncio.Queue[Json] = asyncio.Queue()
         self._in_line = False
+        self._shown: set[str] = set()
 
     def heard(self, event: Json) -> None:
         """An event of any session."""
@@ -66,10 +69,8 @@ class Answering:
         if kind == "message.streaming" and data["kind"] == "text":
             self._screen.raw(body(data["delta"]))
             self._in_line = not data["delta"].endswith("\n")
-        elif kind == "tool.start":
-            self._say(f"* {_title(data['toolCall'])}")
-        elif kind == "tool.error":
-            self._tool_failed(data["toolCall"])
+        elif kind in _CALLS:
+            self._show_call(data["toolCall"], kind)
         elif kind == "agent.error":
             self._end_line()
             self._screen.fail(f"the agent failed: {line(data['error']['message'])}")
@@ -81,6 +82,14 @@ class Answering:
                 raise CommandFailed("the prompt was not answered")
             return True
         return False
+
+    def _show_call(self, call: Json, kind: str) -> None:
+        """Once what it is about is known, at the latest when it ends: it begins with no more than the tool's name."""
+        if call["id"] not in self._shown and (call["title"] != call["name"] or kind in _ENDED):
+            self._shown.add(call["id"])
+            self._say(f"* {_title(call)}")
+        if kind == "tool.error":
+            self._tool_failed(call)
 
     def _tool_failed(self, call: Json) -> None:
         self._say(f"  {_title(call)}: {call['status']}")

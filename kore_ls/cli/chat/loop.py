@@ -24,6 +24,9 @@ CHAT_ADVICE = {
 """What to do about an error, by its kind, inside the chat."""
 
 
+_STOP_SECONDS = 2
+
+
 class Input(Protocol):
     """Where entries come from."""
 
@@ -76,16 +79,23 @@ class Loop:
                 await asyncio.wait([reading])
 
     async def _stoppable(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work so that `stop` can end it."""
-        self.working = asyncio.create_task(work)
+        """Do the work so that `stop` can end it, as the end of the server does. Raises what it raises, ServerGone."""
+        working = self.working = asyncio.create_task(work)
+        gone = asyncio.ensure_future(self._server.ended.wait())
         try:
-            await asyncio.wait([self.working])
-            if self.working.cancelled():
+            await asyncio.wait([working, gone], return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise self._server.gone()
+            if working.cancelled():
                 raise CommandFailed("stopped")
-            self.working.result()
+            working.result()
         finally:
-            self.working.cancel()
             self.working = None
+            gone.cancel()
+            if working.cancel():
+                await asyncio.wait([working], timeout=_STOP_SECONDS)
+            if working.done() and not working.cancelled():
+                working.exception()  # else asyncio tells it: that the server is gone is told once
 
     def stop(self) -> bool:
         """End the work on the entry in hand; whether there was any."""

@@ -209,6 +209,20 @@ def test_a_server_that_dies_ends_the_chat_with_a_word(folder: Path) -> None:
     assert messages(folder) == ["kept"]
 
 
+def test_a_server_that_dies_in_mid_turn_ends_the_chat_and_the_call_is_shown(folder: Path) -> None:
+    process("trust", folder)
+    with chatting(folder) as chat:
+        say(chat, "/mode build")
+        chat.press("/run sleep 600" + ENTER)
+        chat.expect("Run sleep 600")
+        (server,) = psutil.Process(chat.popen.pid).children()
+        server.send_signal(signal.SIGKILL)
+        chat.expect("the server is gone")
+        assert chat.exit_code() == 1
+        assert chat.text.count("* Run sleep 600") <= 1
+        assert "Traceback" not in chat.text and "never retrieved" not in chat.text
+
+
 @pytest.mark.slow
 def test_leaving_ends_the_server(folder: Path) -> None:
     with chatting(folder) as chat:
