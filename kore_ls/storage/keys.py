@@ -21,6 +21,9 @@ GENERATION = "store_generation"
 LINEAGE = "lineage"
 """The key in `meta` under which stands which store this is, see `StoreForm`."""
 
+_MOST = 1 << 62
+"""What is counted here never comes near it, and can be added to."""
+
 CONVERTING_MS = 15 * 60 * 1000
 """Longer than this nobody waits for another process that encrypts, decrypts or rekeys the store."""
 
@@ -94,7 +97,7 @@ def generation(db: sqlite3.Connection) -> int:
 
 
 def _count(value: object) -> int:
-    if not isinstance(value, int) or value < 0:
+    if not isinstance(value, int) or not 0 <= value < _MOST:
         raise StoreDamaged("what the store keeps of its key is damaged", reason="key")
     return value
 

@@ -38,7 +38,7 @@ from kore_ls.storage.memory_index import MemoryIndex, attach_index
 from kore_ls.storage.migrations import APPLICATION_ID, SCHEMA_VERSION, check_schema, migrate, user_version
 from kore_ls.storage.sealing import install
 from kore_ls.storage.searcher import Searcher
-from kore_ls.storage.unlocking import Access, Budget, holds_sealed, refusal, unlock
+from kore_ls.storage.unlocking import Access, Budget, holds_sealed, is_key_of_rows, refusal, unlock
 from kore_ls.storage.writer import Writer
 
 T = TypeVar("T")
@@ -188,7 +188,7 @@ async def open_store(
         await writer.run(opened.budget.look)
         if key is None:
             opened.refused = refusal(access, gate)
-            opened.damaged = await writer.run(lambda db: holds_sealed(db) and generation(db) == made)
+        opened.damaged = await writer.run(lambda db: _has_other_rows(db, codec) and generation(db) == made)
         opened.writing = Writer(writer, name, _guard(opened), _entered(opened), opened.budget.spend)
         opened.searcher = _searcher(opened, access.indexed_messages)
         opened.seen_version, opened.seen_change = await writer.run(lambda db: (data_version(db), newest_change(db)))
@@ -251,6 +251,11 @@ def _unlocked(db: sqlite3.Connection, access: Access, gate: Gate | None) -> tupl
     if key is not None and gate is not None:
         gate.unlocked(db, access.ciphers)
     return key, at
+
+
+def _has_other_rows(db: sqlite3.Connection, codec: Codec | None) -> bool:
+    """Whether the rows are not in the form that the store says; what is written now could be lost with its key."""
+    return holds_sealed(db) if codec is None else not is_key_of_rows(db, codec)
 
 
 async def _open_read_only(path: Path, access: Access) -> OpenStore:

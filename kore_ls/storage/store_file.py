@@ -110,7 +110,7 @@ class StoreFile:
                 self._on_worn()
 
     async def _begin(self, opened: OpenStore) -> None:
-        if opened.writing is None or self._first is None:
+        if opened.writing is None or self._first is None or opened.damaged:
             return
         try:
             await opened.writing.write(self._first)

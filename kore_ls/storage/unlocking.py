@@ -75,6 +75,19 @@ def holds_sealed(db: sqlite3.Connection) -> bool:
     return db.execute(f"SELECT 1 FROM ({' UNION ALL '.join(ends)}) WHERE kind = 'blob' LIMIT 1").fetchone() is not None
 
 
+def is_key_of_rows(db: sqlite3.Connection, codec: Codec) -> bool:
+    """Whether the key opens any of the last rows, if there are some: that of another store may lie in its place."""
+    names = "SELECT id, id, '', '', name, 0 FROM sessions ORDER BY num DESC"
+    texts = "SELECT uid, session_id, role, CAST(seq AS BLOB), content, 0 FROM messages ORDER BY id DESC"
+    before, db.text_factory = db.text_factory, bytes
+    try:
+        named, said = (db.execute(f"{sql} LIMIT {_ENDS}").fetchall() for sql in (names, texts))
+    finally:
+        db.text_factory = before
+    found = codec.open_all("sessions", "name", named) + codec.open_all("messages", "content", said)
+    return not found or any(text is not None for text in found)
+
+
 def unlock(db: sqlite3.Connection, access: Access, *, read_only: bool = False) -> tuple[StoreKey | None, int]:
     """The key of the store, made for a new one (None: it is plain), and the store's generation.
 

@@ -302,6 +302,34 @@ async def test_a_key_that_was_taken_out_makes_no_plain_store_of_it(filled: Path)
     await store.close()
 
 
+async def test_a_key_of_another_store_in_its_place_lets_nothing_be_written(filled: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    await _fill(other)
+    (key,) = raw(other, "SELECT kdf, cost, salt, wrapped FROM keys")
+    (own,) = raw(filled, "SELECT kdf, cost, salt, wrapped FROM keys")
+    put_key = "UPDATE keys SET kdf = ?, cost = ?, salt = ?, wrapped = ?"
+    tampered(filled, lambda db: db.execute(put_key, key))
+    before = filled.read_bytes()
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        with pytest.raises(StoreDamaged):
+            await store.load_session(A)
+        for write in (store.add_message(message(A, "more")), store.create_session(record("more"))):
+            with pytest.raises(StoreDamaged):
+                await write
+        assert await store.check() != []
+    finally:
+        await store.close()
+    assert filled.read_bytes() == before
+    tampered(filled, lambda db: db.execute(put_key, own))
+    store = SQLiteStore(filled, CIPHER)
+    try:
+        assert [each.content for each in (await store.list_messages(A)).messages] == ["text a1", "text a2", "text a3"]
+        await store.add_message(message(A, "text a4"))
+    finally:
+        await store.close()
+
+
 async def test_a_repair_with_a_key_at_hand_makes_another_for_the_one_that_was_taken_out(filled: Path) -> None:
     tampered(filled, put("DELETE FROM keys"))
     store = SQLiteStore(filled, CIPHER)
@@ -322,6 +350,8 @@ async def test_a_repair_with_a_key_at_hand_makes_another_for_the_one_that_was_ta
         "UPDATE keys SET used = 'often'",
         "UPDATE keys SET used = -5",
         "UPDATE keys SET used = 1.5",
+        "UPDATE keys SET used = 9223372036854775807",
+        "INSERT OR REPLACE INTO meta VALUES ('store_generation', 9223372036854775807)",
     ],
 )
 async def test_what_is_kept_of_the_key_is_damaged_and_a_repair_loses_nothing(filled: Path, sql: str) -> None:
