@@ -410,6 +410,7 @@ FAILURES = [
     (Reply(status=429), "agentFailed", "no more requests now", {"reason": "rateLimit"}),
     (Reply(status=400, code="context_length_exceeded"), "agentFailed", "too long", {"reason": "contextOverflow"}),
     (Reply(text=("half",), cut=True), "agentFailed", "broke off", {"reason": "brokenOff"}),
+    (Reply(text=("half",), short=True), "agentFailed", "broke off", {"reason": "brokenOff"}),
 ]
 
 
@@ -439,7 +440,7 @@ async def test_each_failure_says_what_is_wrong_in_our_words(
     assert error["params"] == facts | ({} if facts["reason"] == "contextOverflow" else {"provider": provider})
     assert (await client.event("turn.finished"))["data"]["stopReason"] == "error"
     assert "secret words" not in str(error) + caplog.text and KEY not in str(error) + caplog.text
-    if reply.cut:
+    if reply.text:
         assert (await messages(client, session))[-1]["content"] == "half"
     server.reply("again")
     assert (await ask(client, "again", session))["stopReason"] == "endTurn"

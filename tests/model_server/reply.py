@@ -28,7 +28,7 @@ class Reply:
     """One answer. `text` comes in these pieces. With a `status` other than 200 it is an error with this `code`.
 
     `hold`: after the first piece wait until the test lets go or the client goes. `cut`: end the connection after the
-    text, in mid-stream.
+    text, in mid-stream; `short`: end the answer there, as if it were whole. `stray`: send this after the first piece.
     """
 
     text: tuple[str, ...] = ()
@@ -40,6 +40,8 @@ class Reply:
     retry_after: int | None = None
     hold: bool = False
     cut: bool = False
+    short: bool = False
+    stray: bytes = b""
     stop: str = ""
 
 

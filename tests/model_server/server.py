@@ -20,7 +20,7 @@ class ModelServer:
     """`async with ModelServer() as server`: answers with `replies` in order; without one it says "ok".
 
     Requests without tools (titles, summaries) are answered with `plain`. `asked` are the requests with tools,
-    `asked_plain` the others.
+    `asked_plain` the others. Requests of more than `holds` characters are too long for it.
     """
 
     def __init__(self) -> None:
@@ -28,6 +28,7 @@ class ModelServer:
         self.plain: deque[Reply] = deque()
         self.asked: list[Asked] = []
         self.asked_plain: list[Asked] = []
+        self.holds: int | None = None
         self.held = asyncio.Event()
         self.let_go = asyncio.Event()
         self.gone = asyncio.Event()
@@ -92,7 +93,10 @@ class ModelServer:
         (self.asked if with_tools else self.asked_plain).append(asked)
         self._changed.set()
         waiting = self.replies if with_tools else self.plain
-        reply = waiting.popleft() if waiting else Reply(text=("ok",))
+        if self.holds is not None and len(json.dumps(asked.body)) > self.holds:
+            reply = Reply(status=400, code="context_length_exceeded")
+        else:
+            reply = waiting.popleft() if waiting else Reply(text=("ok",))
         form = _form(path)
         if reply.status != 200:
             after = {} if reply.retry_after is None else {"retry-after": str(reply.retry_after)}
@@ -119,8 +123,12 @@ class ModelServer:
                     self.gone.set()
                     return False
                 gone.cancel()
+            if event is form.FIRST and reply.stray:
+                writer.write(f"{len(reply.stray):x}\r\n".encode() + reply.stray + b"\r\n")
             if event is form.LAST and reply.cut:
                 return False
+            if event is form.LAST and reply.short:
+                break
             if event:
                 writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
                 await writer.drain()

@@ -77,7 +77,8 @@ class ModelAgent:
         endpoint, key = usable_endpoint(self._settings, self._keys, self._environ, self._model)
         engine = await _engine()
         async with engine.connected(endpoint, key, self._connect) as model:
-            conversation = engine.Conversation(turn, model, endpoint, self._settings.context_window)
+            window, real = self._settings.context_window, self._connect is None
+            conversation = engine.Conversation(turn, model, endpoint, window, real=real)
             async for event in conversation.events():
                 if isinstance(event, engine.Finished):
                     self._name(engine, turn.session, endpoint, key, event)

@@ -28,11 +28,16 @@ def _weight(message: Message) -> int:
     return tokens(message.content) + sum(tokens(str(call.arguments)) + tokens(result_text(call)) for call in calls)
 
 
-def is_long(history: History, summary: Summary | None, window: int) -> bool:
-    """Whether a history leaves too little room for an answer."""
+def size(history: History, summary: Summary | None) -> int:
+    """About how many tokens a history is, told from its boundary on."""
     after = 0 if summary is None else summary.up_to
     whole = sum(_weight(message) for message in history.messages if message.seq > after)
-    return whole + (0 if summary is None else tokens(summary.text)) > window * _FULL
+    return whole + (0 if summary is None else tokens(summary.text))
+
+
+def is_long(history: History, summary: Summary | None, window: int) -> bool:
+    """Whether a history leaves too little room for an answer."""
+    return size(history, summary) > window * _FULL
 
 
 def cut(history: History, summary: Summary | None, window: int) -> int | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any
 
 from attrs import frozen
 from pydantic_ai.direct import model_request_stream
@@ -33,18 +32,26 @@ from kore_ls.agents.agent import (
     StepEnded,
     TextDelta,
     ThinkingDelta,
+    ToolOutcome,
+    ToolReported,
     UsageReported,
 )
 from kore_ls.agents.endpoint import Endpoint
 from kore_ls.agents.model import compaction, failures, words
 from kore_ls.agents.model.connection import connected as connected
 from kore_ls.agents.model.history import History, Note, Summary, kept, read_note, with_results
-from kore_ls.model.message import ToolKind
+from kore_ls.errors import KoreError
+from kore_ls.model.display import visible
+from kore_ls.model.ids import MessageId
+from kore_ls.model.message import ToolCall, ToolKind, ToolStatus
 from kore_ls.model.mode import AgentMode
 from kore_ls.model.session import Usage
 from kore_ls.model.turn import StopReason
 
 MOST_STEPS = 200
+_MOST_SHORTENINGS = 3
+"""So often what is sent is halved for a model that finds it too long."""
+UNREAD = "The arguments are not an object in JSON, or not all of it. Nothing was done."
 _TITLE_CHARS = 80
 _TITLED_CHARS = 4_000
 _CHANGING = frozenset({ToolKind.EDIT, ToolKind.MOVE, ToolKind.DELETE, ToolKind.EXECUTE})
@@ -69,10 +76,15 @@ class Title:
 
 
 class Conversation:
-    """See the module. `window` is the model's, in tokens; None: a common one is assumed."""
+    """See the module. `window` is the model's, in tokens; None: a common one is assumed.
 
-    def __init__(self, turn: AnsweredTurn, model: Model, endpoint: Endpoint, window: int | None) -> None:
-        self._turn, self._model, self._endpoint = turn, model, endpoint
+    `real`: it is asked over a network, where an answer can break off.
+    """
+
+    def __init__(
+        self, turn: AnsweredTurn, model: Model, endpoint: Endpoint, window: int | None, *, real: bool = True
+    ) -> None:
+        self._turn, self._model, self._endpoint, self._real = turn, model, endpoint, real
         self._window = window or compaction.WINDOW
         self._prompt = words.prompt_text(turn.prompt)
         self._summary: Summary | None = None
@@ -98,12 +110,17 @@ class Conversation:
                     yield each
             assert response is not None
             yield UsageReported(usage=_summed(self._taken(), usage_of(response, self._endpoint)))
-            results, ids = [], []
+            if step == 0:
+                failures.check_said(response, self._endpoint)
+            results: list[tuple[ToolCallPart, str]] = []
+            ids: list[str] = []
             for part in response.parts:
                 if isinstance(part, ToolCallPart):
-                    text, call_id = await self._use(part)
-                    results.append((part, text))
-                    ids.append(call_id)
+                    outcome = unread(part, len(ids)) or await self._turn.use_tool(part.tool_name, part.args_as_dict())
+                    if outcome.call.id == unread_id(len(ids)):
+                        yield ToolReported(call=outcome.call)
+                    results.append((part, outcome.text))
+                    ids.append(outcome.call.id)
             note = self._note(response, ids, first=step == 0)
             if not results:
                 reason = _REASONS.get(response.finish_reason or "", StopReason.END_TURN)
@@ -135,7 +152,7 @@ class Conversation:
 
     async def _asked(self, history: History, since: list[ModelMessage]) -> AsyncIterator[AgentEvent | ModelResponse]:
         """One answer of the model, its pieces first; tried again where that is of use and nothing was said yet."""
-        tries, compacted = 0, False
+        tries, shortened = 0, 0
         while True:
             await self._turn.ready()
             begun = False
@@ -145,13 +162,15 @@ class Conversation:
                     begun = True
                     yield each
                 return
-            except failures.FAILURES as error:
-                if begun:
+            except KoreError:
+                raise
+            except Exception as error:  # the library's own errors, and those it makes over answers that are none
+                if begun or not isinstance(error, failures.FAILURES):
                     raise failures.told(error, self._endpoint) from None
-                if failures.is_overflow(error) and not compacted and history.messages:
-                    compacted = True
-                    await self._compact(history)
-                    continue
+                if failures.is_overflow(error) and shortened < _MOST_SHORTENINGS:
+                    shortened += 1
+                    if await self._shorten(history):
+                        continue
                 wait = failures.wait_before_retry(error, tries)
                 if wait is None:
                     raise failures.told(error, self._endpoint) from None
@@ -180,37 +199,69 @@ class Conversation:
                         yield TextDelta(text=text)
                     case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text))) if text:
                         yield ThinkingDelta(text=text)
-            yield stream.get()
-
-    async def _use(self, part: ToolCallPart) -> tuple[str, str]:
-        """What the model is told of its call, and the call's id here. A tool that the mode hides is refused there."""
-        try:
-            arguments: Mapping[str, Any] = part.args_as_dict(raise_if_invalid=True)
-        except (ValueError, AssertionError):
-            arguments = {}
-        outcome = await self._turn.use_tool(part.tool_name, arguments)
-        return outcome.text, outcome.call.id
+            response = stream.get()
+        if self._real:
+            failures.check_whole(response, self._endpoint)
+        yield response
 
     # -- making it short
 
-    async def _compact(self, history: History) -> None:
-        """Put a boundary behind the older messages, if there are any."""
+    async def _shorten(self, history: History) -> bool:
+        """The model holds less than was thought: whether there was something to make shorter."""
+        self._window = min(self._window, compaction.size(history, self._summary) // 2)
+        return await self._compact(history)
+
+    async def _compact(self, history: History) -> bool:
+        """Put a boundary behind the older messages, if there are any and the model has words for them."""
         cut = compaction.cut(history, self._summary, self._window)
         if cut is None:
-            return
-        text = compaction.transcript(history, self._summary, cut, self._window)
-        try:
-            response = await asked_plainly(self._model, words.SUMMARY, text)
-        except failures.FAILURES as error:
-            raise failures.told(error, self._endpoint) from None
+            return False
+        response = await self._summed_up(history, cut)
         self._spent = _summed(self._spent, usage_of(response, self._endpoint))
         said = text_of(response).strip()
         if said:
             self._summary = self._new_summary = Summary(up_to=cut, text=said)
+        return bool(said)
+
+    async def _summed_up(self, history: History, cut: int) -> ModelResponse:
+        """What the model makes of the messages up to there; it is told fewer of them until it can hold them."""
+        for shortened in range(_MOST_SHORTENINGS + 1):
+            text = compaction.transcript(history, self._summary, cut, self._window)
+            try:
+                return await asked_plainly(self._model, words.SUMMARY, text)
+            except failures.FAILURES as error:
+                if not failures.is_overflow(error) or shortened == _MOST_SHORTENINGS:
+                    raise failures.told(error, self._endpoint) from None
+                self._window //= 2
+        raise AssertionError
 
     def _taken(self) -> Usage:
         spent, self._spent = self._spent, _NOTHING
         return spent
+
+
+def unread_id(number: int) -> str:
+    """The id of a step's call that can't be read."""
+    return f"unread-{number}"
+
+
+def unread(part: ToolCallPart, number: int) -> ToolOutcome | None:
+    """What became of a call whose arguments are no object of JSON, as when an answer ends within them: nothing."""
+    try:
+        part.args_as_dict(raise_if_invalid=True)
+    except (ValueError, AssertionError):
+        call = ToolCall(
+            id=unread_id(number),
+            message_id=MessageId(""),
+            name=part.tool_name,
+            kind=ToolKind.OTHER,
+            title=visible(part.tool_name)[:_TITLE_CHARS],
+            arguments={},
+            status=ToolStatus.FAILED,
+            result={"text": UNREAD},
+        )
+        return ToolOutcome(call=call, text=UNREAD)
+    return None
 
 
 def tools_for(mode: AgentMode) -> list[ToolDefinition]:

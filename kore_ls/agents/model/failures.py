@@ -19,13 +19,21 @@ from pydantic_ai.exceptions import (
     ModelUnavailableError,
     UserError,
 )
+from pydantic_ai.messages import ModelResponse, ToolCallPart
 
 from kore_ls.agents.endpoint import Endpoint
 from kore_ls.errors import AgentFailed, AgentUnavailable, AuthRequired, KoreError
+from kore_ls.model.provider import Wire
 
 FAILURES = (AgentRunError, UserError)
 """What the library raises."""
-_OVERFLOWS = ("context_length", "context length", "exceed_context", "prompt is too long", "input token count")
+_OVERFLOWS = (
+    *("context_length", "context length", "context window", "context size", "exceed_context", "exceed context limit"),
+    *("prompt is too long", "prompt too long", "input is too long", "input token count", "range of input length"),
+    *("model token limit", "maximum model length"),
+)
+"""How servers word it that have no code for it."""
+_NO_OVERFLOWS = (401, 402, 403, 404, 429)
 _SHORT_WAIT_S = 5.0
 _MOST_WAIT_S = 1_000_000.0
 _WAITS_S = (0.5, 1.5)
@@ -36,7 +44,32 @@ def is_overflow(error: Exception) -> bool:
     if isinstance(error, ModelContextWindowExceededError):
         return True
     words = str(getattr(error, "body", "") or "").lower()
-    return getattr(error, "status_code", None) in (400, 413) and any(each in words for each in _OVERFLOWS)
+    return getattr(error, "status_code", None) not in _NO_OVERFLOWS and any(each in words for each in _OVERFLOWS)
+
+
+def check_whole(response: ModelResponse, endpoint: Endpoint) -> None:
+    """Raise AgentFailed for an answer whose stream ended as if all was well, but before the answer did."""
+    name = endpoint.provider.name
+    if response.finish_reason == "error":
+        raise AgentFailed(f"{name} gave no usable answer", reason="answer", provider=name)
+    if response.finish_reason == "content_filter" or "finish_reason" in (response.provider_details or {}):
+        return
+    if endpoint.wire is not Wire.CHAT or not response.usage.has_values():  # some never say why they stop
+        raise broken_off(endpoint)
+
+
+def check_said(response: ModelResponse, endpoint: Endpoint) -> None:
+    """Raise AgentFailed for an answer that says nothing at all and gives no reason for it."""
+    said = any(isinstance(part, ToolCallPart) or part.has_content() for part in response.parts)
+    if response.finish_reason in (None, "stop") and not said:
+        name = endpoint.provider.name
+        raise AgentFailed(f"{name} gave no usable answer", reason="answer", provider=name)
+
+
+def broken_off(endpoint: Endpoint) -> AgentFailed:
+    """The connection was lost in mid-answer."""
+    name = endpoint.provider.name
+    return AgentFailed(f"the connection to {name} broke off in mid-answer", reason="brokenOff", provider=name)
 
 
 def wait_before_retry(error: Exception, tries: int) -> float | None:
@@ -73,7 +106,7 @@ def told(error: Exception, endpoint: Endpoint) -> KoreError:
         return AgentFailed(text, reason="rateLimit", provider=name, retryAfter=after)
     if isinstance(error, ModelConnectionError):
         if error.phase == "read" or error.in_stream:
-            return AgentFailed(f"the connection to {name} broke off in mid-answer", reason="brokenOff", provider=name)
+            return broken_off(endpoint)
         text = f"{name} can't be reached; check the address and the network"
         return AgentFailed(text, reason="unreachable", provider=name)
     if isinstance(error, ModelAPIError) and isinstance(error, ModelHTTPError):
