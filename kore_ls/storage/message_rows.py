@@ -143,10 +143,9 @@ def _insert(db: sqlite3.Connection, message: Message, statement: str) -> bool:
 
 def count_messages(db: sqlite3.Connection, added: int, last: Message, now: int) -> None:
     """Bring the session's counters in step with messages just inserted, `last` being the newest."""
-    preview: str | bytes | None = preview_of(last.content)
-    if (codec := codec_of(db)) is not None:
-        preview = sealed_preview(codec, last.session_id, preview_of(last.content))
-    db.execute(_COUNT, (added, last.seq, last.role.value, preview, last.timestamp, now, last.session_id))
+    preview, codec = preview_of(last.content), codec_of(db)
+    kept = preview if codec is None else sealed_preview(codec, last.session_id, preview)
+    db.execute(_COUNT, (added, last.seq, last.role.value, kept, last.timestamp, now, last.session_id))
 
 
 def list_messages(

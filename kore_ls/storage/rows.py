@@ -87,7 +87,8 @@ def sealed_row(codec: Codec, place: str, row: Row, columns: Sealed) -> Row:
     """A row with some of its columns encrypted."""
     values = list(row)
     for index, column in columns:
-        values[index] = codec.seal(place, column, values[index])
+        if values[index] is not None:
+            values[index] = codec.seal(place, column, values[index])
     return tuple(values)
 
 
