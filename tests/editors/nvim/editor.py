@@ -191,10 +191,15 @@ class Nvim:
         self.press("".join(f"{text}<CR>" for text in texts))
 
     def wait(self, condition: str, *arguments: Any) -> None:
-        """Wait until the body of a Lua function returns true."""
-        code = f"local given = {{ ... }} return vim.wait({int(LIMIT * 1000)}, function(...) {condition} end, 5)"
-        if not self.lua(code, *arguments):
-            raise AssertionError(f"this did not come about: {condition}\n{self.situation()}")
+        """Wait until the body of a Lua function returns true.
+
+        In short turns: while `vim.wait` is at work no key is taken, and it may have begun before the last one was.
+        """
+        code = f"local given = {{ ... }} return vim.wait(200, function(...) {condition} end, 5)"
+        limit = time.monotonic() + LIMIT
+        while not self.lua(code, *arguments):
+            if time.monotonic() > limit:
+                raise AssertionError(f"this did not come about: {condition}\n{self.situation()}")
 
     def situation(self) -> str:
         """What a failed test should tell."""
