@@ -111,12 +111,24 @@ async def test_permission_is_the_users_to_give_and_is_asked_in_our_words(
 
 @pytest.mark.skipif(probe().kind is SandboxKind.NONE, reason="nothing here confines a process")
 async def test_in_plan_mode_nothing_is_changed_whatever_the_agent_claims_or_does(
-    application: Application, folder: Path, settings: AgentSettings, home: Path
+    application: Application,
+    folder: Path,
+    settings: AgentSettings,
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (folder / "opencode.json").write_text('{"permission": {"edit": "allow", "bash": "allow"}}')
+    (folder / "jdk").mkdir()
+    (tmp_path / "tools").mkdir()
+    monkeypatch.setenv("JAVA_HOME", str(folder / "jdk"))
+    monkeypatch.setenv("NVM_DIR", str(tmp_path / "tools"))
+    settings = evolve(settings, env={**settings.env, "MY_DIR": str(folder / "jdk"), "OUR_DIR": str(tmp_path)})
     before = sorted(folder.rglob("*"))
     client, _, session = await started(application, folder, settings, "plan")
-    await ask(client, session, "EDIT a.txt\nEDIT b.txt!\nSILENT c.txt\nWRITE d.txt\nRUN touch e.txt")
+    tries = f"SILENT jdk/f.txt\nSILENT {tmp_path}/tools/g.txt\n"
+    await ask(client, session, f"{tries}EDIT a.txt\nEDIT b.txt!\nSILENT c.txt\nWRITE d.txt\nRUN touch e.txt")
+    assert list((tmp_path / "tools").iterdir()) == []
     assert [each for each in sorted(folder.rglob("*")) if ".kore" not in each.parts] == before
     assert seen(home, "answer") == ["no", "no"] and seen(home, "mode") == ["plan"]
     said = (await messages(client, session))[-1]["content"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -114,3 +115,30 @@ async def test_a_history_is_made_shorter_until_the_model_can_hold_it(
     plain = len(server.asked_plain)
     assert await ask(client, session, "and on") is None
     assert len(server.asked_plain) == plain
+
+
+async def test_half_a_summary_takes_the_place_of_nothing(
+    application: Application, folder: Path, server: ModelServer
+) -> None:
+    client, session = await started(application, folder, server)
+    await client.add(session["id"], "long ago")
+    server.replies.append(Reply(status=400, code="context_length_exceeded"))
+    server.plain.append(Reply(text=("Long ago it",), short=True))
+    told = await ask(client, session, "go on")
+    assert told is not None and told["params"]["reason"] == "brokenOff"
+    assert await ask(client, session, "again") is None
+    assert server.asked[-1].body["messages"][1]["content"] == "long ago"
+
+
+async def test_a_title_that_can_not_be_read_costs_nothing(
+    application: Application, folder: Path, server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, _ = await started(application, folder, server)
+    session = await client.create()
+    server.plain.append(Reply(text=("secret",), stray=b"data: [1, 2]\n\n"))
+    assert await ask(client, session, "hello") is None
+    async with asyncio.timeout(60):
+        await server.until_plain(1)
+    await client.call("kore/session/close", {"sessionId": session["id"]})
+    assert (await client.get(session["id"]))["name"] == session["name"]
+    assert "secret" not in caplog.text and "Traceback" not in caplog.text

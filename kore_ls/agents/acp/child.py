@@ -136,7 +136,7 @@ async def start(program: Program, given: Start, place: Workplace) -> Child:
         place.folder,
         protected,
         writable=given.writable,
-        own=[path for path in _own(program, given.env) if path.exists()],
+        own=[path for path in _own(program, given.env, place.folder) if path.exists()],
         programs=_programs(given),
     )
     confined = confine(place.sandbox, list(given.argv), profile, place.folder)
@@ -162,16 +162,24 @@ async def start(program: Program, given: Start, place: Workplace) -> Child:
     return Child(process)
 
 
-def _own(program: Program, env: Mapping[str, str]) -> Iterable[Path]:
-    """The agent's own places: those of its preset, and directories that its variables name."""
+def _own(program: Program, env: Mapping[str, str], folder: Path) -> Iterable[Path]:
+    """The agent's own places: those of its preset, and directories that its own variables name.
+
+    Of the latter never toolchains, which others run, nor what lies in the folder or around it.
+    """
     home = Path(os.path.realpath(Path.home()))
     for name in program.preset.own:
         yield home / name
+    general = child_environment(env, folder=folder, network=True)
     for name, value in env.items():
-        if name.endswith(("_HOME", "_DIR")) and Path(value).is_absolute():
+        if name.endswith(("_HOME", "_DIR")) and name not in general and Path(value).is_absolute():
             path = Path(os.path.realpath(value))
-            if path not in (home, *home.parents) and name != "HOME":
+            if path not in (home, *home.parents) and not _overlap(path, folder):
                 yield path
+
+
+def _overlap(path: Path, folder: Path) -> bool:
+    return path.is_relative_to(folder) or folder.is_relative_to(path)
 
 
 def _programs(given: Start) -> Iterable[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from types import ModuleType
@@ -17,6 +18,8 @@ from kore_ls.agents.ports import Naming
 from kore_ls.errors import AgentUnavailable, AuthRequired
 from kore_ls.model.agent_settings import AgentSettings
 from kore_ls.model.session import SessionRecord
+
+log = logging.getLogger(__name__)
 
 LIBRARY = "pydantic_ai"
 INSTALL = "pip install 'kore-ls[model]'"
@@ -93,12 +96,15 @@ class ModelAgent:
             self._titling = asyncio.create_task(work, name="kore-title")
 
     async def _title(self, engine: ModuleType, session: SessionRecord, endpoint: Endpoint, key: str, done: Any) -> None:
-        if not await self._naming.wanted(session.id):
-            return
-        async with engine.connected(endpoint, key, self._connect) as model:
-            found = await engine.title_of(model, endpoint, done.prompt, done.text)
-        if found is not None:
-            await self._naming.name(session.id, found.text, found.usage)
+        try:
+            if not await self._naming.wanted(session.id):
+                return
+            async with engine.connected(endpoint, key, self._connect) as model:
+                found = await engine.title_of(model, endpoint, done.prompt, done.text)
+            if found is not None:
+                await self._naming.name(session.id, found.text, found.usage)
+        except Exception as error:  # nobody waits for it: the session keeps its name
+            log.warning("a session got no title: %s", type(error).__name__)
 
     async def close(self) -> None:
         """Give up naming the session; nothing else outlives a turn."""

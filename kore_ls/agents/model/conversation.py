@@ -228,11 +228,15 @@ class Conversation:
         for shortened in range(_MOST_SHORTENINGS + 1):
             text = compaction.transcript(history, self._summary, cut, self._window)
             try:
-                return await asked_plainly(self._model, words.SUMMARY, text)
+                response = await asked_plainly(self._model, words.SUMMARY, text)
             except failures.FAILURES as error:
                 if not failures.is_overflow(error) or shortened == _MOST_SHORTENINGS:
                     raise failures.told(error, self._endpoint) from None
                 self._window //= 2
+            else:
+                if self._real:  # half a summary would be all that is left of the conversation
+                    failures.check_whole(response, self._endpoint)
+                return response
         raise AssertionError
 
     def _taken(self) -> Usage:
