@@ -49,7 +49,7 @@ class MessageReader:
         while at > lowest:
             start, count, (rows, texts) = self._chunk(lowest, at)
             found += self._visible(
-                (rows[place][0], SessionId(text_of(rows[place][1])))
+                (rows[place][-1], SessionId(text_of(rows[place][1])))
                 for place in self._sieve.sift(texts)
                 if self._matches(text_of(texts[place]))
             )

@@ -13,8 +13,8 @@ from kore_ls.storage.columns import SEALED
 
 INDEXED_BYTES = 1 << 20
 """Of a longer message only so much is searched."""
-SearchedMessages = tuple[list[tuple[int, bytes]], list[bytes]]
-"""Of messages (row id, session id), and of each what is searched."""
+SearchedMessages = tuple[list[tuple[Any, ...]], list[bytes]]
+"""Of messages rows that have the session's id as their second and the row's id as their last, and what is searched."""
 _TOLERANT = methodcaller("decode", "utf-8", "replace")
 _SEARCHED = f"ifnull(substr(CAST(m.content AS BLOB), 1, {INDEXED_BYTES}), x'')"
 
@@ -110,8 +110,8 @@ def searched_messages(db: sqlite3.Connection, where: str, values: Sequence[Any],
     sessions = "CROSS JOIN sessions s ON s.id = m.session_id" if filtered else ""
     joined = f"FROM messages m {sessions} WHERE {where} ORDER BY m.id DESC"
     if codec is None:
-        rows = db.execute(f"SELECT m.id, CAST(m.session_id AS BLOB), {_SEARCHED} {joined}", values).fetchall()
-        return [row[:2] for row in rows], [row[2] for row in rows]
+        rows = db.execute(f"SELECT {_SEARCHED}, CAST(m.session_id AS BLOB), m.id {joined}", values).fetchall()
+        return rows, [row[0] for row in rows]
     columns = "m.uid, m.session_id, m.role, CAST(m.seq AS BLOB)"
     before, db.text_factory = db.text_factory, bytes  # of most rows no word is ever needed as text
     try:
@@ -120,7 +120,7 @@ def searched_messages(db: sqlite3.Connection, where: str, values: Sequence[Any],
         db.text_factory = before
     # A row that can't be read is not found; reading it says why.
     texts = [text[:INDEXED_BYTES] if text else b"" for text in codec.open_all("messages", "content", rows)]
-    return [(row[5], row[1]) for row in rows], texts
+    return rows, texts
 
 
 def unsealed(table: str, column: str) -> str:

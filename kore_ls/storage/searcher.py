@@ -22,7 +22,7 @@ from kore_ls.storage.search_rows import search
 
 T = TypeVar("T")
 
-READ_ROWS = 200
+READ_ROWS = 64
 """What a search waits for where what is not indexed is read."""
 _AGAIN_S = 0.01
 """An interrupt that comes between two statements is lost, so it is repeated."""
