@@ -208,3 +208,25 @@ async def test_what_another_server_took_back_is_not_known_to_the_agent_any_more(
     assert len(seen(home, "new")) == 2
     await one.close()
     await two.close()
+
+
+async def test_what_a_session_has_cost_is_counted_once_over_a_restart_and_where_the_agent_counts_anew(
+    state_home: Path, folder: Path, settings: AgentSettings
+) -> None:
+    def costs(amount: float) -> str:
+        cost = {"amount": amount, "currency": "USD"}
+        update = {"sessionUpdate": "usage_update", "used": 1, "size": 10, "cost": cost}
+        message = {"method": "session/update", "params": {"sessionId": "made", "update": update}}
+        return "WRITE " + json.dumps(message)
+
+    one = served(state_home, None)
+    client, _, session = await started(one, folder, settings)
+    assert await ask(client, session, costs(0.25), costs(0.5)) is None
+    await one.close()
+    two = served(state_home, None)
+    client, _ = await user(two, folder, agent=settings)
+    assert await ask(client, session, costs(0.75)) is None
+    assert (await client.get(session["id"]))["usage"]["cost"] == 0.75
+    assert await ask(client, session, costs(0.125)) is None
+    assert (await client.get(session["id"]))["usage"]["cost"] == 0.875
+    await two.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import count
+from math import isfinite
 from typing import Any
 
 from attrs import evolve, frozen
@@ -39,7 +40,7 @@ class Claim:
 
 
 class Calls:
-    """The tool calls of one turn, as far as they were told."""
+    """The tool calls of one turn, as far as they were told. `cost` is what the agent says its session has cost."""
 
     def __init__(self) -> None:
         self._known: dict[str, ToolCall] = {}
@@ -49,7 +50,7 @@ class Calls:
         self._step: set[str] = set()
         self._denied: dict[str, str] = {}
         self._ids: set[str] = set()
-        self._cost = 0.0
+        self.cost = 0.0
 
     def new_turn(self) -> None:
         """Calls of the turns before are over."""
@@ -175,8 +176,11 @@ class Calls:
 
     def _paid(self, update: Any) -> Iterator[AgentEvent]:
         cost = getattr(update, "cost", None)
-        if cost is not None and cost.currency == "USD" and cost.amount > self._cost:
-            spent, self._cost = cost.amount - self._cost, cost.amount
+        if cost is None or cost.currency != "USD" or not isfinite(cost.amount):
+            return
+        before, self.cost = self.cost, max(cost.amount, 0.0)
+        spent = self.cost if self.cost < before else self.cost - before  # it has begun to count anew
+        if spent:
             yield UsageReported(usage=Usage(cost=spent))
 
 

@@ -62,6 +62,7 @@ class Link:
         self._abilities: Any = None
         self._modes: tuple[str, ...] = ()
         self._logins: list[str] = []
+        self._note: Mapping[str, Any] = {}
 
     async def turn(self, turn: AnsweredTurn, place: Workplace, program: Program) -> AsyncIterator[AgentEvent]:
         """The turn's events. Raises KoreError; the process is ended where it does not stop by itself."""
@@ -95,6 +96,7 @@ class Link:
             client.stop()
             if not asking.done():
                 await self._cancel(client, asking)
+        await self._keep(turn, client)
         if answer.usage is not None:
             spent = Usage(input_tokens=answer.usage.input_tokens, output_tokens=answer.usage.output_tokens)
             yield UsageReported(usage=spent)
@@ -174,16 +176,23 @@ class Link:
         kept = _read((await turn.notes(ELSEWHERE)).get(ELSEWHERE), program)
         if kept is None or kept["id"] != client.external:
             client.external = None  # it was taken back, or went on in another server: what is known here is not so
-        if client.external is None and kept is not None:
+        first = client.external is None
+        if first and kept is not None:
             await self._resumed(client, kept["id"], str(place.folder))
         if client.external is None:
             made = await self._new_session(str(place.folder))
             client.external, kept = made.session_id, None
             self._know_modes(made)
+        elif first:
+            client.calls.cost = kept.get("cost", 0.0)
         known = _known(messages, -1 if kept is None else kept["seq"])
-        note = {"agent": program.name, "id": client.external, "seq": messages[-1].seq if messages else 0}
-        await turn.keep(ELSEWHERE, json.dumps(note))
+        self._note = {"agent": program.name, "id": client.external, "seq": messages[-1].seq if messages else 0}
+        await self._keep(turn, client)
         return _prompt(turn.prompt, [message for message in messages if message.id not in known])
+
+    async def _keep(self, turn: AnsweredTurn, client: Client) -> None:
+        """Note how the agent knows the session, and what it says that has cost: it goes on counting from there."""
+        await turn.keep(ELSEWHERE, json.dumps({**self._note, "cost": client.calls.cost}))
 
     async def _new_session(self, folder: str) -> Any:
         """A new session; an agent that wants a login first is told to take the key that it was given."""
