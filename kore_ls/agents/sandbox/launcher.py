@@ -1,4 +1,4 @@
-"""Confines itself by Landlock and seccomp, then becomes another program. Run as a script by `python -I`, by no import.
+"""Starts a program confined by Landlock and seccomp, and ends what it leaves. A script for `python -I`, not to import.
 
 Arguments: the number of a descriptor with JSON `{read: [...], write: [...], list: [...], network: bool}`, then argv.
 """
@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import platform
+import signal
 import stat
 import struct
 import sys
@@ -20,7 +21,7 @@ _REFER, _TRUNCATE = 1 << 13, 1 << 14
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _ALL = _READ | _WRITE_FILE | _REMOVE_AND_MAKE | _REFER | _TRUNCATE
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
-_PARENT_DEATH_SIGNAL, _NO_NEW_PRIVS, _SET_SECCOMP, _SECCOMP_FILTER = 1, 38, 22, 2
+_PARENT_DEATH_SIGNAL, _NO_NEW_PRIVS, _SET_SECCOMP, _SECCOMP_FILTER, _SUBREAPER = 1, 38, 22, 2, 36
 _MACHINES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 """seccomp's number of the machine, and the number of its call `socket`."""
 _IO_URING_SETUP = 425
@@ -106,10 +107,17 @@ def _prctl(option: int, *values: int) -> None:
 
 
 def main() -> None:
-    """Read what is granted, confine, become the program; exit code 126 or 127 where that fails, as shells have it."""
+    """Read what is granted; a child confines itself and becomes the program, this process ends what it leaves running.
+
+    The exit code is the program's, 128 and its signal, or 126 or 127 where it can't be started, as shells have it.
+    """
     descriptor, argv = int(sys.argv[1]), sys.argv[2:]
     with os.fdopen(descriptor, "rb") as file:
         granted = json.loads(file.read())
+    _prctl(_SUBREAPER, 1, 0, 0, 0)  # what loses its parent becomes this one's child, whatever it does
+    child = os.fork()
+    if child:
+        return _outlive(child)
     try:
         restrict(granted["read"], granted["write"], granted["list"], granted["network"])
     except OSError as error:
@@ -120,6 +128,52 @@ def main() -> None:
     except OSError as error:
         sys.stderr.write(f"kore-ls: the program can't be started ({os.strerror(error.errno or 0)})\n")
         sys.exit(127)
+
+
+class _Alone(Exception):
+    """The server is gone."""
+
+
+def _outlive(child: int) -> None:
+    """Wait for the program, or for the end of the server; kill all that is left and end as the program did."""
+
+    def alone(number: int, frame: object) -> None:
+        raise _Alone
+
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(each, signal.SIG_IGN)  # they are the program's, which has this group as well
+    status: int = signal.SIGKILL
+    try:
+        signal.signal(signal.SIGUSR1, alone)
+        _prctl(_PARENT_DEATH_SIGNAL, signal.SIGUSR1, 0, 0, 0)
+        for descriptor in range(3):
+            os.close(descriptor)  # whoever reads what is printed learns when nobody prints any more
+        ended = 0
+        while ended != child:
+            ended, status = os.waitpid(-1, 0)
+    except _Alone:
+        pass
+    while left := _children():
+        for process in left:
+            os.kill(process, signal.SIGKILL)
+        for process in left:
+            os.waitpid(process, 0)
+    os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
+
+
+def _children() -> list[int]:
+    found = []
+    with os.scandir("/proc") as entries:
+        names = [each.name for each in entries if each.name.isdecimal()]
+    for name in names:
+        try:
+            with os.fdopen(os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC), "rb") as file:
+                parent = int(file.read().rsplit(b")", 1)[1].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        if parent == os.getpid():
+            found.append(int(name))
+    return found
 
 
 if __name__ == "__main__":

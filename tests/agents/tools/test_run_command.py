@@ -463,6 +463,29 @@ async def test_background_children_hold_nothing_up_and_are_ended(folder: Path) -
     os.close(descriptor)
 
 
+@pytest.mark.parametrize("kind", [SandboxKind.BUBBLEWRAP, SandboxKind.LANDLOCK])
+@pytest.mark.parametrize("end", ["exit 3", "kill -9 $$", "sleep 600"])
+async def test_in_the_sandbox_nothing_outlives_a_command_however_it_hides(
+    kind: SandboxKind, end: str, folder: Path
+) -> None:
+    (folder / "sub").mkdir()
+    os.mkfifo(folder / "sub/held")
+    descriptor = os.open(folder / "sub/held", os.O_RDONLY | os.O_NONBLOCK)
+    scene = Scene(folder.resolve(), sandbox=sandbox_of(kind))
+    line = f"(env -i setsid sh -c 'trap \"\" HUP TERM; echo up; sleep 601' > sub/held &); echo ready; {end}"
+    going = asyncio.ensure_future(scene.use("run_command", argv=["sh", "-c", line]))
+    await scene.printed.wait()
+    if end.startswith("sleep"):
+        going.cancel()
+    (outcome,) = await asyncio.gather(going, return_exceptions=True)
+    os.set_blocking(descriptor, True)
+    while await asyncio.to_thread(os.read, descriptor, 10):
+        pass
+    os.close(descriptor)
+    if not isinstance(outcome, BaseException):
+        assert outcome.call.result["exitCode"] == (3 if end == "exit 3" else 137)
+
+
 async def test_a_program_that_is_not_there_is_said_not_to_be(folder: Path) -> None:
     with pytest.raises(ToolProblem, match="no such program"):
         await run_command(plain("/nowhere/x"), cwd=folder, env={}, limits=CommandLimits())
