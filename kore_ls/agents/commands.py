@@ -24,6 +24,7 @@ from kore_ls.agents.sandbox.confine import Confined
 _CHUNK = 32 << 10
 _MARK = "AGENT_COMMAND_ID"
 """A variable by which a command's processes are found again when their parents are gone."""
+_LAUNCHER_SECONDS = 0.4
 _ROUNDS = 5
 """How often what a command left running is looked for: it may be making more."""
 _DRAIN_SECONDS = 0.3
@@ -86,7 +87,7 @@ async def _started(
     with _readable(confined.grants) as grants, _readable(stdin or None) as source:
         try:
             _, child = await asyncio.get_running_loop().subprocess_exec(
-                partial(_Child, mark),
+                partial(_Child, mark, ends_all=grants is not None),
                 *confined.argv(-1 if grants is None else grants),
                 stdin=subprocess.DEVNULL if source is None else source,
                 stdout=subprocess.PIPE,
@@ -120,10 +121,13 @@ def _readable(content: bytes | None) -> Iterator[int | None]:
 
 
 class _Child(asyncio.SubprocessProtocol):
-    """A child process and what it prints. asyncio's own `Process.wait` may wait for whoever holds the output."""
+    """A child process and what it prints. asyncio's own `Process.wait` may wait for whoever holds the output.
 
-    def __init__(self, mark: str) -> None:
-        self._mark = mark.encode()
+    `ends_all`: it is the sandbox's launcher, which ends all that it started when it gets SIGUSR1.
+    """
+
+    def __init__(self, mark: str, *, ends_all: bool) -> None:
+        self._mark, self._ends_all = mark.encode(), ends_all
         self._chunks: asyncio.Queue[bytes] = asyncio.Queue()
         self._exited = asyncio.Event()
         self._transport: asyncio.SubprocessTransport
@@ -166,6 +170,10 @@ class _Child(asyncio.SubprocessProtocol):
         """Kill what is left of it, its group, its descendants and what they left running; wait for it."""
         if not self._stopped:
             self._stopped = True
+            if self._ends_all and not self._exited.is_set():
+                with contextlib.suppress(ProcessLookupError, TimeoutError):
+                    os.kill(self._transport.get_pid(), signal.SIGUSR1)
+                    await asyncio.wait_for(self._exited.wait(), _LAUNCHER_SECONDS)
             self._kill()
         await self._exited.wait()
         self._transport.close()
