@@ -19,6 +19,7 @@ OPTIONS = [
     {"optionId": "no", "name": "No", "kind": "reject_once"},
 ]
 cancelled = threading.Event()
+answered = threading.Semaphore(0)
 
 
 def note(what: Any) -> None:
@@ -61,6 +62,9 @@ def obey(prompt: int, session: str, text: str) -> None:
             cancelled.wait(60)
         elif verb == "ASK":
             ask(session, json.loads(rest))
+        elif verb == "ANSWERED":
+            for _ in range(int(rest)):
+                answered.acquire(timeout=60)
         elif verb == "SILENT":
             return
     send(id=prompt, result={"stopReason": "end_turn"})
@@ -96,6 +100,8 @@ def main() -> None:
                 threading.Thread(target=obey, args=obeying, daemon=True).start()
             case "session/cancel":
                 cancelled.set()
+            case None:
+                answered.release()
 
 
 if __name__ == "__main__":

@@ -230,3 +230,15 @@ async def test_what_a_session_has_cost_is_counted_once_over_a_restart_and_where_
     assert await ask(client, session, costs(0.125)) is None
     assert (await client.get(session["id"]))["usage"]["cost"] == 0.875
     await two.close()
+
+
+async def test_what_was_refused_is_told_as_refused_whatever_the_agent_tells_of_it(
+    application: Application, folder: Path, settings: AgentSettings
+) -> None:
+    client, _, session = await started(application, folder, settings, "plan")
+    calls = [{"toolCallId": name, "title": name, "kind": "edit"} for name in ("one", "two")]
+    update = {"sessionUpdate": "tool_call_update", "toolCallId": "one", "status": "completed"}
+    done = json.dumps({"method": "session/update", "params": {"sessionId": "made", "update": update}})
+    lines = [*(f"ASK {json.dumps(call)}" for call in calls), "ANSWERED 2", f"WRITE {done}"]
+    assert await ask(client, session, *lines) is None
+    assert [call["status"] for call in (await last(client, session))["toolCalls"]] == ["denied", "denied"]

@@ -48,13 +48,12 @@ class Calls:
         self._diffs: dict[str, str] = {}
         self._raw: dict[str, Any] = {}
         self._step: set[str] = set()
-        self._denied: dict[str, str] = {}
         self._ids: set[str] = set()
         self.cost = 0.0
 
     def new_turn(self) -> None:
         """Calls of the turns before are over."""
-        for each in (self._known, self._paths, self._diffs, self._raw, self._step, self._denied, self._ids):
+        for each in (self._known, self._paths, self._diffs, self._raw, self._step, self._ids):
             each.clear()
 
     def events(self, update: Any) -> Iterator[AgentEvent]:
@@ -112,14 +111,11 @@ class Calls:
         call = evolve(call, **changes)
         if diff := self._diffs.get(name):
             call = evolve(call, result={**(call.result or {}), "diff": diff[:_RESULT_CHARS]})
-        if name in self._denied and call.status in (ToolStatus.FAILED, ToolStatus.COMPLETED):
-            call = evolve(call, status=ToolStatus.DENIED, result={"text": self._denied[name]})
         self._known[name] = call
         self._step.add(name)
         yield ToolReported(call=call)
 
     def _forget(self, name: str) -> None:
-        self._denied.pop(name, None)
         for each in (self._paths, self._diffs, self._raw):
             each.pop(name, None)
 
@@ -154,9 +150,11 @@ class Calls:
             diff=self._diffs.get(name),
         )
 
-    def denied(self, name: str, reason: str) -> None:
-        """Its call was refused, whatever the agent makes of it."""
-        self._denied[str(name)] = reason
+    def denied(self, name: str, reason: str) -> ToolReported:
+        """Its call was refused, whatever the agent makes of it, or tells of it later."""
+        call = evolve(self._known[name], status=ToolStatus.DENIED, result={"text": reason})
+        self._known[name] = call
+        return ToolReported(call=call)
 
     def _plan(self, entries: Sequence[Any]) -> Iterator[AgentEvent]:
         lines = [f"[{'x' if each.status == 'completed' else ' '}] {each.content}" for each in entries]

@@ -115,8 +115,8 @@ class Client:
             return cancelled
         finally:
             self._asking.discard(asking)
-        if not leave.allowed:
-            self.calls.denied(tool_call.tool_call_id, leave.reason)
+        if not leave.allowed and self.turn is turn:
+            await self.events.put(self.calls.denied(str(tool_call.tool_call_id), leave.reason))
         wanted = _ALLOWING if leave.allowed else _REJECTING
         chosen = next((each.option_id for kind in wanted for each in options if each.kind == kind), None)
         if chosen is None:
