@@ -156,8 +156,11 @@ async def test_a_search_that_indexes_all_reports_and_can_be_cancelled(tmp_path: 
         await store.close()
 
 
-@pytest.mark.parametrize("gives_up", [False, True])
+@pytest.mark.parametrize("gives_up", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_long_work_in_the_background_is_told_of_and_can_be_given_up(tmp_path: Path, gives_up: bool) -> None:
+    store = SQLiteStore(tmp_path / "e.db", CIPHER)
+    await store.import_sessions(bundles(3 * LONG_ROWS), OnConflict.ERROR)
+    await store.close()
     store = SQLiteStore(tmp_path / "e.db", CIPHER)
     told: list[int | None] = []
     over = asyncio.Event()
@@ -171,7 +174,7 @@ async def test_long_work_in_the_background_is_told_of_and_can_be_given_up(tmp_pa
 
     stop = store.encryption.listen(hear)
     try:
-        await store.import_sessions(bundles(3 * LONG_ROWS), OnConflict.ERROR)
+        await store.load_session(SessionId("a"))
         async with asyncio.timeout(60):
             await over.wait()
         indexed = (await store.status()).indexed_messages
