@@ -38,7 +38,7 @@ ENOUGH = 50
 
 _LOOK_EVERY = 64
 _TRY_S = 0.003
-_READ_S = 1.1
+_READ_S = 1.05
 """How long messages of an encrypted store are read that are not indexed yet."""
 _SPARSE = 40
 
