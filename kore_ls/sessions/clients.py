@@ -12,7 +12,7 @@ from kore_ls.sessions.trust import TrustList
 
 _QUESTION = {
     "en": "Do you trust the folder {name}? In a folder that is not trusted, agents may only read.",
-    "zh": "是否信任文件夹 {name}？在不受信任的文件夹中，代理只能读取。",
+    "zh": "是否信任文件夹 {name}？在不受信任的文件夹中，智能体只能读取。",
 }
 _WORDS = {"en": ("Trust", "Don't trust"), "zh": ("信任", "不信任")}
 

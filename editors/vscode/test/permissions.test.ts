@@ -71,6 +71,12 @@ test("an answer that did not arrive leaves the question there, and its user is t
   assert.deepEqual([open(), server.sent.at(-1)], [[], ["kore/permission/answer", { requestId: "r1", outcome: "selected", optionId: "yes", folder: FOLDER }]]);
 });
 
+test("a change is not allowed by a notice that does not show it", () => {
+  server.tell("permission.asked", { request: request("r1") });
+  server.tell("permission.asked", { request: request("r2", { diff: "+1" }) });
+  assert.deepEqual(told.map(({ buttons }) => buttons), [["Reject", "Allow once", "Look"], ["Reject", "Look"]]);
+});
+
 test("a question whose turn is over does not come back", async () => {
   server.tell("permission.asked", { request: request("r1") });
   server.answers["kore/permission/answer"] = failing("turnNotFound");

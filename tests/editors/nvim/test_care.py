@@ -76,7 +76,7 @@ def test_why_an_agent_failed_is_told_in_the_user_s_language(start: Start, projec
     assert told("authRequired", reason="noKey", provider="openai", variable="V\u202e") == (
         "没有设置 openai 的密钥。用 :Kore key，或环境变量 V<202E>"
     )
-    assert told("agentUnavailable", reason="new") == "代理未安装或未配置；见 kore-ls doctor"
+    assert told("agentUnavailable", reason="new") == "智能体未安装或未配置；见 kore-ls doctor"
     assert told("agentFailed", reason="new") == "raw<202E>"
 
 

@@ -120,14 +120,16 @@ export class Permissions implements vscode.Disposable {
     }
   }
 
-  /** A notice, where the chat is not in sight. Rejecting comes first; closing the notice answers nothing. */
+  /** A notice, where the chat is not in sight. Rejecting comes first; closing the notice answers nothing, and a change
+   *  is only allowed where it is seen. */
   private async tell(request: PermissionRequest): Promise<void> {
     if (this.sees(request.sessionId)) return;
     const { t } = vscode.l10n;
     const [reject, allow, look] = [t("Reject"), t("Allow once"), t("Look")];
     const name = plain(shortened(this.named(request) ?? "–", NAME_CHARS));
     const text = t("The agent of “{0}” asks for permission: {1}", name, plain(request.summary));
-    const chosen = await vscode.window.showWarningMessage(text, reject, allow, look);
+    const choices = request.diff === undefined ? [reject, allow, look] : [reject, look];
+    const chosen = await vscode.window.showWarningMessage(text, ...choices);
     if (chosen === look) return this.show(request, this.pending.get(request.requestId)?.folder);
     const kind = chosen === allow ? "allowOnce" : chosen === reject ? "rejectOnce" : undefined;
     const option = request.options.find((each) => each.kind === kind);
