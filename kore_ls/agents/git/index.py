@@ -11,7 +11,7 @@ import stat
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -127,11 +127,16 @@ def _locked(file: Path) -> Iterator[Path]:
     """Git's own lock of an index, which may become the index. Raises OSError where somebody has it."""
     lock = file.with_name("index.lock")
     mode = stat.S_IMODE(file.stat().st_mode)
-    os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode))
+    descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
     try:
         yield lock
     finally:
-        lock.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(
+                os.fstat(descriptor), lock.lstat()
+            ):  # else it is the index, and the next lock is another's
+                lock.unlink()
+        os.close(descriptor)
 
 
 def _same(path: Path, entry: IndexEntry) -> bool:

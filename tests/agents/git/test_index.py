@@ -110,3 +110,20 @@ def test_of_many_secrets_those_that_git_tracks_are_told_from_the_others(folder: 
     assert sorted(str(each.relative_to(beside)) for each in beside.rglob("*")) == ["1", "x", "x/2"]
     ignored = (found.lists / "ignore").read_text().split()
     assert ignored == ["/.ssh", "/keys.pem", "/keys/other.pem"]
+
+
+def test_the_lock_of_whoever_comes_next_is_left_alone(racy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index, lock = racy / ".git/index", racy / ".git/index.lock"
+    written = index.stat().st_mtime_ns
+    (racy / "a").write_text("2")
+    os.utime(racy / "a", ns=(written, written))
+    replace = Path.replace
+
+    def replaced(source: Path, target: Path) -> Path:
+        done = replace(source, target)
+        lock.write_text("git's")
+        return done
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    assert settled(racy)
+    assert lock.read_text() == "git's"
