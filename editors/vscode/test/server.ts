@@ -28,6 +28,12 @@ export class Served {
 
   use(): void {}
 
+  starts = 0;
+
+  async start(): Promise<void> {
+    this.starts += 1;
+  }
+
   async request(method: string, params: unknown): Promise<unknown> {
     this.sent.push([method, params]);
     return this.answers[method]?.() ?? { sessions: [], requests: [] };

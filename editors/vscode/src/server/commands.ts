@@ -43,9 +43,9 @@ export class ServerCommands {
     if (this.library.server.state !== "stopped") void this.restart();
   }
 
-  /** A running turn would be stopped, so its user is asked first. */
+  /** A turn would be stopped, also one that a pause holds, so its user is asked first. */
   async restart(): Promise<void> {
-    const running = this.library.shelves.flatMap(({ sessions }) => sessions).filter(({ status }) => status === "running");
+    const running = this.library.shelves.flatMap(({ sessions }) => sessions).filter(({ status, turn }) => status === "running" || (status === "paused" && turn));
     if (running.length && this.library.server.state === "running") {
       const restart = t("Restart");
       const text = t("Sessions that are still answering: {0}. A restart stops them.", running.length);
