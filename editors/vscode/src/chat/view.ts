@@ -157,7 +157,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     const folder = this.library.folder;
     if (folder === undefined) return;
     const root = vscode.Uri.parse(folder);
-    const uri = path.startsWith("/") ? root.with({ path }) : vscode.Uri.joinPath(root, path);
+    const uri = path.startsWith("/") ? vscode.Uri.joinPath(root.with({ path: "/" }), path) : vscode.Uri.joinPath(root, path);
     if (vscode.workspace.getWorkspaceFolder(uri)) await vscode.window.showTextDocument(uri, { preview: true });
   }
 
