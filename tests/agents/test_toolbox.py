@@ -177,6 +177,7 @@ async def test_whether_an_edit_fits_a_secret_is_told_only_with_leave(scene: Scen
         ("nothing", {}, "no such tool"),
         ("read_file", {}, "`path` is missing"),
         ("read_file", {"path": 7}, "`path` is not what it should be"),
+        ("write_file", {"path": "b", "content": "x" * (5 << 20)}, "`content` is too long: it may have 4,194,304"),
         ("run_command", {"argv": "ls"}, "`argv` is not"),
         ("run_command", {"argv": []}, "`argv` is not"),
         ("run_command", {"argv": ["ls", 3]}, "`argv` is not"),

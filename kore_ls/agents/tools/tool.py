@@ -146,6 +146,8 @@ def read_arguments(parameters: Sequence[Parameter], arguments: Mapping[str, Any]
             if parameter.required:
                 raise ToolProblem(f"The argument `{name}` is missing.")
             continue
+        if isinstance(value, str) and len(value) > _MOST_TEXT:
+            raise ToolProblem(f"The argument `{name}` is too long: it may have {_MOST_TEXT:,} characters.")
         if not _fits(parameter.shape, value):
             raise ToolProblem(f"The argument `{name}` is not what it should be: {parameter.about}")
         given[name] = list(value) if isinstance(value, list | tuple) else value
