@@ -164,10 +164,10 @@ async def test_an_id_that_is_used_again_is_another_call(
     _, request, answer = await asked.requests.get()
     assert "rm all" in request["summary"] and request["toolCall"]["kind"] == "execute"
     answer.set_result({"outcome": "selected", "optionId": "rejectOnce"})
-    await client.event("permission.resolved")
+    await client.event("tool.error")
     await client.call("kore/turn/cancel", {"sessionId": session["id"]})
     calls = (await last(client, session))["toolCalls"]
-    assert [(each["title"], each["status"]) for each in calls] == [("Look", "completed"), ("Do", "cancelled")]
+    assert [(each["title"], each["status"]) for each in calls] == [("Look", "completed"), ("Do", "denied")]
 
 
 async def test_a_cancel_while_the_agent_starts_does_not_cost_its_own_session(

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
+from asyncio.subprocess import SubprocessStreamProtocol
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -57,8 +58,8 @@ def environment(
 class Child:
     """A started agent: its pipes, and what it last wrote to its standard error."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, process: asyncio.subprocess.Process, transport: asyncio.SubprocessTransport) -> None:
+        self._process, self._transport = process, transport
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._listening = asyncio.create_task(self._listen(), name="kore-agent-stderr")
 
@@ -106,12 +107,8 @@ class Child:
                 self._signal(number)
                 await self.ended(_STOP_S)
         self._signal(signal.SIGKILL)  # what it left in its group
-        self._listening.cancel()
+        self._transport.close()  # asyncio waits for whoever else holds its pipes, and that may be for hours
         await asyncio.wait([self._listening])
-        with contextlib.suppress(TimeoutError):  # a pipe is closed when all of it is read
-            async with asyncio.timeout(_STOP_S):
-                while self._process.stdout is not None and await self._process.stdout.read(1 << 20):
-                    pass
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -146,7 +143,9 @@ async def start(program: Program, given: Start, place: Workplace) -> Child:
             grants.flush()
             grants.seek(0)
         try:
-            process = await asyncio.create_subprocess_exec(
+            loop = asyncio.get_running_loop()
+            transport, protocol = await loop.subprocess_exec(
+                lambda: SubprocessStreamProtocol(limit=LINE_BYTES, loop=loop),
                 *confined.argv(grants.fileno()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -154,12 +153,11 @@ async def start(program: Program, given: Start, place: Workplace) -> Child:
                 cwd=place.folder,
                 env=dict(given.env),
                 start_new_session=True,
-                limit=LINE_BYTES,
                 pass_fds=() if confined.grants is None else (grants.fileno(),),
             )
         except (OSError, ValueError) as error:
             raise AgentFailed("the agent's program can't be started", reason="start") from error
-    return Child(process)
+    return Child(asyncio.subprocess.Process(transport, protocol, loop), transport)
 
 
 def _own(program: Program, env: Mapping[str, str], folder: Path) -> Iterable[Path]:
