@@ -63,9 +63,9 @@ def chosen_importers(source: str | None, *, path: bool) -> Sequence[Importer]:
     return found
 
 
-def files_of(importer: Importer, path: Path | None, where: Where) -> Iterator[Path]:
+def files_of(importer: Importer, path: Path | None, where: Where, notes: Notes) -> Iterator[Path]:
     """The files of one tool: a file itself or those in a directory, with `path`; else those where it keeps them."""
-    return importer.files(where) if path is None else importer.within(path)
+    return importer.files(where, notes) if path is None else importer.within(path, notes)
 
 
 def threads_in(importer: Importer, file: Path, where: Where, notes: Notes) -> Iterator[ForeignThread]:
@@ -84,7 +84,7 @@ def threads_in(importer: Importer, file: Path, where: Where, notes: Notes) -> It
 def threads_of(importer: Importer, path: Path | None, where: Where, notes: Notes) -> Iterator[ForeignThread]:
     """All conversations of one tool: of a file or directory, with `path`; else of where it keeps them."""
     where = where if path is None else evolve(where, everything=True)
-    for file in files_of(importer, path, where):
+    for file in files_of(importer, path, where, notes):
         yield from threads_in(importer, file, where, notes)
 
 

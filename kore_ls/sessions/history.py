@@ -136,7 +136,7 @@ class History:
         async with ReadingThread() as reading:
             for each in found:
                 seen: set[SessionId] = set()
-                files = files_of(each.importer, path, where)
+                files = files_of(each.importer, path, where, each.notes)
                 try:
                     while (file := await reading.run(partial(_next_file, files, each.importer, where))) is not None:
                         if known.unread(file):
@@ -193,7 +193,7 @@ class History:
         async with ReadingThread() as reading:
             for each in done:
                 work = ThreadImport(self._manager, reading, each.notes, where.now, self._new_id, dry_run=dry_run)
-                files = files_of(each.importer, path, where)
+                files = files_of(each.importer, path, where, each.notes)
                 try:
                     while (file := await reading.run(partial(_next_file, files, each.importer, where))) is not None:
                         each.pass_over(known.unread(file))

@@ -36,5 +36,15 @@ def open_regular(path: Path, *, most: int) -> BinaryIO:
     raise _refused("is not a regular file")
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file, or a link to one; False where nobody may look, which `Path` raises."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_link(path: Path) -> bool:
+    """Whether there is a symbolic link; False where nobody may look, which `Path` raises."""
+    return os.path.islink(path)  # noqa: PTH114
+
+
 def _refused(problem: str) -> ImportInvalid:
     return ImportInvalid(f"path: {problem}", place="path")

@@ -13,12 +13,13 @@ from kore_ls.errors import ImportInvalid
 from kore_ls.model.limits import IMPORT_FILE_BYTES
 from kore_ls.sessions.importers.assembly import Assembly
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where
-from kore_ls.storage.regular_file import open_regular
+from kore_ls.storage.regular_file import is_link, open_regular
 
 _HEADER = re.compile(rb"# aider chat started at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s*$")
 _MODEL = re.compile(r"(?:Main model|Model): (\S+)")
 _VERSION = re.compile(r"Aider v(\d[\w.]{0,30})")
 _TOKENS = re.compile(r"Tokens: ([\d.]+)(k?) sent, ([\d.]+)(k?) received")
+_TYPED = re.compile(rb"#### .*  \r?\n?$")
 _LINE_BYTES = 1 << 20
 
 
@@ -35,18 +36,21 @@ class Aider(Importer):
         named = where.environ.get("AIDER_CHAT_HISTORY_FILE", "")
         yield where.folder / (named if named and "\0" not in named else ".aider.chat.history.md")
 
-    def within(self, root: Path) -> Iterator[Path]:
+    def within(self, root: Path, notes: Notes) -> Iterator[Path]:
         """The file, but through no link: the folder may have come with a repository."""
-        if not root.is_symlink():
-            yield from super().within(root)
+        if not is_link(root):
+            yield from super().within(root, notes)
 
     def threads(self, path: Path, where: Where, notes: Notes) -> Iterator[ForeignThread]:
         """The conversations between the headings; what stands before the first has no time."""
         starts: list[tuple[int, str]] = []
+        ended: set[int] = set()
         seen: dict[str, int] = {}
         for offset, line in _lines(path):
             if heading := _HEADER.match(line):
                 starts.append((offset, heading[1].decode()))
+            elif starts and _TYPED.match(line):
+                ended.add(starts[-1][0])
         ends = [offset for offset, _ in starts[1:]] + [IMPORT_FILE_BYTES]
         for (offset, started), end in zip(starts, ends, strict=True):
             seen[started] = seen.get(started, 0) + 1
@@ -57,12 +61,12 @@ class Aider(Importer):
                 created_at=_instant(started),
                 changing=end == IMPORT_FILE_BYTES and where.changing(path),
             )
-            thread.read = _reader(thread, offset, end, notes)
+            thread.read = _reader(_Reading(thread, offset in ended), offset, end, notes)
             yield thread
 
 
-def _reader(thread: ForeignThread, start: int, end: int, notes: Notes) -> Callable[[], Iterator[Entry]]:
-    return lambda: _Reading(thread).entries(start, end, notes)
+def _reader(reading: _Reading, start: int, end: int, notes: Notes) -> Callable[[], Iterator[Entry]]:
+    return lambda: reading.entries(start, end, notes)
 
 
 def _lines(path: Path, start: int = 0, end: int = IMPORT_FILE_BYTES) -> Iterator[tuple[int, bytes]]:
@@ -83,9 +87,14 @@ def _instant(text: str) -> int | None:
 
 @define
 class _Reading:
-    """Lines become messages: `#### ` is the user, `> ` the tool, all else the answer."""
+    """Lines become messages: `#### ` is the user, `> ` the tool, all else the answer.
+
+    Models write headings and quotes, too: aider ends its own lines with two spaces, unless somebody took these away.
+    """
 
     thread: ForeignThread
+    ended: bool
+    """Whether aider's lines still end as it wrote them."""
     kind: str = ""
     gathered: list[str] = field(factory=list)
     count: int = 0
@@ -100,7 +109,7 @@ class _Reading:
                 if _HEADER.match(raw):
                     continue
                 line = raw.decode("utf-8", "replace").rstrip("\r\n")
-                kind, line = _sorted(line)
+                kind, line = self._sorted(line)
                 if kind != self.kind and (line.strip() or kind != "answer"):
                     self._flush(assembly)
                     self.kind = kind
@@ -110,6 +119,15 @@ class _Reading:
             notes.skip(self.thread.path, "the file", "can't be read any more")
         self._flush(assembly)
         yield from assembly.finish()
+
+    def _sorted(self, line: str) -> tuple[str, str]:
+        """Whose line it is, and what it says."""
+        own = not self.ended or line.endswith("  ")
+        if own and (line.startswith("#### ") or line.rstrip() == "####"):
+            return "user", line[5:].rstrip()
+        if (own or self.kind != "answer") and (line.startswith("> ") or line.rstrip() == ">"):
+            return "tool", line[2:].rstrip()  # of several lines of the tool's, only the last one is ended
+        return "answer", line
 
     def _flush(self, assembly: Assembly) -> None:
         said = "\n".join(self.gathered).strip("\n")
@@ -127,14 +145,6 @@ class _Reading:
         elif said.strip():
             assembly.step(key)
             assembly.say(said)
-
-
-def _sorted(line: str) -> tuple[str, str]:
-    if line.startswith("####"):
-        return "user", line[4:].removeprefix(" ").rstrip()
-    if line.startswith("> ") or line.rstrip() == ">":
-        return "tool", line[2:].rstrip()
-    return "answer", line
 
 
 def _thousands(number: str, unit: str) -> float:

@@ -56,6 +56,7 @@ class ClaudeCode(Importer):
         try:
             found = sorted(projects.iterdir())
         except OSError:
+            yield projects  # why it can't be read is told there
             return
         for directory in found:
             if any(directory.name == name or directory.name.startswith(f"{name}-") for name in names):

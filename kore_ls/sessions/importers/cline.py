@@ -13,6 +13,7 @@ from kore_ls.sessions.importers.blocks import heard_blocks, say_blocks
 from kore_ls.sessions.importers.records import Record, inner, instant, text, whole, whole_object
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where, digest
 from kore_ls.storage.foreign_history import ForeignHistory
+from kore_ls.storage.regular_file import is_file
 
 _EXTENSION = Path("User", "globalStorage", "saoudrizwan.claude-dev")
 _EDITORS = ("Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf")
@@ -98,10 +99,10 @@ def _session(path: Path, where: Where, source_id: str, notes: Notes) -> Record:
     """What the file beside it says of a session, else the database."""
     for name in (f"{source_id}.json", "session.json"):
         beside = path.with_name(name)
-        if beside.is_file() and (found := whole_object(beside)):
+        if is_file(beside) and (found := whole_object(beside)):
             return _about(found)
     database = where.directory("CLINE_DB_DATA_DIR", _data(where) / "db") / "sessions.db"
-    if not database.is_file():
+    if not is_file(database):
         return {}
     columns = ("session_id", "cwd", "workspace_root", "started_at", "parent_session_id", "metadata_json")
     try:

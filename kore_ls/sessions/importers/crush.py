@@ -11,6 +11,7 @@ from kore_ls.sessions.importers.assembly import Assembly
 from kore_ls.sessions.importers.records import Record, inner, instant, json_object, parsed, text
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where
 from kore_ls.storage.foreign_history import ForeignHistory
+from kore_ls.storage.regular_file import is_link
 
 _SESSION = (
     "id", "parent_session_id", "title", "prompt_tokens", "completion_tokens", "cost", "created_at", "updated_at",
@@ -30,10 +31,10 @@ class Crush(Importer):
         """The folder's own database: what lies in the folder belongs to it."""
         yield where.folder / ".crush" / "crush.db"
 
-    def within(self, root: Path) -> Iterator[Path]:
+    def within(self, root: Path, notes: Notes) -> Iterator[Path]:
         """As everywhere, but through no link: the folder may have come with a repository."""
-        for path in super().within(root):
-            if not path.parent.is_symlink() and not path.is_symlink():
+        for path in super().within(root, notes):
+            if not is_link(path.parent) and not is_link(path):
                 yield path
 
     def threads(self, path: Path, where: Where, notes: Notes) -> Iterator[ForeignThread]:

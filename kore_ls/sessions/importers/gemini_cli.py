@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 
+from kore_ls.errors import ImportInvalid
 from kore_ls.sessions.importers.assembly import Assembly, flat
 from kore_ls.sessions.importers.records import Record, inner, instant, items, lines, objects, text, whole_object
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where, digest
+from kore_ls.storage.regular_file import is_file, open_regular
 
 _CONTEXT = ("<session_context>", "<environment_context>")
 
@@ -41,6 +44,7 @@ class GeminiCli(Importer):
         try:
             found = sorted(base.iterdir())
         except OSError:
+            yield base  # why it can't be read is told there
             return
         for directory in found:
             if where.everything or _belongs(directory, where):
@@ -48,7 +52,7 @@ class GeminiCli(Importer):
 
     def threads(self, path: Path, where: Where, notes: Notes) -> Iterator[ForeignThread]:
         """The one conversation of the file; `.json` files that a newer version has carried over are passed by."""
-        if path.suffix == ".json" and path.with_suffix(".jsonl").exists():
+        if path.suffix == ".json" and is_file(path.with_suffix(".jsonl")):
             return
         content = _of_lines(path, notes) if path.suffix == ".jsonl" else _of_object(whole_object(path, notes))
         messages = list(content.messages.values())
@@ -69,10 +73,8 @@ class GeminiCli(Importer):
 
 
 def _belongs(directory: Path, where: Where) -> bool:
-    marker = directory / ".project_root"
-    if marker.is_file() and not marker.is_symlink():
-        with marker.open("rb") as file:
-            return where.holds(file.read(8192).decode("utf-8", "replace").strip())
+    with suppress(ImportInvalid), open_regular(directory / ".project_root", most=1 << 20) as file:
+        return where.holds(file.read(8192).decode("utf-8", "replace").strip())
     return directory.name == hashlib.sha256(str(where.folder).encode()).hexdigest()
 
 

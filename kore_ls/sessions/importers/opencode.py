@@ -10,6 +10,7 @@ from kore_ls.sessions.importers.assembly import Assembly
 from kore_ls.sessions.importers.records import Record, inner, instant, json_object, text, whole_object
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where
 from kore_ls.storage.foreign_history import ForeignHistory
+from kore_ls.storage.regular_file import is_link
 
 _QUIET = frozenset(["step-start", "snapshot", "patch", "agent", "retry", "compaction"])
 _SESSION = ("id", "parent_id", "directory", "title", "version", "time_created", "time_updated", "time_archived")
@@ -119,7 +120,7 @@ def _of_files(path: Path, where: Where, notes: Notes) -> Iterator[ForeignThread]
 
 def _json_files(directory: Path) -> list[Path]:
     """In the order of their names, which is that of time."""
-    return sorted(each for each in directory.glob("*.json") if not each.is_symlink())
+    return sorted(each for each in directory.glob("*.json") if not is_link(each))
 
 
 def _entries(thread: ForeignThread, messages: Iterator[_Message]) -> Iterator[Entry]:

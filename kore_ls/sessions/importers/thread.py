@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 
 from kore_ls.model.ids import SessionId
 from kore_ls.model.problems import Problems
+from kore_ls.storage.regular_file import is_file, is_link
 
 Entry = dict[str, Any]
 """A message with the keys of the export document; nothing in it is checked yet."""
@@ -163,26 +164,34 @@ class Importer(ABC):
         """Other files that hold a part of the conversations of a file, besides a database's log."""
         return iter(())
 
-    def files(self, where: Where) -> Iterator[Path]:
+    def files(self, where: Where, notes: Notes) -> Iterator[Path]:
         """All files to look into, each once."""
         seen: set[Path] = set()
         for root in self.roots(where):
-            for path in self.within(root):
+            for path in self.within(root, notes):
                 if path not in seen:
                     seen.add(path)
                     yield path
 
-    def within(self, root: Path) -> Iterator[Path]:
-        """A file itself; of a directory, the regular files below it that have the right names, in their order."""
-        if root.is_file():
+    def within(self, root: Path, notes: Notes) -> Iterator[Path]:
+        """A file itself; of a directory, the regular files below it that have the right names, in their order.
+
+        A directory that can't be read, as one of another user, is passed over and noted.
+        """
+        if is_file(root):
             yield root
             return
+
+        def unreadable(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError | NotADirectoryError):
+                notes.skip(Path(os.fsdecode(error.filename)), "the directory", "can't be read")
+
         found = 0
-        for directory, below, names in os.walk(root, followlinks=False):
+        for directory, below, names in os.walk(root, onerror=unreadable, followlinks=False):
             below[:] = sorted(each for each in below if each not in self.passed_over)
             for name in sorted(names):
                 path = Path(directory, name)
-                if any(path.match(pattern) for pattern in self.patterns) and not path.is_symlink():
+                if any(path.match(pattern) for pattern in self.patterns) and not is_link(path):
                     found += 1
                     if found > _MOST_FILES:
                         return

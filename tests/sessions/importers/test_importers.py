@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from kore_ls.model.message import Message
 from kore_ls.sessions.foreign_reading import messages_of, threads_of
@@ -148,6 +149,22 @@ def _check_database(form: str, folder: Path) -> None:
     assert [len(each) for each in read(form, where(folder))] == [2]
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_headings_and_quotes_of_an_answer_are_not_taken_for_aider_s_own(folder: Path, ended: bool) -> None:
+    """Aider's own lines end with two spaces; where somebody took these away, nothing tells them apart."""
+    asked = "How?\n\n#### in steps"
+    answer = "Like this:\n\n#### Step one\n\n> as they say\n\n##### Deeper\n\nThat is all."
+    path = written("aider", folder, (Said(role="user", text=asked), Said(role="assistant", text=answer), TALK[0]))
+    if not ended:
+        path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()))
+    (messages,) = read("aider", where(folder))
+    if ended:
+        assert [each.content for each in messages] == [asked, answer, TALK[0].text]
+    else:
+        assert [each.content for each in messages][:2] == [asked, "Like this:"]
+        assert messages[-1].content == TALK[0].text
+
+
 # -- damage
 
 
@@ -213,6 +230,32 @@ def test_a_conversation_in_another_part_of_a_damaged_database_is_read(form: str,
     assert found
     assert found[0][0].content == TALK[0].text
     assert notes.problems.texts()
+
+
+def test_a_place_where_nobody_can_look_is_named_and_is_no_end(folder: Path) -> None:
+    path = written("opencode", folder)
+    notes = Notes()
+    environ = {"OPENCODE_DB": "x" * 5000, "CODEX_HOME": "y" * 5000}
+    place = evolve(where(folder), environ=environ)
+    assert len(read("opencode", place, notes)) == 1
+    assert read("codex", place, notes) == []
+    assert notes.bad == 3  # of codex, sessions and archived ones
+    assert all(each.endswith("the directory can't be read") for each in notes.problems.texts())
+    assert path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may look everywhere")
+@pytest.mark.parametrize("form", FORMS)
+def test_files_and_directories_of_another_user_end_nothing(form: str, folder: Path) -> None:
+    written(form, folder)
+    home = folder.parent / "home"
+    for each in sorted([home, *home.rglob("*"), *folder.rglob("*")]):
+        before = each.stat().st_mode
+        for mode in (0, 0o400, 0o600):
+            each.chmod(mode)
+            read(form, where(folder))
+        each.chmod(before)
+    assert len(read(form, where(folder))) == 1
 
 
 # -- hostile
