@@ -21,7 +21,7 @@ from kore_ls.sessions.foreign_reading import (
 )
 from kore_ls.sessions.importers.thread import ForeignThread, Importer, Notes, Where
 from kore_ls.sessions.source_files import SourceFile, SourceFiles, source_file
-from kore_ls.sessions.thread_import import ThreadImport, ThreadOutcome
+from kore_ls.sessions.thread_import import Kind, ThreadImport, ThreadOutcome
 
 if TYPE_CHECKING:
     from kore_ls.sessions.manager import SessionManager
@@ -227,7 +227,7 @@ class History:
                 outcome = await self._one(work, thread, done.notes)
                 done.count(outcome)
                 count, whole = count + 1, whole and not (outcome.later or thread.changing)
-                if outcome.messages:
+                if outcome.kind in (Kind.ADDED, Kind.GROWN):
                     changed.append(outcome.session_id)
                 report(done.told())
         finally:

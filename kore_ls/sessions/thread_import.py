@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import partial
@@ -16,7 +16,7 @@ from kore_ls.errors import KoreError
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import IdSource, SessionId
 from kore_ls.model.limits import JsonObject, name_problem
-from kore_ls.model.message import Message, Role
+from kore_ls.model.message import Message, Role, ToolStatus
 from kore_ls.model.session import SessionRecord, Usage, preview_of
 from kore_ls.sessions.foreign_reading import ReadingThread, batch, messages_of
 from kore_ls.sessions.importers.thread import ForeignThread, Notes, digest
@@ -29,6 +29,8 @@ ORIGIN = "imported_from"
 """The key of a session's metadata that says where it came from and how far it was read."""
 FALLBACK_NAME = "Imported session"
 _NAME_CHARS = 80
+_MOST_BRANCHES = 100
+"""How often a source may have been taken back; each time is a comparison with what came in then."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
 
 
@@ -86,18 +88,19 @@ class ThreadImport:
         thread.salt = str(_origin(stored.record).get("salt") or "")
         if stored.record.deleted_at is not None or not thread.salt:  # it does not say any more where it came from
             return ThreadOutcome.skipped(thread.session_id)
-        forked_at, common = await self._reading.run(lambda: self._compare(thread, stored))
-        if forked_at is None:
-            return await self._grow(thread, stored, common)
-        # The source was taken back and went on otherwise; what was imported stays, and this is another session.
-        branch = SessionId(digest(thread.source, thread.source_id, "branch", forked_at))
-        known = await self._store.stored(branch)
-        if known is None:
-            return await self._add(thread, branch, parent=thread.session_id)
-        if known.record.deleted_at is not None:
-            return ThreadOutcome.skipped(branch)
-        _, common = await self._reading.run(lambda: self._compare(thread, known))
-        return await self._grow(thread, known, common)
+        for _ in range(_MOST_BRANCHES):
+            forked_at, common = await self._reading.run(partial(self._compare, thread, stored))
+            if forked_at is None:
+                return await self._grow(thread, stored, common)
+            # The source was taken back and went on otherwise; what was imported stays, and this is another session.
+            branch = SessionId(digest(thread.source, thread.source_id, "branch", forked_at))
+            known = await self._store.stored(branch)
+            if known is None:
+                return await self._add(thread, branch, parent=stored.record.id)
+            if known.record.deleted_at is not None:
+                return ThreadOutcome.skipped(branch)
+            stored = known
+        return ThreadOutcome.skipped(stored.record.id)
 
     @contextmanager
     def _messages(self, thread: ForeignThread) -> Iterator[Callable[[], Awaitable[list[Message]]]]:
@@ -172,19 +175,21 @@ class ThreadImport:
         self._manager.brought_in(record, EventType.SESSION_CREATED)
 
     async def _grow(self, thread: ForeignThread, stored: StoredThread, common: int) -> ThreadOutcome:
-        """Append what comes after the first `common` messages and is not stored yet."""
+        """Append what comes after the first `common` messages and is not stored yet; end the calls that have ended."""
         session_id, known = stored.record.id, set(stored.message_ids)
-        count = place = 0
+        count = place = ended = 0
         with self._messages(thread) as more:
             while read := await more():
                 new = [each for at, each in enumerate(read, place + 1) if at > common and each.id not in known]
                 place += len(read)
-                count += len(new)
-                if new and not self._dry_run:
-                    change = partial(_grown, thread=thread, last=new[-1])
-                    shown = await self._store.append(session_id, new, change)
+                answered = [each for each in read if _has_ended(each, stored.unanswered.get(each.id, ()))]
+                count, ended = count + len(new), ended + len(answered)
+                if (new or answered) and not self._dry_run:
+                    change = partial(_grown, thread=thread, last=new[-1].id if new else None, at=read[-1].timestamp)
+                    shown = await self._store.append(session_id, new, change, answered)
                     self._manager.brought_in(shown, EventType.SESSION_UPDATED)
-        return ThreadOutcome(session_id=session_id, kind=Kind.GROWN if count else Kind.UNCHANGED, messages=count)
+        kind = Kind.GROWN if count or ended else Kind.UNCHANGED
+        return ThreadOutcome(session_id=session_id, kind=kind, messages=count)
 
     def _record(
         self, thread: ForeignThread, session_id: SessionId, first: list[Message], parent: SessionId | None
@@ -211,17 +216,23 @@ def _settled(record: SessionRecord, thread: ForeignThread, last: Message) -> Ses
         record,
         updated_at=max(record.created_at, thread.updated_at or 0, last.timestamp),
         usage=usage if usage != Usage() else None,
-        metadata={ORIGIN: _provenance(thread, last, record.name)},
+        metadata={ORIGIN: _provenance(thread, last.id, record.name)},
     )
 
 
-def _provenance(thread: ForeignThread, last: Message, name: str) -> JsonObject:
+def _has_ended(message: Message, places: Sequence[int]) -> bool:
+    """Whether one of the calls at these places of a message came to its end."""
+    calls = message.tool_calls or ()
+    return any(place < len(calls) and calls[place].status is not ToolStatus.CANCELLED for place in places)
+
+
+def _provenance(thread: ForeignThread, last: str | None, name: str) -> JsonObject:
     said = {
         "tool": thread.source,
         "version": thread.version,
         "path": str(thread.path),
         "source_id": thread.source_id,
-        "last": last.id,
+        "last": last,
         "salt": thread.salt,
         "name": name,
         "input_tokens": thread.input_tokens,
@@ -230,7 +241,7 @@ def _provenance(thread: ForeignThread, last: Message, name: str) -> JsonObject:
     return {key: _CONTROL.sub(" ", value)[:4096] if isinstance(value, str) else value for key, value in said.items()}
 
 
-def _grown(before: SessionRecord, thread: ForeignThread, last: Message) -> SessionRecord:
+def _grown(before: SessionRecord, thread: ForeignThread, last: str | None, at: int) -> SessionRecord:
     """The session after its conversation grew: a name that nobody has changed follows the source's."""
     origin = _origin(before)
     name = before.name
@@ -247,9 +258,9 @@ def _grown(before: SessionRecord, thread: ForeignThread, last: Message) -> Sessi
     return evolve(
         before,
         name=name,
-        updated_at=max(before.updated_at, thread.updated_at or 0, last.timestamp),
+        updated_at=max(before.updated_at, thread.updated_at or 0, at),
         usage=usage if usage != Usage() else None,
-        metadata={**before.metadata, ORIGIN: _provenance(thread, last, name)},
+        metadata={**before.metadata, ORIGIN: _provenance(thread, last or origin.get("last"), name)},
     )
 
 

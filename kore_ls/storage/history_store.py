@@ -14,11 +14,11 @@ from attrs import evolve, frozen
 from kore_ls.errors import SessionNotFound, StoreBusy, StoreDamaged
 from kore_ls.model.event import EventType
 from kore_ls.model.ids import Clock, MessageId, SessionId
-from kore_ls.model.message import Message
+from kore_ls.model.message import Message, ToolStatus
 from kore_ls.model.session import SessionRecord, SessionStatus
 from kore_ls.storage.codec import codec_of
 from kore_ls.storage.import_rows import ABANDONED_MS
-from kore_ls.storage.message_rows import count_messages, insert_messages, numbered
+from kore_ls.storage.message_rows import answer_calls, count_messages, insert_messages, numbered
 from kore_ls.storage.session_rows import Hidden, insert_session, load_session, remove_rows, update_session
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.writer import Transaction
@@ -26,10 +26,14 @@ from kore_ls.storage.writer import Transaction
 
 @frozen(kw_only=True)
 class StoredThread:
-    """What of a conversation is stored: its session, and the ids of its messages in their order."""
+    """What of a conversation is stored: its session, and the ids of its messages in their order.
+
+    `unanswered`: of those with calls that had not ended when they came in, the places of these calls.
+    """
 
     record: SessionRecord
     message_ids: tuple[MessageId, ...]
+    unanswered: Mapping[MessageId, Sequence[int]]
 
 
 @frozen(kw_only=True)
@@ -60,8 +64,20 @@ class HistoryStore:
                 record = load_session(db, session_id, deleted=True)
             except SessionNotFound:
                 return None
-            rows = db.execute("SELECT uid FROM messages WHERE session_id = ? ORDER BY seq", (session_id,))
-            return StoredThread(record=record, message_ids=tuple(MessageId(row[0]) for row in rows))
+            rows = db.execute("SELECT uid FROM messages WHERE session_id = ? ORDER BY seq", (session_id,)).fetchall()
+            cut: dict[MessageId, list[int]] = {}
+            calls = db.execute(
+                "SELECT m.uid, t.position FROM messages m JOIN tool_calls t ON t.message_id = m.id "
+                "WHERE m.session_id = ? AND m.tool_calls > 0 AND t.status = ?",
+                (session_id, ToolStatus.CANCELLED.value),
+            )
+            for uid, position in calls:
+                cut.setdefault(MessageId(uid), []).append(position)
+            return StoredThread(
+                record=record,
+                message_ids=tuple(MessageId(row[0]) for row in rows),
+                unanswered=cut,
+            )
 
         return await self._file.read(work, None)
 
@@ -169,10 +185,15 @@ class HistoryStore:
         self._given_up.discard(session_id)
 
     async def append(
-        self, session_id: SessionId, messages: Sequence[Message], change: Callable[[SessionRecord], SessionRecord]
+        self,
+        session_id: SessionId,
+        messages: Sequence[Message],
+        change: Callable[[SessionRecord], SessionRecord],
+        answered: Sequence[Message] = (),
     ) -> SessionRecord:
         """Store more messages at a session's end and apply `change` to it, in one transaction.
 
+        The stored messages that are `answered` get what became of their calls.
         Raises SessionNotFound (also for a deleted one), LeaseHeld, and StoreBusy while a turn runs in it.
         """
 
@@ -182,6 +203,8 @@ class HistoryStore:
             self._check_free(transaction, session_id)
             if before.status is SessionStatus.RUNNING:
                 raise StoreBusy("a turn is running in the session")
+            for each in answered:
+                answer_calls(db, evolve(each, session_id=session_id))
             _append(transaction, session_id, messages)
             before = load_session(db, session_id)
             update_session(db, before, change(before))

@@ -11,7 +11,7 @@ from attrs import frozen
 from kore_ls.errors import InvalidParams, MessageNotFound, SessionClosed, SessionNotFound, StoreDamaged
 from kore_ls.model.ids import MessageId, SessionId
 from kore_ls.model.limits import PAGE_BYTES
-from kore_ls.model.message import UNFINISHED, Message
+from kore_ls.model.message import UNFINISHED, Message, ToolStatus
 from kore_ls.model.session import SessionStatus, preview_of
 from kore_ls.storage.attachments import FindText, detached, text_finder
 from kore_ls.storage.codec import codec_of
@@ -138,6 +138,24 @@ def _insert(db: sqlite3.Connection, message: Message, statement: str) -> bool:
         db.executemany(_INSERT_TOOL_CALL, [stored_call(db, row_id, at, call, message) for at, call in calls])
     if names:
         db.executemany(_INSERT_ATTACHMENT, [(row_id, name) for name in sorted(names)])
+    return True
+
+
+def answer_calls(db: sqlite3.Connection, message: Message) -> bool:
+    """Give the stored message's cancelled calls the ends that they have in `message`; whether any has one there."""
+    row = db.execute(
+        "SELECT id FROM messages WHERE session_id = ? AND uid = ?", (message.session_id, message.id)
+    ).fetchone()
+    if row is None:
+        return False
+    before = calls_of(db, row[0], message.id, message.session_id)
+    ended = {call.id: call for call in message.tool_calls or () if call.status is not ToolStatus.CANCELLED}
+    calls = tuple(ended.get(call.id, call) if call.status is ToolStatus.CANCELLED else call for call in before)
+    if calls == before:
+        return False
+    db.execute("DELETE FROM tool_calls WHERE message_id = ?", row)
+    rows = [stored_call(db, row[0], at, call, message) for at, call in enumerate(calls)]
+    db.executemany(_INSERT_TOOL_CALL, rows)
     return True
 
 

@@ -148,6 +148,63 @@ async def test_a_source_that_was_taken_back_and_went_on_otherwise_is_a_session_o
     assert (await client.contents(id_))[-1] == TALK[3].text
 
 
+async def test_each_time_that_a_source_is_taken_back_gives_a_session_with_what_is_left_alone(
+    client: Client, folder: Path, home: Path
+) -> None:
+    write = WRITERS["gemini-cli"][1]
+    write(home, folder, TALK[:4])
+    await _import(client, "gemini-cli")
+    tails = (("m-x", "Leave it."), ("m-y", "No, ")), (("m-x", "Leave it."), ("m-z", "Yes."), ("m-q", "Now."))
+    for tail in tails:
+        path = write(home, folder, TALK[:3])
+        lines = (json.dumps({"id": id_, "type": "user", "content": said}) for id_, said in tail)
+        path.write_text(path.read_text() + "\n".join(lines) + "\n")
+        for added in (1, 0):
+            assert (await _import(client, "gemini-cli"))["added"] == added
+    sessions = (await client.call("kore/session/list"))["sessions"]
+    said = sorted([(await client.contents(each["id"]))[3:] for each in sessions])
+    assert said == sorted([[TALK[3].text], ["Leave it.", "No, "], ["Leave it.", "Yes.", "Now."]])
+
+
+@pytest.mark.parametrize("passphrase", [None, "a passphrase"])
+async def test_a_call_that_was_answered_after_the_import_gets_its_result(
+    connect: Connect, folder: Path, home: Path, passphrase: str | None
+) -> None:
+    """As when a question of the tool's waited while the user went away, and came first here."""
+    client = await connect(folder, secret=Secret(passphrase=passphrase))
+    long = tuple(evolve(call, result=call.result + " long" * 2_000) for call in TALK[1].calls)
+    talk = (TALK[0], evolve(TALK[1], calls=long))
+    path = WRITERS["claude-code"][1](home, folder, talk)
+    whole = path.read_text()
+    path.write_text("".join(whole.splitlines(keepends=True)[:-2]))
+    _quiet(path)
+    assert (await _import(client, "claude-code"))["messages"] == 2
+    assert (await _said(client))[1][3] == [("read_file", "cancelled"), ("shell", "cancelled")]
+
+    path.write_text(whole)
+    assert (await _import(client, "claude-code", dryRun=True))["grown"] == 1
+    counts = await _import(client, "claude-code")
+    assert (counts["grown"], counts["messages"], len(counts["sessions"])) == (1, 0, 1)
+    assert await _said(client) == _wanted("claude-code", talk)
+    page = await client.call("kore/message/list", {"sessionId": counts["sessions"][0]})
+    assert [each["result"] for each in page["messages"][1]["toolCalls"]] == [each.result for each in long]
+    assert (await _import(client, "claude-code"))["unchanged"] == 1
+    WRITERS["claude-code"][1](home, folder, (*talk, *TALK[2:]))
+    assert (await _import(client, "claude-code"))["messages"] == 4
+    assert (await client.call("kore/store/check"))["ok"]
+
+
+async def test_a_tool_whose_place_can_t_be_looked_into_keeps_no_other_one_out(
+    client: Client, folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codex(home, folder, TALK)
+    monkeypatch.setenv("OPENCODE_DB", "x" * 5_000)
+    for method in ("scan", "import"):
+        found = (await client.call(f"kore/history/{method}"))["sources"]
+        assert {each["source"]: each["bad"] for each in found} == {"codex": 0, "opencode": 1}
+    assert len(await client.names()) == 1
+
+
 @pytest.mark.parametrize("form", ["cline-tasks", "continue"])
 async def test_what_was_edited_in_a_source_without_ids_is_a_session_of_its_own(
     client: Client, folder: Path, home: Path, form: str
