@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from kore_ls.model.secret import Secret
 from tests.client import Client, Connect, Json
@@ -423,6 +424,17 @@ async def test_a_folder_is_written_to_a_directory_with_an_index(client: Client, 
     assert error.problems == ["params.directory: is not empty; pass overwrite to write into it"]
     chosen = {"directory": "out", "format": form, "sessions": ids[:1], "overwrite": True}
     assert (await client.call("kore/history/export", chosen))["sessions"] == 1
+
+
+async def test_names_and_tags_do_nothing_in_an_index(client: Client, folder: Path) -> None:
+    hostile = "![x](https://evil.example/x.png) <img src=https://evil.example/x.png>"
+    await client.create(name=hostile, tags=[hostile])
+    await client.call("kore/history/export", {"directory": "out", "format": "markdown"})
+    index = (folder / "out" / "index.md").read_text()
+    tokens = [inner for each in MarkdownIt("commonmark").parse(index) for inner in each.children or ()]
+    assert {each.type for each in tokens} <= {"text", "link_open", "link_close"}
+    (file,) = (each.name for each in (folder / "out").iterdir() if each.name != "index.md")
+    assert [each.attrs["href"] for each in tokens if each.type == "link_open"] == [file]
 
 
 @pytest.mark.parametrize("directory", [".kore/out", "file", "link", "missing/out"])

@@ -122,7 +122,7 @@ def _index(form: str, written: Sequence[WrittenSession]) -> list[str]:
     if form == "markdown":
         from kore_ls.sessions.documents.readable.markdown import escaped
 
-        rows = [f"- [{escaped(each.record.name)}]({each.name}) · {_facts(each.record)}" for each in written]
+        rows = [f"- [{escaped(each.record.name)}]({each.name}) · {escaped(_facts(each.record))}" for each in written]
         return ["# Sessions", "", *rows]
     from kore_ls.sessions.documents.readable.page import POLICY, STYLE
 

@@ -19,6 +19,8 @@ _BOOKKEEPING = frozenset({
     "pr-link", "tag", "agent-color", "agent-setting", "worktree-state",
 })  # fmt: skip
 _TITLES = {"custom-title": "customTitle", "agent-name": "agentName", "summary": "summary", "ai-title": "aiTitle"}
+_LONGEST_NAME = 200
+"""Characters of a directory's name; what is longer is cut there, and a hash follows."""
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>\s*", re.DOTALL)
 _COMMAND = re.compile(r"<command-name>(.*?)</command-name>", re.DOTALL)
 _COMMAND_ARGS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
@@ -52,7 +54,8 @@ class ClaudeCode(Importer):
     def roots(self, where: Where) -> Iterator[Path]:
         """The directories whose names the folder, or one below it, may have been given."""
         projects = where.directory("CLAUDE_CONFIG_DIR", where.home / ".claude") / "projects"
-        names = {re.sub(r"[^a-zA-Z0-9]", "-", str(where.folder)), re.sub(r"[/.\\:]", "-", str(where.folder))}
+        named = (re.sub(kind, "-", str(where.folder)) for kind in (r"[^a-zA-Z0-9]", r"[/.\\:]"))
+        names = {each[:_LONGEST_NAME] for each in named}
         try:
             found = sorted(projects.iterdir())
         except OSError:

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
 import pytest
+from markdown_it import MarkdownIt
 
 from kore_ls.model.message import Message, ToolCall, ToolKind, ToolStatus
 from kore_ls.model.session import SessionRecord, Usage
@@ -148,6 +149,38 @@ def test_what_messages_say_looks_like_no_heading_and_is_no_html_in_markdown() ->
     headings = re.findall(r"^#+ .*", outside, re.MULTILINE)
     assert len(headings) == 2
     assert "\u202e" not in outside
+
+
+LIVE = "<img src=https://evil.example/x.png>"
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        [f"\\`{LIVE}\\`"],
+        [f"a `\n\n{LIVE}\n\n` b"],
+        [f"- `a\n- {LIVE}`"],
+        [f"`` a\n`b `` {LIVE} `c`"],
+        [f"a `\n<div>{LIVE}</div> `"],
+        [f"| a | b |\n|---|---|\n| `c | {LIVE} ` |"],
+        ["\\![x](https://evil.example/x.png)"],
+        ["\\\\![x](https://evil.example/x.png)"],
+        [f"```\n{LIVE}\n```", f"`{LIVE}`", f"````\n```\n{LIVE}\n"],
+        ["~~~ a`b", f"```\n~~~\n{LIVE}\n```"],
+        [f"~~~ a`b\n~~~\n\n{LIVE}"],
+        [f"- ~~~\n\n{LIVE}\n", f"> ```\n{LIVE}\n```\n{LIVE}"],
+        [f"\\```{LIVE}`` {LIVE}```"],
+        ["    ```", f"```\n{LIVE}\n```"],
+    ],
+)
+def test_no_image_and_no_html_of_a_message_is_found_by_a_renderer_of_markdown(contents: list[str]) -> None:
+    said = [message(seq, content=content) for seq, content in enumerate([*contents, "the end"], 1)]
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown(record(), *said))
+    every = [*tokens, *(inner for token in tokens for inner in token.children or ())]
+    assert {each.type for each in every}.isdisjoint({"html_inline", "html_block", "image"})
+    headings = [each.content for at, each in enumerate(tokens) if tokens[at - 1].type == "heading_open"]
+    assert len(headings) == 1 + len(said) + 1  # the front matter, the name, and each message
+    assert tokens[-2].content == "the end"
 
 
 def test_code_spans_keep_what_is_in_them() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,6 +164,16 @@ def test_headings_and_quotes_of_an_answer_are_not_taken_for_aider_s_own(folder: 
     else:
         assert [each.content for each in messages][:2] == [asked, "Like this:"]
         assert messages[-1].content == TALK[0].text
+
+
+def test_a_folder_whose_name_is_too_long_for_claude_code_is_found(folder: Path) -> None:
+    deep = folder / ("a" * 120) / ("b" * 120)
+    deep.mkdir(parents=True)
+    path = written("claude-code", folder)
+    path.write_text(path.read_text().replace(str(folder), str(deep)))
+    path.parent.rename(path.parent.with_name(re.sub(r"[^a-zA-Z0-9]", "-", str(deep))[:200] + "-1a2b3c"))
+    threads = threads_of(importer_of("claude-code"), None, evolve(where(deep), home=folder.parent / "home"), Notes())
+    assert [len(list(messages_of(each, Notes(), lambda: "x", NOW))) for each in threads] == [len(TALK)]
 
 
 # -- damage

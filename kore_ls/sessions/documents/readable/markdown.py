@@ -17,9 +17,10 @@ from kore_ls.model.session import SessionRecord
 from kore_ls.sessions.documents.readable.passages import as_text, calm, moment, passages
 
 _TICKS = re.compile("`+")
-_CODE_SPAN = re.compile(r"(`+)(?!`)(.*?)(?<!`)\1(?!`)", re.DOTALL)
+_ESCAPED_OR_TICKS = re.compile(r"\\.|`+")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_STRUCTURE = re.compile(r"^( {0,3})(#{1,6}(?=\s|$)|(?:-{3,}|={3,}|\*{3,}|_{3,})\s*$)", re.MULTILINE)
+_STRUCTURE = re.compile(r"^( {0,3})(#{1,6}(?=\s|$)|(?:-{3,}|={3,}|\*{3,}|_{3,})\s*$)")
+_ACTIVE = re.compile(r"[<\[]")
 _MARKS = re.compile(r"([\\`*_\[\]<>#|])")
 
 
@@ -95,17 +96,35 @@ def _body(text: str) -> str:
 
 def _prose(text: str) -> str:
     """Prose in which only code spans are left alone; headings and rules would look like ours."""
+    return "\n".join(_line(_STRUCTURE.sub(r"\1\\\2", line)) for line in text.split("\n"))
+
+
+def _line(line: str) -> str:
+    """A line whose code spans no renderer finds to begin or end elsewhere: all other backquotes are escaped."""
+    last = {len(run[0]): run.start() for run in _TICKS.finditer(line)}
     kept: list[str] = []
-    place = 0
-    for span in _CODE_SPAN.finditer(text):
-        kept += [_tamed(text[place : span.start()]), span[0]]
-        place = span.end()
-    return "".join([*kept, _tamed(text[place:])])
+    place = at = 0
+    while (found := _ESCAPED_OR_TICKS.search(line, at)) is not None:
+        at, ticks = found.end(), found[0]
+        if ticks[0] == "\\":
+            continue
+        kept.append(_tamed(line[place : found.start()]))
+        span = ticks + line[at : _closed_at(line, at, ticks)] if last.get(len(ticks), 0) > at else ""
+        if not span or ("|" in span and _ACTIVE.search(span)):  # a table would cut the span in two
+            span = "\\`" * len(ticks)
+        else:
+            at = found.start() + len(span)
+        kept.append(span)
+        place = at
+    return "".join([*kept, _tamed(line[place:])])
+
+
+def _closed_at(line: str, start: int, ticks: str) -> int:
+    return next(each.end() for each in _TICKS.finditer(line, start) if each[0] == ticks)
 
 
 def _tamed(text: str) -> str:
-    text = _TAG.sub("&lt;", text).replace("![", r"\![")
-    return _STRUCTURE.sub(r"\1\\\2", text)
+    return _TAG.sub("&lt;", text).replace("![", r"!\[")
 
 
 def _tool_call(call: ToolCall) -> str:

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from kore_ls.model.display import visible
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([^`\s]*)[^`]*$")
+_FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`]*$)|~{3,})[ \t]*(\S*)")
 
 
 @frozen
