@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from kore_ls.errors import ImportInvalid, InvalidParams, KoreError
+from kore_ls.errors import ImportInvalid, InvalidParams, KoreError, StoreFull
 from kore_ls.model.ids import IdSource, SessionId
 from kore_ls.model.message import Message
 from kore_ls.sessions.documents.import_messages import MessageReader, timed
@@ -74,6 +74,8 @@ def threads_in(importer: Importer, file: Path, where: Where, notes: Notes) -> It
         yield from importer.threads(file, where, notes)
     except ImportInvalid:
         notes.skip(file, "the file", "can't be read")
+    except StoreFull:  # of the temporary directory; what is to be stored may have all the room it needs
+        notes.skip(file, "the file", "can't be read: there is no room for a copy of it")
     except KoreError:
         raise
     except Exception as error:  # the boundary to what nobody vouches for: one file must not end the import

@@ -78,6 +78,8 @@ class ThreadImport:
         self._now = now
         self._new_id = new_id
         self._dry_run = dry_run
+        self._would_be: set[SessionId] = set()
+        """What a dry run has found to be new, and will find again where a tool keeps it in two forms."""
 
     async def bring_in(self, thread: ForeignThread) -> ThreadOutcome:
         """Store what is new of a conversation. Raises store errors; then nothing half is to be seen."""
@@ -139,6 +141,9 @@ class ThreadImport:
             record = self._record(thread, session_id, first, parent)
             count = len(first)
             if self._dry_run:
+                if session_id in self._would_be:
+                    return ThreadOutcome(session_id=session_id, kind=Kind.UNCHANGED)
+                self._would_be.add(session_id)
                 while then:
                     count, then = count + len(then), await more()
             elif then:

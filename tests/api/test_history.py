@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,27 @@ async def test_a_tool_whose_place_can_t_be_looked_into_keeps_no_other_one_out(
         found = (await client.call(f"kore/history/{method}"))["sources"]
         assert {each["source"]: each["bad"] for each in found} == {"codex": 0, "opencode": 1}
     assert len(await client.names()) == 1
+
+
+async def test_a_database_without_room_for_its_copy_keeps_no_other_one_out(
+    client: Client, folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codex(home, folder, TALK)
+    WRITERS["opencode"][1](home, folder, TALK)
+    whole = shutil.disk_usage(home)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: whole._replace(free=0))
+    for method in ("scan", "import"):
+        found = (await client.call(f"kore/history/{method}"))["sources"]
+        assert {each["source"]: each["bad"] for each in found} == {"codex": 0, "opencode": 1}
+    assert len(await client.names()) == 1
+
+
+async def test_a_dry_run_counts_once_what_a_tool_keeps_in_two_forms(client: Client, folder: Path, home: Path) -> None:
+    for form in ("opencode", "opencode-files"):
+        WRITERS[form][1](home, folder, TALK)
+    for dry_run in (True, False):
+        counts = await _import(client, "opencode", dryRun=dry_run)
+        assert (counts["added"], counts["unchanged"], counts["messages"]) == (1, 1, len(TALK))
 
 
 @pytest.mark.parametrize("form", ["cline-tasks", "continue"])
