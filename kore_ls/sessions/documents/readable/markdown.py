@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,7 +21,6 @@ _TICKS = re.compile("`+")
 _ESCAPED_OR_TICKS = re.compile(r"\\.|`+")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _STRUCTURE = re.compile(r"^( {0,3})(#{1,6}(?=\s|$)|(?:-{3,}|={3,}|\*{3,}|_{3,})\s*$)")
-_ACTIVE = re.compile(r"[<\[]")
 _MARKS = re.compile(r"([\\`*_\[\]<>#|])")
 
 
@@ -101,7 +101,9 @@ def _prose(text: str) -> str:
 
 def _line(line: str) -> str:
     """A line whose code spans no renderer finds to begin or end elsewhere: all other backquotes are escaped."""
-    last = {len(run[0]): run.start() for run in _TICKS.finditer(line)}
+    ends: dict[int, list[int]] = {}
+    for run in _TICKS.finditer(line):
+        ends.setdefault(len(run[0]), []).append(run.end())
     kept: list[str] = []
     place = at = 0
     while (found := _ESCAPED_OR_TICKS.search(line, at)) is not None:
@@ -109,18 +111,21 @@ def _line(line: str) -> str:
         if ticks[0] == "\\":
             continue
         kept.append(_tamed(line[place : found.start()]))
-        span = ticks + line[at : _closed_at(line, at, ticks)] if last.get(len(ticks), 0) > at else ""
-        if not span or ("|" in span and _ACTIVE.search(span)):  # a table would cut the span in two
-            span = "\\`" * len(ticks)
+        same = ends.get(len(ticks), [])
+        closing = bisect_right(same, at)
+        end = same[closing] if closing < len(same) else None
+        # A table would cut the span in two. Nothing is copied before it is sure: spans may begin thousands of times.
+        if end is None or (_has(line, "|", at, end) and (_has(line, "<", at, end) or _has(line, "[", at, end))):
+            kept.append("\\`" * len(ticks))
         else:
-            at = found.start() + len(span)
-        kept.append(span)
+            kept.append(line[found.start() : end])
+            at = end
         place = at
     return "".join([*kept, _tamed(line[place:])])
 
 
-def _closed_at(line: str, start: int, ticks: str) -> int:
-    return next(each.end() for each in _TICKS.finditer(line, start) if each[0] == ticks)
+def _has(line: str, sign: str, start: int, end: int) -> bool:
+    return line.find(sign, start, end) >= 0
 
 
 def _tamed(text: str) -> str:
