@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import sqlite3
+import stat
 import time
 from calendar import timegm
 from collections.abc import Iterator, Sequence
@@ -181,7 +182,7 @@ class BackupShelf:
             beside(backup.path, suffix).unlink(missing_ok=True)
 
     def put_back(self, backup: Backup, store: Path) -> None:
-        """Make the copy the store, where there is none. Raises FileExistsError where one has appeared, OSError."""
+        """Make the copy the store, where there is none or an empty file. Raises FileExistsError for another, OSError."""
         half = store.with_name(f".{store.name}.{secrets.token_hex(6)}.tmp")
         try:
             descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -194,12 +195,29 @@ class BackupShelf:
                     raise FileExistsError(str(beside(store, suffix)))
             try:
                 os.link(half, store)  # fails, where a rename would replace what appeared meanwhile
+            except FileExistsError:
+                _take_place(half, store)
             except PermissionError:  # a file system without hard links
                 if store.exists():
-                    raise FileExistsError(str(store)) from None
-                half.replace(store)
+                    _take_place(half, store)
+                else:
+                    half.replace(store)
         finally:
             half.unlink(missing_ok=True)
+
+
+def _take_place(half: Path, store: Path) -> None:
+    """Replace a file in which nothing ever was, such as a full disk leaves. Raises FileExistsError for any other."""
+    if not stat.S_ISREG(store.lstat().st_mode) or store.lstat().st_size:
+        raise FileExistsError(str(store))
+    try:
+        with closing(sqlite3.connect(store, isolation_level=None)) as db:
+            db.execute("BEGIN EXCLUSIVE")  # nobody fills it now
+            if store.lstat().st_size:
+                raise FileExistsError(str(store))
+            half.replace(store)
+    except sqlite3.Error:
+        raise FileExistsError(str(store)) from None
 
 
 def content_of(backup: Backup) -> BackupContent:

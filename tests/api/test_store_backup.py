@@ -216,6 +216,23 @@ async def test_a_copy_replaces_no_store_that_appeared_meanwhile(folder: Path, cl
     assert [each.name for each in tmp_path.iterdir() if each.name.endswith(".tmp")] == []
 
 
+async def test_a_copy_comes_back_where_the_store_is_an_empty_file(connect: Connect, folder: Path) -> None:
+    """As a full disk leaves one. It counts as no store before, and so it must when the copy comes back."""
+    client = await connect(folder)
+    await client.create(name="one")
+    await copied(client)
+    await client.workspace.close()
+    for path in (folder / ".kore").glob("sessions.db*"):
+        path.unlink()
+    (folder / ".kore" / "sessions.db").touch(mode=0o600)
+    client = await connect(folder)
+    assert await client.names() == []
+    assert (await client.call("kore/store/restore", {"dryRun": True}))["whole"]
+    assert (await client.call("kore/store/restore"))["whole"]
+    assert await client.names() == ["one"]
+    assert (await client.call("kore/store/check"))["ok"]
+
+
 async def test_a_crash_while_copying_leaves_nothing_that_counts(client: Client, state_home: Path) -> None:
     await client.create(name="one")
     made = await copied(client)
