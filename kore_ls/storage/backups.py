@@ -182,7 +182,7 @@ class BackupShelf:
             beside(backup.path, suffix).unlink(missing_ok=True)
 
     def put_back(self, backup: Backup, store: Path) -> None:
-        """Make the copy the store, where there is none or an empty file. Raises FileExistsError for another, OSError."""
+        """Make the copy the store, where is none or an empty file. Raises FileExistsError for another, OSError."""
         half = store.with_name(f".{store.name}.{secrets.token_hex(6)}.tmp")
         try:
             descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
