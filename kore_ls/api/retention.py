@@ -64,11 +64,12 @@ async def retention(workspace: Workspace, params: StoreRetentionParams) -> Store
     """
     opened = workspace.folder(params.folder)
     days, most = params.keep_days, params.keep_bytes
-    gone = await retain(opened.manager, keep_days=days, keep_bytes=most, dry_run=True)
+    clients = opened.folder.clients
+    gone = await retain(opened.manager, clients, keep_days=days, keep_bytes=most, dry_run=True)
     if not params.dry_run:
         if gone:
             await opened.folder.backups.before("purge")
-        gone = await retain(opened.manager, keep_days=days, keep_bytes=most, dry_run=False)
+        gone = await retain(opened.manager, clients, keep_days=days, keep_bytes=most, dry_run=False)
     sessions = tuple(
         ExpiredSession(id=each.record.id, name=each.record.name, updated_at=each.record.updated_at, bytes=each.bytes)
         for each in gone

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kore_ls.model.document import Document, EditResult
+from kore_ls.model.ids import SessionId
 from kore_ls.sessions.client import Client
 from kore_ls.sessions.trust import TrustList
 
@@ -25,17 +26,29 @@ class FolderClients:
         self._trust = trust
         self._clients: dict[object, Client | None] = {}
         self._words: dict[object, bool | None] = {}
+        self._active: dict[object, Callable[[], SessionId | None]] = {}
         self._asked = False
 
-    def join(self, key: object, client: Client | None, trusted: bool | None) -> None:
-        """A connection has opened the folder; `client` is None for one that only calls methods."""
+    def join(
+        self, key: object, client: Client | None, trusted: bool | None, active: Callable[[], SessionId | None]
+    ) -> None:
+        """A connection has opened the folder; `client` is None for one that only calls methods.
+
+        `active` tells the session that is active there.
+        """
         self._clients[key] = client
         self._words[key] = trusted
+        self._active[key] = active
 
     def leave(self, key: object) -> None:
         """A connection has closed the folder."""
         self._clients.pop(key, None)
         self._words.pop(key, None)
+        self._active.pop(key, None)
+
+    def active(self) -> frozenset[SessionId]:
+        """The sessions that are active in a connection."""
+        return frozenset(filter(None, (each() for each in self._active.values())))
 
     def trusted(self) -> bool:
         """Whether every connection trusts the folder."""

@@ -95,7 +95,7 @@ class Folder:
         care = care or StoreSettings()
         if care.backups is not False:
             self.backups.start()
-        self.retention = FolderRetention(self.manager, self.backups, care.keep_days, care.keep_bytes)
+        self.retention = FolderRetention(self.manager, self.clients, self.backups, care.keep_days, care.keep_bytes)
         self.retention.start()
 
     async def status(self) -> tuple[StoreStatus, bool]:

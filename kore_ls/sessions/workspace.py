@@ -85,7 +85,7 @@ class Workspace:
         opened.stop_listening = folder.manager.events.listen(lambda event: self._heard(opened, event))
         opened.stop_telling = self._tell_of_indexing(opened)
         self._folders[uri] = opened
-        folder.clients.join(self, self.client, self.settings.trusted)
+        folder.clients.join(self, self.client, self.settings.trusted, lambda: opened.active)
         folder.workbench.desk.join(self, self.asker, self.chooser)
 
     async def close_folder(self, uri: str) -> None:

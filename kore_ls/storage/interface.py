@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -136,8 +136,13 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    async def expired(self, keep_days: int | None, keep_bytes: int | None) -> list[SizedSession]:
-        """The sessions beyond these limits (None: no limit), the one longest untouched first; removes nothing."""
+    async def expired(
+        self, keep_days: int | None, keep_bytes: int | None, spared: Collection[SessionId] = ()
+    ) -> list[SizedSession]:
+        """The sessions beyond these limits (None: no limit) but the `spared` ones, the one longest untouched first.
+
+        Removes nothing.
+        """
 
     @abstractmethod
     async def space(self) -> Space | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from kore_ls.errors import StoreDamaged
 from kore_ls.model.ids import SessionId
@@ -40,11 +40,17 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
 """Tables and indexes by what they are for, by how their names begin."""
 
 
-def expired(db: sqlite3.Connection, keep_days: int | None, keep_bytes: int | None, now: int) -> list[SizedSession]:
+def expired(
+    db: sqlite3.Connection,
+    keep_days: int | None,
+    keep_bytes: int | None,
+    now: int,
+    spared: Collection[SessionId] = (),
+) -> list[SizedSession]:
     """The sessions beyond the limits, the one longest untouched first: older than so many days, and of the rest those
     that make all sessions together larger than so many bytes.
 
-    Pinned, active, running, deleted and unreadable sessions are never among them.
+    Pinned, active, running, deleted, unreadable and `spared` sessions are never among them.
     """
     sizes: dict[str, int] = {}
     for statement in (_MESSAGES, _TOOL_CALLS):
@@ -56,14 +62,14 @@ def expired(db: sqlite3.Connection, keep_days: int | None, keep_bytes: int | Non
     ).fetchall()
     shared = _Shared(db, {row[0] for row in rows})
     total = sum(sizes.get(row[0], 0) for row in rows) + shared.bytes
-    active = read_meta(db, "active_session")
+    kept = {read_meta(db, "active_session"), *spared}
     found: list[SizedSession] = []
     for id_, updated_at, pinned, status in rows:
         old = keep_days is not None and updated_at < now - keep_days * _DAY_MS
         if not old and (keep_bytes is None or total <= keep_bytes):
             continue
         session_id = SessionId(id_)
-        if pinned or id_ == active or status == SessionStatus.RUNNING.value or held_lease(db, session_id) is not None:
+        if pinned or id_ in kept or status == SessionStatus.RUNNING.value or held_lease(db, session_id) is not None:
             continue
         size = sizes.get(id_, 0) + shared.alone(id_)
         try:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -296,11 +296,13 @@ class SQLiteStore(Storage):
         """Counts and conditions; see Storage."""
         return await care.status(self._file)
 
-    async def expired(self, keep_days: int | None, keep_bytes: int | None) -> list[SizedSession]:
+    async def expired(
+        self, keep_days: int | None, keep_bytes: int | None, spared: Collection[SessionId] = ()
+    ) -> list[SizedSession]:
         """Sessions beyond the limits; see Storage."""
         now = self._clock()
         return await care.apart_from_readers(
-            self._file, lambda db: expired(db, keep_days, keep_bytes, now), list[SizedSession]()
+            self._file, lambda db: expired(db, keep_days, keep_bytes, now, spared), list[SizedSession]()
         )
 
     async def space(self) -> Space | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import Client, Json
+from tests.client import Client, Connect, Json
 
 
 async def made(client: Client, name: str, **changes: object) -> str:
@@ -41,6 +41,16 @@ async def test_what_would_go_is_told_and_then_goes(client: Client) -> None:
     assert (await client.event("session.deleted"))["sessionId"] == old
     assert (await client.refused("kore/session/restore", {"sessionId": old})).kind == "sessionNotFound"
     assert pinned in {each["id"] for each in (await client.call("kore/session/list"))["sessions"]}
+
+
+async def test_what_is_active_in_any_window_stays(connect: Connect, folder: Path) -> None:
+    one, two = await connect(folder), await connect(folder)
+    first, second, _ = [await made(one, name) for name in ("first", "second", "other")]
+    await one.call("kore/session/switch", {"sessionId": first})
+    await two.call("kore/session/switch", {"sessionId": second})
+    done = await two.call("kore/store/retention", {"keepBytes": 0})
+    assert [each["name"] for each in done["sessions"]] == ["other"]
+    assert await names(one) == ["first", "second"]
 
 
 async def test_without_limits_nothing_goes_but_room_that_is_free(client: Client, folder: Path) -> None:
