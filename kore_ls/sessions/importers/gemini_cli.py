@@ -8,26 +8,46 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from kore_ls.errors import ImportInvalid
+from kore_ls.model.limits import IMPORT_FILE_BYTES
 from kore_ls.sessions.importers.assembly import Assembly, flat
-from kore_ls.sessions.importers.records import Record, inner, instant, items, lines, objects, text, whole_object
+from kore_ls.sessions.importers.records import (
+    Record,
+    inner,
+    instant,
+    items,
+    lines,
+    lines_at,
+    objects,
+    record_at,
+    text,
+    whole_object,
+)
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where, digest
 from kore_ls.storage.regular_file import is_file, open_regular
 
 _CONTEXT = ("<session_context>", "<environment_context>")
 
 
+@frozen
+class _Told:
+    """A message: where its line begins, or (told within another record) what it says; and its time."""
+
+    place: int | Record
+    at: int | None
+
+
 @define
 class _File:
-    """What a file says: of the conversation, and its messages by their ids, each as it was last."""
+    """What a file says: of the conversation, and where its messages are by their ids, each as it was last."""
 
     about: Record = field(factory=dict)
-    messages: dict[str, Record] = field(factory=dict)
-    first_told: dict[str, Record] = field(factory=dict)
+    messages: dict[str, _Told] = field(factory=dict)
+    first_told: dict[str, _Told] = field(factory=dict)
     """Messages as they were recorded: a conversation that is gone on with is written again, with less in it."""
-    unknown: list[Record] = field(factory=list)
+    unknown: list[int] = field(factory=list)
 
 
 class GeminiCli(Importer):
@@ -58,7 +78,7 @@ class GeminiCli(Importer):
         messages = list(content.messages.values())
         if not messages or content.about.get("kind") == "subagent":
             return
-        times = [at for at in (instant(each.get("timestamp")) for each in messages) if at is not None]
+        times = [each.at for each in messages if each.at is not None]
         thread = ForeignThread(
             source=self.name,
             source_id=text(content.about, "sessionId") or path.stem,
@@ -87,7 +107,7 @@ def _of_object(value: Record) -> _File:
 def _put(found: _File, messages: list[Record]) -> None:
     for number, message in enumerate(messages):
         name = text(message, "id") or f"number {number}"
-        found.messages[name] = found.first_told.get(name, message)
+        found.messages[name] = found.first_told.get(name) or _Told(message, instant(message.get("timestamp")))
 
 
 def _of_lines(path: Path, notes: Notes) -> _File:
@@ -104,19 +124,26 @@ def _of_lines(path: Path, notes: Notes) -> _File:
                     _put(found, objects(changes, "messages"))
                 found.about |= {name: value for name, value in changes.items() if name != "messages"}
             case {"id": str(message_id), "type": str()}:
-                found.messages[message_id] = found.first_told[message_id] = line.record
+                told = _Told(line.offset, instant(line.record.get("timestamp")))
+                found.messages[message_id] = found.first_told[message_id] = told
             case {"sessionId": str(), "projectHash": str()}:
                 found.about |= {name: value for name, value in line.record.items() if name != "messages"}
             case _:
-                found.unknown.append(line.record)
+                found.unknown.append(line.offset)
     return found
 
 
-def _read(thread: ForeignThread, messages: list[Record], unknown: list[Record]) -> Iterator[Entry]:
+def _read(thread: ForeignThread, messages: list[_Told], unknown: list[int]) -> Iterator[Entry]:
     assembly = Assembly(thread)
     thread.input_tokens = thread.output_tokens = 0
-    for record in unknown:
+    for _, record in lines_at(thread.path, iter(unknown)):
         assembly.raw(record)
+    with open_regular(thread.path, most=IMPORT_FILE_BYTES) as file:
+        told = (each.place if isinstance(each.place, dict) else record_at(file, each.place) for each in messages)
+        yield from _entries(thread, told, assembly)
+
+
+def _entries(thread: ForeignThread, messages: Iterator[Record], assembly: Assembly) -> Iterator[Entry]:
     for number, message in enumerate(messages):
         key = text(message, "id") or digest(str(number), flat(message.get("content")))
         at, content = instant(message.get("timestamp")), message.get("content")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 from attrs import frozen
@@ -60,10 +60,15 @@ def lines_at(path: Path, offsets: Iterator[int]) -> Iterator[tuple[int, Record]]
     """The records that begin at these offsets; what is no record any more is passed over."""
     with open_regular(path, most=IMPORT_FILE_BYTES) as file:
         for offset in offsets:
-            file.seek(offset)
-            record = parsed(file.readline(LINE_BYTES))
-            if isinstance(record, dict):
+            if record := record_at(file, offset):
                 yield offset, record
+
+
+def record_at(file: BinaryIO, offset: int) -> Record:
+    """The record that begins at this offset; empty for what is no record any more."""
+    file.seek(offset)
+    record = parsed(file.readline(LINE_BYTES))
+    return record if isinstance(record, dict) else {}
 
 
 def whole(path: Path, notes: Notes | None = None) -> Any:

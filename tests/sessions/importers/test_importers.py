@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,22 @@ def test_a_folder_whose_name_is_too_long_for_claude_code_is_found(folder: Path) 
     path.parent.rename(path.parent.with_name(re.sub(r"[^a-zA-Z0-9]", "-", str(deep))[:200] + "-1a2b3c"))
     threads = threads_of(importer_of("claude-code"), None, evolve(where(deep), home=folder.parent / "home"), Notes())
     assert [len(list(messages_of(each, Notes(), lambda: "x", NOW))) for each in threads] == [len(TALK)]
+
+
+@pytest.mark.parametrize("form", [*JSON_LINES, "aider", "opencode"])
+def test_a_conversation_is_never_in_memory_as_a_whole(form: str, folder: Path) -> None:
+    path = written(form, folder, tuple(evolve(said, text=said.text + " text" * 12_000) for said in TALK * 17))
+    whole, count = path.stat().st_size, 0
+    tracemalloc.start()
+    try:
+        for thread in threads_of(importer_of(WRITERS[form][0]), None, where(folder), Notes()):
+            for _ in messages_of(thread, Notes(), lambda: "x", NOW):
+                count += 1
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == len(TALK) * 17
+    assert peak < whole / 2
 
 
 # -- damage
