@@ -91,7 +91,8 @@ def _learn(line: Line, thread: ForeignThread, index: _Index) -> None:
     if record.get("isSidechain") is True:
         return
     parent = record.get("parentUuid") or record.get("logicalParentUuid")
-    index.parents[uuid] = (parent if isinstance(parent, str) else None, line.offset)
+    damaged = "" if parent else None  # a link that is none leads to nobody
+    index.parents[uuid] = (parent if isinstance(parent, str) else damaged, line.offset)
     if index.leaf is not None:
         index.before[line.offset] = index.leaf
     thread.cwd = thread.cwd or text(record, "cwd") or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ WHOLE_FILE_BYTES = 256 << 20
 SECONDS_BELOW = 10**11
 """A time below this counts seconds: as milliseconds it would lie before March 1973."""
 _LATEST = 1 << 45
+_JSON_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},"]', re.DOTALL)
 
 
 @frozen
@@ -72,12 +74,43 @@ def record_at(file: BinaryIO, offset: int) -> Record:
 
 
 def whole(path: Path, notes: Notes | None = None) -> Any:
-    """The value of a JSON file; None, and a note, for a file that is none. Raises ImportInvalid if it can't be read."""
+    """The value of a JSON file, as far as it is sound; None for a file that is none. Damage is noted.
+
+    Raises ImportInvalid if it can't be read.
+    """
     with open_regular(path, most=WHOLE_FILE_BYTES) as file:
-        value = parsed(file.read(WHOLE_FILE_BYTES))
-    if value is None and notes is not None:
-        notes.skip(path, "the file", "is no JSON")
+        raw = file.read(WHOLE_FILE_BYTES)
+    value = parsed(raw)
+    if value is None:
+        value = _before_damage(raw.decode("utf-8", "replace"))
+        if notes is not None:
+            notes.skip(path, "the file", "is no JSON" if value is None else "is damaged, and read up to there")
     return value
+
+
+def _before_damage(said: str) -> Any:
+    """The value without what is cut off or broken in it: of its outer lists and objects, the parts that are whole."""
+    try:
+        return orjson.loads(said)
+    except orjson.JSONDecodeError as error:
+        end = error.pos
+    open_now: list[str] = []
+    cut, closing = 0, ""
+    for token in _JSON_TOKEN.finditer(said, 0, end):
+        match token[0]:
+            case "[" | "{" as mark:
+                open_now.append("]" if mark == "[" else "}")
+            case "]" | "}":
+                if not open_now:
+                    break
+                open_now.pop()
+            case '"':  # it is never closed
+                break
+        deepest = 1 if open_now[:1] == ["]"] else 2
+        if token[0] in ("]", "}", ",") and 0 < len(open_now) <= deepest:
+            cut = token.start() if token[0] == "," else token.end()
+            closing = "".join(reversed(open_now))
+    return parsed(said[:cut] + closing) if cut else None
 
 
 def whole_object(path: Path, notes: Notes | None = None) -> Record:

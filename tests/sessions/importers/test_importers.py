@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -246,6 +247,28 @@ def test_twenty_damaged_lines_cost_only_themselves_and_are_named(form: str, fold
                 assert text in told or escaped in told or escaped not in rest, (form, seed, text)
 
 
+@pytest.mark.parametrize("form", ["cline", "cline-tasks", "continue", "gemini-file"])
+def test_of_a_file_that_is_cut_off_what_is_whole_is_read(form: str, folder: Path) -> None:
+    path = written(form, folder)
+    whole = path.read_bytes()
+    ascii_only = form in ("cline", "gemini-file")
+    begins = [whole.index(json.dumps(each.text, ensure_ascii=ascii_only)[1:-1].encode()) for each in TALK[1:]]
+    for seed in range(20):
+        chance = random.Random(f"{form} {seed}")
+        place = chance.randrange(begins[0], len(whole) - 1)
+        rest = b"" if seed % 2 else b"\0" * chance.randrange(1, 4096)
+        path.write_bytes(whole[:place] + rest)
+        notes = Notes()
+        (messages,) = read(form, where(folder), notes)
+        assert notes.problems.texts() == [f"{path.name}: the file is damaged, and read up to there"]
+        told = [each.content for each in messages if each.content]  # thinking may be all that is left of a step
+        assert told == [said.text for said in TALK][: len(told)]
+        assert len(told) >= sum(place > begin for begin in begins)
+        path.write_bytes(whole)
+        (again,) = read(form, where(folder))
+        assert [each.id for each in again][: len(messages)] == [each.id for each in messages]
+
+
 @pytest.mark.parametrize("form", ["opencode", "goose", "crush", "llm"])
 def test_a_conversation_in_another_part_of_a_damaged_database_is_read(form: str, folder: Path) -> None:
     """A page is destroyed that the first message is not on: what comes before it is there."""
@@ -305,6 +328,19 @@ def test_parent_links_in_a_circle_come_to_an_end(folder: Path) -> None:
     path.write_text(path.read_text().replace('"parentUuid": null', '"parentUuid": "a4.1"'))
     (messages,) = read("claude-code", where(folder))
     assert [each.content for each in messages][-1] == TALK[-1].text
+
+
+@pytest.mark.parametrize("link", [5, True, ["u3"], {"uuid": "u3"}, "nobody"])
+def test_a_parent_link_that_is_none_loses_nothing_that_stands_before(folder: Path, link: object) -> None:
+    path = written("claude-code", folder)
+    path.write_text(
+        path.read_text().replace(
+            '"uuid": "a4.0", "parentUuid": "u3"', f'"uuid": "a4.0", "parentUuid": {json.dumps(link)}'
+        )
+    )
+    assert f'"parentUuid": {json.dumps(link)}' in path.read_text()
+    (messages,) = read("claude-code", where(folder))
+    assert [each.content for each in messages] == [said.text for said in TALK]
 
 
 def test_the_database_and_its_log_are_left_as_they_are(folder: Path) -> None:
