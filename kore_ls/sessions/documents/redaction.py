@@ -16,8 +16,8 @@ from kore_ls.model.message import Message, ToolCall
 from kore_ls.model.session import SessionRecord
 
 _NAMES = (
-    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credential|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key"
-    r"|client[_-]?secret|encryption[_-]?key|account[_-]?key|connection[_-]?string)"
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credential|api[_ -]?key|access[_-]?key|private[_-]?key|auth[_-]?key"
+    r"|client[_-]?secret|encryption[_-]?key|account[_-]?key|connection[_-]?string|密码|口令|密钥|令牌)"
 )
 
 
@@ -25,9 +25,12 @@ _PRIVATE_KEY = (
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:(?!-----)[\s\S]){0,20000}(?:-----END [A-Z ]{0,40}-----)?"
 )
-_NAMED = (
-    rf"(?i){_NAMES}[\w-]{{0,30}}[\"']?\s{{0,3}}(?:=>|:=|[:=])\s{{0,3}}[\"']?"
-    r"(?P<secret>[^\s\"',;(){}<>\[\]]{8,500})"
+_QUOTE = r"(?:\\{0,3}[\"'])?"
+"""Also as it stands in JSON that is a text in JSON."""
+_VALUE = r"(?P<secret>(?:[^\s\"',;(){}<>\[\]\\]|\\(?!\\{0,3}[\"'])){8,500})"
+_NAMED = rf"(?i){_NAMES}[\w-]{{0,30}}{_QUOTE}\s{{0,3}}(?:=>|:=|[:=：])\s{{0,3}}{_QUOTE}{_VALUE}"
+_NAMED_OTHERWISE = (
+    rf"(?i)(?:(?<![\w-])--[\w-]{{0,30}}?{_NAMES}\s{{1,3}}{_QUOTE}|<{_NAMES}>|\blogin\s\S{{1,99}}\spassword\s){_VALUE}"
 )
 
 
@@ -64,17 +67,19 @@ RULES: tuple[Rule, ...] = (
     _rule("SendGrid key", r"\bSG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}"),
     _rule("Telegram token", r"\b\d{8,10}:AA[A-Za-z0-9_-]{33}"),
     _rule("Azure storage key", r"AccountKey=(?P<secret>[A-Za-z0-9+/]{60,100}={0,2})"),
+    _rule("Google client secret", r"\bGOCSPX-[A-Za-z0-9_-]{20,40}"),
+    _rule("DigitalOcean token", r"\bdo[opr]_v1_[0-9a-f]{64}\b"),
+    _rule("Databricks token", r"\bdapi[0-9a-f]{32}\b"),
+    _rule("Shopify token", r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}\b"),
     _rule("age key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}"),
     _rule("JSON web token", r"\beyJ[A-Za-z0-9_-]{10,4000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}"),
-    _rule("password in an address", r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"]{1,100}:(?P<secret>[^\s/@'\"]{1,200})@"),
+    _rule("password in an address", r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"]{0,100}:(?P<secret>[^\s/@'\"]{1,200})@"),
     _rule("authorization header", r"(?i)\b(?:bearer|basic|token)\s+(?P<secret>[\w~+/.=-]{16,4000})", doubtful=True),
-    _rule(
-        "named secret",
-        _NAMED,
-        doubtful=True,
-    ),
+    _rule("named secret", _NAMED, doubtful=True),
+    _rule("named secret", _NAMED_OTHERWISE, doubtful=True),
 )  # fmt: skip
 _SECRET_KEY = re.compile(rf"(?i)(?:^|[_-]){_NAMES}$|^authorization$")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _PLACEHOLDER = re.compile(r"(?i)^(?:\$|%|<|\*{3}|x{4}|your|example|changeme|placeholder|redacted|none|null|true|false)")
 LEAST_CHANCE = 2.8
 """Bits per character that a doubtful value must have; words of a language, and names, mostly have fewer or no digit."""
@@ -104,7 +109,7 @@ class Redactor:
     def value(self, value: Any, key: str = "") -> Any:
         """A JSON value with its texts redacted; a text under a name such as `password` goes as a whole."""
         if isinstance(value, str):
-            if value and _SECRET_KEY.search(key) and not _PLACEHOLDER.match(value):
+            if _is_secret(key, value):
                 self.found["named secret"] += 1
                 return "[redacted: named secret]"
             return self.text(value)
@@ -145,6 +150,15 @@ class Redactor:
             metadata=self.value(dict(record.metadata)),
             last_message=None if last is None else evolve(last, preview=""),
         )
+
+
+def _is_secret(key: str, value: str) -> bool:
+    """Whether a text is one by the name it has. Other things that end in a `camelCase` Token are no secrets."""
+    if not value or _PLACEHOLDER.match(value):
+        return False
+    if _SECRET_KEY.search(key):
+        return True
+    return _SECRET_KEY.search(_HUMP.sub("_", key)) is not None and _looks_secret(value)
 
 
 def _looks_secret(value: str) -> bool:

@@ -25,6 +25,10 @@ SECRETS = {
     "PyPI token": f"pypi-AgEIcHlwaS5vcmc{LONG}",
     "SendGrid key": f"SG.{LONG[:22]}.{LONG[:43]}",
     "Telegram token": f"123456789:AA{LONG[:33]}",
+    "Google client secret": f"GOCSPX-{LONG[:28]}",
+    "DigitalOcean token": f"dop_v1_{'3f2a9c1e7b5d4f60' * 4}",
+    "Databricks token": f"dapi{'3f2a9c1e7b5d4f60' * 2}",
+    "Shopify token": f"shpat_{'3f2a9c1e7b5d4f60' * 2}",
     "age key": f"AGE-SECRET-KEY-1{'QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L' * 2}"[: 16 + 58],
     "JSON web token": f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{LONG}",
 }
@@ -39,6 +43,8 @@ password = "your-password-here"
 git checkout 3f2a9c1e7b5d4f60a8e1c2b3d4e5f6a7b8c9d0e1
 https://example.org/path?id=550e8400-e29b-41d4-a716-446655440000
 max_tokens = 4096; tokenizer: sentencepiece
+run --password to be asked; --token-file /etc/secret; <token>name</token>; 密码：见说明书
+C:\\Users\\me\\passwords\\readme.txt
 """
 
 
@@ -57,6 +63,17 @@ def test_a_known_form_is_taken_out_wherever_it_stands(name: str) -> None:
         (f"Authorization: Bearer {LONG}", "Authorization: Bearer [redacted: authorization header]"),
         (f'"api_key": "{LONG}"', '"api_key": "[redacted: named secret]"'),
         (f"DB_PASSWORD={LONG[:12]}", "DB_PASSWORD=[redacted: named secret]"),
+        (f'{{\\"api_key\\": \\"{LONG}\\"}}', '{\\"api_key\\": \\"[redacted: named secret]\\"}'),
+        (
+            f'{{\\\\\\"token\\\\\\":\\\\\\"{LONG}\\\\\\"}}',
+            '{\\\\\\"token\\\\\\":\\\\\\"[redacted: named secret]\\\\\\"}',
+        ),
+        (f"tool --db-password '{LONG[:12]}' -v", "tool --db-password '[redacted: named secret]' -v"),
+        (f"<password>{LONG[:12]}</password>", "<password>[redacted: named secret]</password>"),
+        (f"machine x login y password {LONG[:12]}", "machine x login y password [redacted: named secret]"),
+        (f"redis://:{LONG[:12]}@h:6379", "redis://:[redacted: password in an address]@h:6379"),
+        (f"API key: {LONG[:12]}", "API key: [redacted: named secret]"),
+        (f"密码：{LONG[:12]}", "密码：[redacted: named secret]"),
         (f"DefaultEndpointsProtocol=https;AccountKey={'aB3/' * 21}aB==", None),
         (f"https://hooks.slack.com/services/T000/B000/{LONG[:24]}", None),
     ],
@@ -71,6 +88,18 @@ def test_code_and_prose_stay_as_they_are() -> None:
     redactor = Redactor()
     assert redactor.text(CODE) == CODE
     assert not redactor.found
+
+
+def test_a_value_whose_name_is_in_camel_case_is_a_secret_if_it_looks_like_one() -> None:
+    value = {
+        "accessToken": LONG,
+        "dbPassword": LONG[:12],
+        "nextToken": "next",
+        "stopToken": "</s>",
+        "maxTokens": "4096",
+    }
+    taken = {"accessToken": "[redacted: named secret]", "dbPassword": "[redacted: named secret]"}
+    assert Redactor().value(value) == value | taken
 
 
 def test_a_message_is_searched_in_every_part() -> None:
@@ -95,7 +124,21 @@ def test_a_message_is_searched_in_every_part() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["password=", "-----BEGIN PRIVATE KEY-----", "eyJ", "a://b:", "sk-", "token ", "=" * 9]
+    "piece",
+    [
+        "password=",
+        "--token ",
+        "--",
+        "password=\\\\",
+        "<token>",
+        "login a password ",
+        "-----BEGIN PRIVATE KEY-----",
+        "eyJ",
+        "a://b:",
+        "sk-",
+        "token ",
+        "=" * 9,
+    ],
 )
 def test_no_text_makes_it_slow(piece: str) -> None:
     """Only what rules begin with; one that looks over all of it from each of these places would take minutes."""
