@@ -45,6 +45,7 @@ _CONVERTED = "encrypted"
 """The reason of copies of a store's new form, made when its user encrypted it or gave it another key."""
 _MOST_SHELVES = 100_000
 _STALE_SECONDS = 3_600
+_SEASON_MS = 90 * 24 * 3_600_000
 
 
 @frozen(kw_only=True)
@@ -116,7 +117,7 @@ class BackupShelf:
         The copies that stay, the newest first.
         """
         total = 0
-        for number, each in enumerate(self.backups()):
+        for number, each in enumerate(self._by_worth(now)):
             total += each.bytes
             if number and (number >= MOST_COPIES or total > MOST_BYTES):
                 self.remove(each)
@@ -126,6 +127,21 @@ class BackupShelf:
                 if not known and now / 1000 - path.lstat().st_mtime > _STALE_SECONDS:
                     path.unlink()
         return self.backups()
+
+    def _by_worth(self, now: int) -> list[Backup]:
+        """The copies, the newest first; but after it, for a season, the last one of a store that was here before.
+
+        Who goes on in a folder whose store vanished may miss it late.
+        """
+        found = self.backups()
+        here = _form_in(found[0]) if found else None
+        for each in found[1:]:
+            if now - each.created_at > _SEASON_MS:
+                break
+            form = _form_in(each)
+            if here is not None and form is not None and form.lineage != here.lineage:
+                return [found[0], each, *(other for other in found[1:] if other != each)]
+        return found
 
     def forget_former(self, db: sqlite3.Connection, ciphers: Sequence[Cipher]) -> None:
         """Remove the copies of an encrypted store that tell more than it does, once a key has opened it.

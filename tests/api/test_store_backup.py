@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kore_ls.model.ids import now_ms
 from kore_ls.model.secret import Secret
 from kore_ls.sessions.backups import DAY_MS, FolderBackups
 from kore_ls.storage import backups as shelves
@@ -124,6 +125,30 @@ async def test_copies_are_bounded_in_number_and_size(
     monkeypatch.setattr(shelves, "MOST_BYTES", largest * 26 // 10)  # copies differ by some pages
     await kept(client).keep("daily")
     assert len(files(state_home)) == 2
+
+
+async def test_the_last_copy_of_a_store_that_vanished_outlives_those_of_the_one_after_it(
+    connect: Connect, folder: Path, state_home: Path
+) -> None:
+    """For a season: who goes on without a look at the offer may miss it after more days than there are copies."""
+    client = await connect(folder)
+    for name in ("one", "two"):
+        await client.create(name=name)
+        await kept(client).keep("daily")
+    await client.workspace.close()
+    shutil.rmtree(folder / ".kore")
+    client = await connect(folder)
+    await client.create(name="three")
+    for _ in range(9):
+        await kept(client).keep("daily")
+    copies = kept(client).shelf.backups()
+    assert len(copies) == shelves.MOST_COPIES
+    assert (await client.call("kore/store/restore", {"backup": copies[-1].id}))["sessions"] == 2
+    assert sorted(await client.names()) == ["one", "three", "two"]
+    mine = kept(client)
+    later = FolderBackups(mine.shelf, mine._storage, mine._store, clock=lambda: now_ms() + 91 * DAY_MS)
+    await later.keep("daily")
+    assert copies[-1] not in mine.shelf.backups()
 
 
 async def test_what_is_not_a_copy_is_neither_listed_nor_followed(client: Client, state_home: Path) -> None:
