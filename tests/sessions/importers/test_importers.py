@@ -299,7 +299,7 @@ def test_a_place_where_nobody_can_look_is_named_and_is_no_end(folder: Path) -> N
 @pytest.mark.parametrize("form", FORMS)
 def test_files_and_directories_of_another_user_end_nothing(form: str, folder: Path) -> None:
     written(form, folder)
-    home = folder.parent / "home"
+    (home := folder.parent / "home").mkdir(exist_ok=True)
     for each in sorted([home, *home.rglob("*"), *folder.rglob("*")]):
         before = each.stat().st_mode
         for mode in (0, 0o400, 0o600):
