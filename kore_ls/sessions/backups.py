@@ -7,6 +7,7 @@ import errno
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ class FolderBackups:
         self._storage = storage
         self._store = store
         self._clock = clock
+        storage.purge.before_long_deleted = partial(self.daily, "purge")
         self.recurring = Recurring("kore-backup", self.daily, first=_FIRST_SECONDS, pace=_THEN_SECONDS)
 
     def start(self) -> None:
@@ -70,12 +72,12 @@ class FolderBackups:
         """Make no more copies."""
         await self.recurring.stop()
 
-    async def daily(self) -> bool:
+    async def daily(self, reason: str = "daily") -> bool:
         """Copy the store if the newest copy is a day old and the store has changed since; failures are logged."""
         try:
             if not await asyncio.to_thread(self._due):
                 return False
-            await self.keep("daily")
+            await self.keep(reason)
         except (KoreError, OSError) as error:
             log.warning("no copy of the store was made (%s)", getattr(error, "kind", type(error).__name__))
             return False
@@ -87,8 +89,10 @@ class FolderBackups:
         for path in (self._store, *(beside(self._store, suffix) for suffix in JOURNALS)):
             with suppress(OSError):
                 changed = max(changed, path.stat().st_mtime_ns // 1_000_000)
-        newest = next((each.created_at for each in self.shelf.backups()), 0)
-        return self._store.exists() and self._clock() - newest >= DAY_MS and changed > newest
+        now = self._clock()
+        # A clock that was wrong may have dated copies long after today.
+        newest = next((each.created_at for each in self.shelf.backups() if each.created_at <= now), 0)
+        return self._store.exists() and now - newest >= DAY_MS and changed > newest
 
     async def keep(self, reason: str) -> Path | None:
         """Copy the store now, and check the copy; None: it was encrypted meanwhile, and the copy would be plain.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -16,7 +16,7 @@ from kore_ls.storage.import_rows import ABANDONED_MS
 from kore_ls.storage.index_merge import merge_step
 from kore_ls.storage.maintenance import sweep
 from kore_ls.storage.search_index import MESSAGES, SESSIONS
-from kore_ls.storage.session_rows import hide_long_deleted, purge_step, read_meta, write_meta
+from kore_ls.storage.session_rows import has_long_deleted, hide_long_deleted, purge_step, read_meta, write_meta
 from kore_ls.storage.store_file import StoreFile
 from kore_ls.storage.writer import Transaction
 
@@ -40,6 +40,8 @@ class Purge:
     def __init__(self, file: StoreFile, clock: Clock) -> None:
         self._file = file
         self._clock = clock
+        self.before_long_deleted: Callable[[], Awaitable[object]] | None = None
+        """Called before sessions go by themselves that were deleted long ago; it sees to its own failures."""
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -62,6 +64,8 @@ class Purge:
     async def _run(self) -> None:
         removed = False
         try:
+            if self.before_long_deleted is not None and await self._file.read(self._long_deleted, False):
+                await self.before_long_deleted()
             while await self._file.write(self._step):
                 removed = True
             for table in PURGED:
@@ -70,6 +74,9 @@ class Purge:
                 await self._tidy(unasked=True)
         except (KoreError, ValueError) as error:  # what is left is out of sight, and has time
             log.info("the purge of removed sessions waits: %s", getattr(error, "kind", "closed"))
+
+    def _long_deleted(self, db: sqlite3.Connection) -> bool:
+        return has_long_deleted(db, self._clock() - KEPT_MS)
 
     def _step(self, transaction: Transaction) -> bool:
         db, now = transaction.db, self._clock()

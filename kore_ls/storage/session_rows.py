@@ -257,6 +257,12 @@ def hide_for_purge(db: sqlite3.Connection, session_id: SessionId, now: int) -> N
     )
 
 
+def has_long_deleted(db: sqlite3.Connection, deleted_before: int) -> bool:
+    """Whether there are any that `hide_long_deleted` would take out of sight."""
+    found = db.execute("SELECT 1 FROM sessions WHERE deleted_at < ? AND hidden = 0 LIMIT 1", (deleted_before,))
+    return found.fetchone() is not None
+
+
 def hide_long_deleted(db: sqlite3.Connection, deleted_before: int, now: int) -> None:
     """Take sessions out of sight for good that were deleted so long ago that nobody restores them any more."""
     db.execute(

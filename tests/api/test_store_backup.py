@@ -114,6 +114,40 @@ async def test_an_unchanged_store_is_not_copied_again(client: Client, folder: Pa
     assert not await far.daily()
 
 
+async def test_a_copy_dated_by_a_clock_that_was_wrong_holds_no_other_one_up(client: Client, state_home: Path) -> None:
+    await client.create(name="one")
+    assert await kept(client).daily()
+    (path,) = files(state_home)
+    path.rename(path.with_name(path.name.replace(path.name[:4], "2099", 1)))
+    assert await kept(client).daily()
+    assert not await kept(client).daily()
+
+
+async def test_a_copy_that_is_due_is_made_before_what_was_deleted_long_ago_goes_by_itself(
+    connect: Connect, folder: Path, state_home: Path
+) -> None:
+    client = await connect(folder)
+    old = await client.create(name="old")
+    await client.create(name="new")
+    await client.call("kore/session/delete", {"sessionId": old["id"]})
+    await client.workspace.close()
+    with closing(sqlite3.connect(folder / ".kore" / "sessions.db")) as db:
+        db.execute("UPDATE sessions SET deleted_at = deleted_at - ? WHERE deleted_at IS NOT NULL", (31 * DAY_MS,))
+        db.commit()
+
+    client = await connect(folder)
+    assert await client.names() == ["new"]
+    await client.workspace.folder(None).manager.storage.purge.settle()
+    (copy,) = kept(client).shelf.backups()
+    assert copy.reason == "purge"
+    with closing(sqlite3.connect(copy.path)) as db:
+        assert sorted(name for (name,) in db.execute("SELECT name FROM sessions")) == ["new", "old"]
+    with closing(sqlite3.connect(folder / ".kore" / "sessions.db")) as db:
+        assert [name for (name,) in db.execute("SELECT name FROM sessions")] == ["new"]
+    await client.workspace.folder(None).manager.storage.purge.settle()
+    assert len(files(state_home)) == 1
+
+
 async def test_copies_are_bounded_in_number_and_size(
     client: Client, state_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
