@@ -80,12 +80,24 @@ def test_a_turn_is_stopped_by_a_key_and_a_queued_prompt_comes_back(nvim: Nvim) -
     begin(nvim, "/run sleep 60")
     nvim.lua(CHAT + "chat.doc:set_prompt('and then this') chat:submit()")
     nvim.wait("return require('kore').statusline():find('1 queued') ~= nil")
+    nvim.type("G")
     with nvim.heard("KoreTurnFinished"):
-        nvim.type("G<C-c>")
+        nvim.press("<C-c>")
     nvim.chat("chat.doc:prompt() == 'and then this'")
 
     nvim.shows("cancelled")
     nvim.wait("return require('kore').statusline() == 'work [general]'")
+
+
+@pytest.mark.parametrize("mode", ["normal", "insert"])
+def test_a_turn_is_stopped_by_a_key_pressed_while_neovim_is_busy(nvim: Nvim, mode: str) -> None:
+    begin(nvim, "/run sleep 60")
+    nvim.type("G" if mode == "normal" else "Gi")
+    nvim.lua("vim.keymap.set({ 'n', 'i' }, '<F11>', function() vim.api.nvim_input('<C-c>') end, { buffer = 0 })")
+    with nvim.heard("KoreTurnFinished"):
+        nvim.press("<F11>")
+    nvim.shows("cancelled")
+    assert nvim.lua("return #said") == 1  # the question; a second cancelling would complain
 
 
 def test_whether_a_folder_is_trusted_is_asked_without_taking_keys(start: Start, project: Path) -> None:

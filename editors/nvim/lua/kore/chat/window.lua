@@ -69,6 +69,23 @@ local function stop(chat)
   end)
 end
 
+---CTRL-C pressed while Neovim draws or runs Lua interrupts that and may reach no map; it is heard here all the same.
+local function heed_interrupts()
+  vim.on_key(function(key, typed)
+    if (key ~= '\3' and typed ~= '\3') or not vim.list_contains({ 'n', 'i' }, vim.api.nvim_get_mode().mode) then
+      return
+    end
+    local chat = require('kore.chat').of()
+    if chat and (require('kore.config').get().keys.stop or ''):lower() == '<c-c>' then
+      vim.schedule(function()
+        if require('kore.state').running(chat.id) then
+          stop(chat)
+        end
+      end)
+    end
+  end, vim.api.nvim_create_namespace('kore.stop'))
+end
+
 ---Whoever begins to write in the transcript means the prompt: it can be written nowhere else.
 ---@param buf integer
 ---@param chat kore.Chat
@@ -102,6 +119,7 @@ function M.prepare(buf, chat)
   map({ 'n', 'i' }, keys.stop, function()
     stop(chat)
   end, 'Stop the running turn')
+  heed_interrupts()
   map('n', keys.next, function()
     hop(chat, 1)
   end, 'To the next message')
