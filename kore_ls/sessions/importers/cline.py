@@ -10,6 +10,7 @@ from typing import Any
 from kore_ls.errors import KoreError
 from kore_ls.sessions.importers.assembly import Assembly, flat
 from kore_ls.sessions.importers.blocks import heard_blocks, say_blocks
+from kore_ls.sessions.importers.list_file import TOP, entries, surroundings
 from kore_ls.sessions.importers.records import Record, inner, instant, text, whole, whole_object
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where, digest
 from kore_ls.storage.foreign_history import ForeignHistory
@@ -41,13 +42,13 @@ class Cline(Importer):
 
     def threads(self, path: Path, where: Where, notes: Notes) -> Iterator[ForeignThread]:
         """The one conversation of the file."""
-        value = _value(path, notes)
         old = path.name == _OLD
-        messages = value if old else value.get("messages") if isinstance(value, dict) else None
-        if not isinstance(messages, list):
+        messages = TOP if old else "messages"
+        said = surroundings(path, messages, notes)
+        if not isinstance(said.get(messages), list):
             return
         named = path.parent.name if old else path.name.removesuffix("messages.json").strip(".-_") or path.parent.name
-        source_id = named if old or not isinstance(value, dict) else text(value, "sessionId") or named
+        source_id = text(said, "sessionId") or named
         about = _old_task(path, source_id) if old else _session(path, where, source_id, notes)
         if not where.holds(about.get("cwd")):
             return
@@ -57,13 +58,13 @@ class Cline(Importer):
             path=path,
             title=text(about, "title") or None,
             cwd=text(about, "cwd") or None,
-            version=text(inner(value, "origin"), "version") or None if isinstance(value, dict) else None,
+            version=text(inner(said, "origin"), "version") or None,
             created_at=instant(about.get("created")) or int(path.stat().st_mtime * 1000),
             parent=text(about, "parent") or None,
             child=bool(text(about, "parent")),
             changing=where.changing(path),
         )
-        thread.read = lambda: _read(thread, [each for each in messages if isinstance(each, dict)], about)
+        thread.read = lambda: _read(thread, entries(path, messages), about)
         yield thread
 
 
@@ -123,11 +124,11 @@ def _about(found: Record) -> Record:
     }
 
 
-def _read(thread: ForeignThread, messages: list[Record], about: Record) -> Iterator[Entry]:
+def _read(thread: ForeignThread, messages: Iterator[tuple[int, Record]], about: Record) -> Iterator[Entry]:
     assembly = Assembly(thread)
     thread.input_tokens, thread.output_tokens, thread.cost = 0, 0, None
     thread.spent(about.get("input"), about.get("output"), about.get("cost"))
-    for number, message in enumerate(messages):
+    for number, message in messages:
         at = instant(message.get("ts"))
         thread.updated_at = max(at, thread.updated_at or at) if at is not None else thread.updated_at
         key = text(message, "id") or f"{number} {digest(str(message.get('content')))}"

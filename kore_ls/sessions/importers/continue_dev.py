@@ -8,11 +8,13 @@ from typing import Any
 
 from kore_ls.errors import FolderNotFound, ImportInvalid
 from kore_ls.sessions.importers.assembly import Assembly, flat
-from kore_ls.sessions.importers.records import Record, inner, instant, json_object, objects, text, whole, whole_object
+from kore_ls.sessions.importers.list_file import entries, surroundings
+from kore_ls.sessions.importers.records import Record, inner, instant, json_object, objects, text, whole
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where, digest
 from kore_ls.sessions.uris import path_of
 
 _INDEX = "sessions.json"
+_LIST = "history"
 _NO_TITLES = ("", "Untitled Session", "New Session", "Chat")
 """What a conversation is called that nobody has named."""
 
@@ -33,9 +35,9 @@ class Continue(Importer):
         """The one conversation of the file."""
         if path.name == _INDEX:
             return
-        session = whole_object(path, notes)
+        session = surroundings(path, _LIST, notes)
         cwd = _directory(text(session, "workspaceDirectory"))
-        if not isinstance(session.get("history"), list) or not where.holds(cwd):
+        if not isinstance(session.get(_LIST), list) or not where.holds(cwd):
             return
         source_id = text(session, "sessionId") or path.stem
         created = instant(_indexed(path.with_name(_INDEX), source_id).get("dateCreated"))
@@ -50,7 +52,7 @@ class Continue(Importer):
         )
         usage = inner(session, "usage")
         thread.spent(usage.get("promptTokens"), usage.get("completionTokens"), usage.get("totalCost"))
-        thread.read = lambda: _read(thread, session)
+        thread.read = lambda: _read(thread, text(session, "chatModelTitle"))
         yield thread
 
 
@@ -72,10 +74,9 @@ def _indexed(index: Path, source_id: str) -> Record:
     return next((each for each in entries if each.get("sessionId") == source_id), {})
 
 
-def _read(thread: ForeignThread, session: Record) -> Iterator[Entry]:
-    assembly = Assembly(thread)
-    model, thought = text(session, "chatModelTitle"), ""
-    for number, item in enumerate(objects(session, "history")):
+def _read(thread: ForeignThread, model: str) -> Iterator[Entry]:
+    assembly, thought = Assembly(thread), ""
+    for number, item in entries(thread.path, _LIST):
         message = inner(item, "message")
         role, said = text(message, "role"), _words(message.get("content"))
         key = f"{number} {digest(role, said)}"

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from kore_ls.errors import ImportInvalid
 from kore_ls.model.limits import IMPORT_FILE_BYTES
 from kore_ls.sessions.importers.assembly import Assembly, flat
+from kore_ls.sessions.importers.list_file import Part, parts
 from kore_ls.sessions.importers.records import (
     Record,
     inner,
@@ -23,7 +24,6 @@ from kore_ls.sessions.importers.records import (
     objects,
     record_at,
     text,
-    whole_object,
 )
 from kore_ls.sessions.importers.thread import Entry, ForeignThread, Importer, Notes, Where, digest
 from kore_ls.storage.regular_file import is_file, open_regular
@@ -33,9 +33,12 @@ _CONTEXT = ("<session_context>", "<environment_context>")
 
 @frozen
 class _Told:
-    """A message: where its line begins, or (told within another record) what it says; and its time."""
+    """A message: where its line begins, where it stands in a list, or (told within another record) what it says.
 
-    place: int | Record
+    And its time.
+    """
+
+    place: int | Part | Record
     at: int | None
 
 
@@ -74,7 +77,7 @@ class GeminiCli(Importer):
         """The one conversation of the file; `.json` files that a newer version has carried over are passed by."""
         if path.suffix == ".json" and is_file(path.with_suffix(".jsonl")):
             return
-        content = _of_lines(path, notes) if path.suffix == ".jsonl" else _of_object(whole_object(path, notes))
+        content = _of_lines(path, notes) if path.suffix == ".jsonl" else _of_object(path, notes)
         messages = list(content.messages.values())
         if not messages or content.about.get("kind") == "subagent":
             return
@@ -98,9 +101,14 @@ def _belongs(directory: Path, where: Where) -> bool:
     return directory.name == hashlib.sha256(str(where.folder).encode()).hexdigest()
 
 
-def _of_object(value: Record) -> _File:
-    found = _File(about=value)
-    _put(found, objects(value, "messages"))
+def _of_object(path: Path, notes: Notes) -> _File:
+    found = _File()
+    for part in parts(path, "messages", notes):
+        if part.name is not None:
+            found.about[part.name] = part.value
+        elif isinstance(part.value, dict):
+            name = text(part.value, "id") or f"number {part.number}"
+            found.messages[name] = _Told(evolve(part, value=None), instant(part.value.get("timestamp")))
     return found
 
 
@@ -139,8 +147,14 @@ def _read(thread: ForeignThread, messages: list[_Told], unknown: list[int]) -> I
     for _, record in lines_at(thread.path, iter(unknown)):
         assembly.raw(record)
     with open_regular(thread.path, most=IMPORT_FILE_BYTES) as file:
-        told = (each.place if isinstance(each.place, dict) else record_at(file, each.place) for each in messages)
-        yield from _entries(thread, told, assembly)
+        yield from _entries(thread, (_message(file, each.place) for each in messages), assembly)
+
+
+def _message(file: BinaryIO, place: int | Part | Record) -> Record:
+    if isinstance(place, dict):
+        return place
+    message = place.again(file) if isinstance(place, Part) else record_at(file, place)
+    return message if isinstance(message, dict) else {}
 
 
 def _entries(thread: ForeignThread, messages: Iterator[Record], assembly: Assembly) -> Iterator[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -13,7 +14,7 @@ import orjson
 from attrs import frozen
 
 from kore_ls.errors import ImportInvalid
-from kore_ls.model.limits import IMPORT_FILE_BYTES
+from kore_ls.model.limits import IMPORT_FILE_BYTES, deeper_than
 from kore_ls.sessions.importers.thread import Notes
 from kore_ls.storage.regular_file import open_regular
 
@@ -21,10 +22,11 @@ Record = dict[str, Any]
 
 LINE_BYTES = 64 << 20
 WHOLE_FILE_BYTES = 256 << 20
-"""A file that is one JSON value has to be held in memory."""
+"""A file that is one JSON value has to be gone through as a whole, whatever is wanted of it."""
 SECONDS_BELOW = 10**11
 """A time below this counts seconds: as milliseconds it would lie before March 1973."""
 _LATEST = 1 << 45
+_DEEPEST = 200
 _JSON_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},"]', re.DOTALL)
 
 
@@ -79,7 +81,7 @@ def whole(path: Path, notes: Notes | None = None) -> Any:
     Raises ImportInvalid if it can't be read.
     """
     with open_regular(path, most=WHOLE_FILE_BYTES) as file:
-        raw = file.read(WHOLE_FILE_BYTES)
+        raw = file.read(os.fstat(file.fileno()).st_size)  # room is made for as much as is asked for
     value = parsed(raw)
     if value is None:
         value = _before_damage(raw.decode("utf-8", "replace"))
@@ -125,15 +127,16 @@ def whole_object(path: Path, notes: Notes | None = None) -> Record:
 
 
 def parsed(raw: bytes | str) -> Any:
-    """A JSON value, or None for what is none."""
+    """A JSON value, or None for what is none, or is nested so deep that nothing can be made of it."""
     try:
-        return orjson.loads(raw)
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        pass
-    try:  # reads the escapes of lone surrogates, which orjson refuses; the import mends them
-        return json.loads(raw, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        return None
+        try:  # reads the escapes of lone surrogates, which orjson refuses; the import mends them
+            value = json.loads(raw, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            return None
+    opened = raw.count(b"[") + raw.count(b"{") if isinstance(raw, bytes) else raw.count("[") + raw.count("{")
+    return None if opened > _DEEPEST and deeper_than(value, _DEEPEST) else value
 
 
 def inner(record: Mapping[str, Any], key: str) -> Record:

@@ -28,6 +28,7 @@ from tests.sessions.importers.tools import START, TALK, WITHOUT_CALLS, WITHOUT_T
 NOW = START + 10**9
 FORMS = sorted(WRITERS)
 JSON_LINES = ("claude-code", "codex", "gemini-cli", "goose-lines")
+LIST_FILES = ("cline", "cline-tasks", "continue", "gemini-file")
 
 
 @pytest.fixture
@@ -182,7 +183,7 @@ def test_a_folder_whose_name_is_too_long_for_claude_code_is_found(folder: Path) 
     assert [len(list(messages_of(each, Notes(), lambda: "x", NOW))) for each in threads] == [len(TALK)]
 
 
-@pytest.mark.parametrize("form", [*JSON_LINES, "aider", "opencode"])
+@pytest.mark.parametrize("form", [*JSON_LINES, *LIST_FILES, "aider", "opencode"])
 def test_a_conversation_is_never_in_memory_as_a_whole(form: str, folder: Path) -> None:
     path = written(form, folder, tuple(evolve(said, text=said.text + " text" * 12_000) for said in TALK * 17))
     whole, count = path.stat().st_size, 0
@@ -251,7 +252,7 @@ def test_twenty_damaged_lines_cost_only_themselves_and_are_named(form: str, fold
                 assert text in told or escaped in told or escaped not in rest, (form, seed, text)
 
 
-@pytest.mark.parametrize("form", ["cline", "cline-tasks", "continue", "gemini-file"])
+@pytest.mark.parametrize("form", LIST_FILES)
 def test_of_a_file_that_is_cut_off_what_is_whole_is_read(form: str, folder: Path) -> None:
     path = written(form, folder)
     whole = path.read_bytes()
@@ -271,6 +272,20 @@ def test_of_a_file_that_is_cut_off_what_is_whole_is_read(form: str, folder: Path
         path.write_bytes(whole)
         (again,) = read(form, where(folder))
         assert [each.id for each in again][: len(messages)] == [each.id for each in messages]
+
+
+@pytest.mark.parametrize("form", LIST_FILES)
+def test_a_message_in_a_list_that_is_broken_costs_itself_alone(form: str, folder: Path) -> None:
+    path = written(form, folder)
+    (whole,) = read(form, where(folder))
+    content = path.read_bytes()
+    broken = TALK[3].text.encode()
+    assert content.count(broken) == 1
+    path.write_bytes(content.replace(broken, rb"\x" + broken))
+    notes = Notes()
+    (rest,) = read(form, where(folder), notes)
+    assert notes.bad == 1
+    assert [each.id for each in rest if each.content] == [each.id for each in whole if each.content != TALK[3].text]
 
 
 @pytest.mark.parametrize("form", ["opencode", "goose", "crush", "llm"])
@@ -341,6 +356,20 @@ def test_links_are_not_followed_out_of_the_folder(folder: Path) -> None:
     (folder / ".crush").rename(folder.parent / "crush")
     (folder / ".crush").symlink_to(folder.parent / "crush")
     assert read("crush", where(folder)) == []
+
+
+@pytest.mark.parametrize("form", LIST_FILES)
+@pytest.mark.parametrize("depth", [150, 250, 990, 1010, 5000])
+def test_a_message_that_is_nested_deep_ends_no_conversation(form: str, depth: int, folder: Path) -> None:
+    path = written(form, folder)
+    (whole,) = read(form, where(folder))
+    document = json.loads(path.read_text())
+    listed = document if isinstance(document, list) else document.get("messages") or document["history"]
+    deep = {"role": "user", "type": "user", "content": "deep"}
+    listed.insert(0, deep | {"message": deep})
+    path.write_text(json.dumps(document).replace('"deep"', "[" * depth + "]" * depth))
+    (found,) = read(form, where(folder))
+    assert [each.content for each in found] == [each.content for each in whole]
 
 
 def test_parent_links_in_a_circle_come_to_an_end(folder: Path) -> None:
