@@ -41,6 +41,16 @@ async def test_what_is_beyond_the_limits_goes_once_a_day_after_a_backup(
     assert len(await client.names()) == 4
 
 
+async def test_where_no_copy_can_be_made_nothing_goes_by_itself(
+    connect: Connect, folder: Path, state_home: Path
+) -> None:
+    client = await connect(folder, keep_bytes=LEAST)
+    await full(client)
+    (state_home / "backups").write_text("no directory")
+    assert await client.workspace.folder(None).folder.retention.daily() == []
+    assert len(await client.names()) == 5
+
+
 async def test_without_limits_nothing_is_looked_at(client: Client) -> None:
     await full(client)
     folder = client.workspace.folder(None).folder
