@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from kore_ls.api import TABLE
 from tests.editors.nvim.editor import PLUGIN, Nvim, Start, binary
 
@@ -121,6 +123,8 @@ def test_help_is_there_in_both_languages(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr.strip() == ""
 
+    for name in ("tags", "tags-cn"):  # whoever only adds the plugin to the runtimepath builds none
+        assert (PLUGIN / "doc" / name).read_bytes() == (docs / name).read_bytes(), "run :helptags on the plugin's doc"
     tags = {line.split("\t")[0] for line in (docs / "tags").read_text(encoding="utf-8").splitlines()}
     chinese = {line.split("\t")[0] for line in (docs / "tags-cn").read_text(encoding="utf-8").splitlines()}
     source = (PLUGIN / "lua/kore/commands.lua").read_text(encoding="utf-8")
@@ -130,6 +134,13 @@ def test_help_is_there_in_both_languages(tmp_path: Path) -> None:
     assert {f":Kore-{each}" for each in commands} <= tags
     assert {f"<Plug>({each})" for each in maps} <= tags
     assert chinese - {"!_TAG_FILE_ENCODING"} == tags - {"!_TAG_FILE_ENCODING"}
+
+
+@pytest.mark.parametrize(("locale", "page"), [("en", "kore.txt"), ("zh-cn", "kore.cnx")])
+def test_help_opens_where_the_plugin_is_only_on_the_runtimepath(nvim: Nvim, locale: str, page: str) -> None:
+    nvim.lua("vim.g.kore = vim.tbl_extend('force', vim.g.kore, { locale = ... })", locale)
+    nvim.kore("help")
+    assert nvim.lua("return vim.fn.expand('%:t')") == page
 
 
 def test_every_text_has_its_chinese_form(nvim: Nvim) -> None:
