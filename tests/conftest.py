@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,9 @@ from kore_ls.storage.cipher import Cipher
 from tests.ciphers import IDS, PASSPHRASE, cipher_of
 from tests.client import Client, Connect, connected, served
 
-settings.register_profile("kore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# KORE_EXAMPLES=fixed: the same examples in every run, so that a commit is judged by what is in it and not by luck.
+_FIXED = os.environ.get("KORE_EXAMPLES") == "fixed"
+settings.register_profile("kore", deadline=None, derandomize=_FIXED, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kore")
 
 for _number in (signal.SIGINT, signal.SIGHUP):

@@ -93,7 +93,7 @@ def tokens_of(text: str) -> tuple[list[str], list[str]]:
         elif unit[1:].islower() or not _HAS_PARTS.search(unit):
             tokens.append(folded(unit)[:TOKEN_CHARS])
         else:
-            tokens += [folded(part)[:TOKEN_CHARS] for part in _PART.findall(unit)]
+            tokens += filter(None, (folded(part)[:TOKEN_CHARS] for part in _PART.findall(unit)))  # marks are no token
             wholes.append(folded(unit)[:TOKEN_CHARS])
     return tokens, wholes
 
@@ -127,7 +127,8 @@ def word_tokens(word: str, at: int) -> tuple[PlacedTokens, PlacedTokens]:
         tokens.add(word[1:TOKEN_CHARS], at + 1, at + len(word))
     elif _HAS_PARTS.search(word):
         for part in _PART.finditer(word):
-            tokens.add(folded(part[0])[:TOKEN_CHARS], at + part.start(), at + part.end())
+            if token := folded(part[0])[:TOKEN_CHARS]:
+                tokens.add(token, at + part.start(), at + part.end())
         wholes.add(folded(word)[:TOKEN_CHARS], at, at + len(word))
     else:
         tokens.add(folded(word)[:TOKEN_CHARS], at, at + len(word))
